@@ -1,0 +1,348 @@
+//! From a booking's hosts to a member of the tenant's staff.
+//!
+//! [`assign`] tries the [`STRATEGIES`] in their order. Each is a small type behind the [`Strategy`] trait.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    booking::{Booking, Host, HostEvidence},
+    ids::{HostId, StaffId, TenantId},
+    tenant::{StaffMember, Tenant},
+};
+
+/// Who does the appointment, and how that is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assignment {
+    /// The staff member.
+    pub staff: StaffId,
+    /// How they were found.
+    pub strategy: StrategyName,
+    /// The host they were found by. `None` where the booking's host evidence says why there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostId>,
+}
+
+/// How a staff member was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StrategyName {
+    /// The tenant's host mapping.
+    HostMapping,
+    /// The host's email is the staff member's.
+    HostEmail,
+    /// The event type is the staff member's own.
+    EventTypeOwner,
+    /// An operator said so.
+    Operator,
+}
+
+impl StrategyName {
+    /// The word for it in tables, logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::HostMapping => "host_mapping",
+            Self::HostEmail => "host_email",
+            Self::EventTypeOwner => "event_type_owner",
+            Self::Operator => "operator",
+        }
+    }
+}
+
+/// Why no staff member could be found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unassigned {
+    /// Cal.com named no host, also when asked again.
+    NoHostInBooking,
+    /// No host is a member of the staff by any strategy.
+    HostUnknownToUs,
+    /// More than one member of the staff fits.
+    SeveralStaffMatch,
+    /// The staff member found does not take appointments now.
+    StaffInactive,
+}
+
+impl Unassigned {
+    /// The word for it in tables, logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NoHostInBooking => "no_host_in_booking",
+            Self::HostUnknownToUs => "host_unknown_to_us",
+            Self::SeveralStaffMatch => "several_staff_match",
+            Self::StaffInactive => "staff_inactive",
+        }
+    }
+}
+
+/// A host of Cal.com's and the member of the staff who that is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostMapping {
+    /// Whose mapping it is. It counts for no other tenant.
+    pub tenant: TenantId,
+    /// Cal.com's person.
+    pub host: HostId,
+    /// Ours.
+    pub staff: StaffId,
+    /// Where it came from.
+    pub source: MappingSource,
+    /// When it was written.
+    pub since: DateTime<Utc>,
+}
+
+/// Where a host mapping came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MappingSource {
+    /// From the tenant file. Nothing that is found out by itself replaces it.
+    Operator,
+    /// The host's email was the staff member's.
+    HostEmail,
+}
+
+/// All that is known when a staff member is looked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Case<'a> {
+    /// The booking, with its hosts.
+    pub booking: &'a Booking,
+    /// The tenant whose appointment it is.
+    pub tenant: &'a Tenant,
+    /// The mappings stored for the booking's hosts.
+    pub mappings: &'a [HostMapping],
+}
+
+/// A way to find the staff member.
+pub trait Strategy: Sync {
+    /// Its name.
+    fn name(&self) -> StrategyName;
+
+    /// The members of the staff that it finds, each with the host they were found by.
+    fn find<'a>(&self, case: &Case<'a>) -> Vec<(&'a StaffMember, Option<HostId>)>;
+}
+
+/// The strategies, in the order in which they are tried.
+pub const STRATEGIES: [&dyn Strategy; 3] = [&ByHostMapping, &ByHostEmail, &ByEventTypeOwner];
+
+/// Finds the staff member of a booking.
+///
+/// The first strategy that finds anyone decides: one active member is assigned, an inactive one or several are a
+/// person's to sort out.
+///
+/// # Errors
+/// With the reason why no staff member could be found.
+pub fn assign(case: &Case<'_>) -> Result<Assignment, Unassigned> {
+    for strategy in STRATEGIES {
+        let found = strategy.find(case);
+        let staff: BTreeSet<&StaffId> = found.iter().map(|(member, _)| &member.id).collect();
+        let Some((member, host)) = found.first() else { continue };
+        return match (staff.len(), member.active) {
+            (1, true) => Ok(Assignment { staff: member.id.clone(), strategy: strategy.name(), host: *host }),
+            (1, false) => Err(Unassigned::StaffInactive),
+            _ => Err(Unassigned::SeveralStaffMatch),
+        };
+    }
+    Err(match case.booking.hosts {
+        HostEvidence::Named(_) => Unassigned::HostUnknownToUs,
+        HostEvidence::None { .. } => Unassigned::NoHostInBooking,
+    })
+}
+
+/// The mapping to keep for next time: what an email has told need not be told twice.
+pub fn mapping_learned(assignment: &Assignment, tenant: &TenantId, now: DateTime<Utc>) -> Option<HostMapping> {
+    let host = assignment.host.filter(|_| assignment.strategy == StrategyName::HostEmail)?;
+    Some(HostMapping {
+        tenant: tenant.clone(),
+        host,
+        staff: assignment.staff.clone(),
+        source: MappingSource::HostEmail,
+        since: now,
+    })
+}
+
+impl<'a> Case<'a> {
+    fn hosts(&self) -> impl Iterator<Item = &'a Host> + use<'a> {
+        let named = match &self.booking.hosts {
+            HostEvidence::Named(hosts) => Some(hosts),
+            HostEvidence::None { .. } => None,
+        };
+        named.into_iter().flat_map(|hosts| hosts.iter())
+    }
+}
+
+/// The tenant's host mapping.
+pub struct ByHostMapping;
+
+impl Strategy for ByHostMapping {
+    fn name(&self) -> StrategyName {
+        StrategyName::HostMapping
+    }
+
+    fn find<'a>(&self, case: &Case<'a>) -> Vec<(&'a StaffMember, Option<HostId>)> {
+        let mapped = |host: &Host| {
+            let holds = |mapping: &&HostMapping| mapping.tenant == case.tenant.id && mapping.host == host.id;
+            let mapping = case.mappings.iter().find(holds)?;
+            Some((case.tenant.staff_member(&mapping.staff)?, Some(host.id)))
+        };
+        case.hosts().filter_map(mapped).collect()
+    }
+}
+
+/// The host's email against the staff's.
+pub struct ByHostEmail;
+
+impl Strategy for ByHostEmail {
+    fn name(&self) -> StrategyName {
+        StrategyName::HostEmail
+    }
+
+    fn find<'a>(&self, case: &Case<'a>) -> Vec<(&'a StaffMember, Option<HostId>)> {
+        let staff = &case.tenant.staff;
+        case.hosts()
+            .flat_map(|host| {
+                let addresses: Vec<String> = [&host.email, &host.display_email]
+                    .into_iter()
+                    .flatten()
+                    .map(|address| address_for_comparison(address.reveal()))
+                    .collect();
+                let is_theirs = move |member: &&StaffMember| {
+                    member.emails.iter().any(|email| addresses.contains(&address_for_comparison(email.reveal())))
+                };
+                staff.iter().filter(is_theirs).map(|member| (member, Some(host.id)))
+            })
+            .collect()
+    }
+}
+
+/// The staff member to whom the event type belongs. Needs no host.
+pub struct ByEventTypeOwner;
+
+impl Strategy for ByEventTypeOwner {
+    fn name(&self) -> StrategyName {
+        StrategyName::EventTypeOwner
+    }
+
+    fn find<'a>(&self, case: &Case<'a>) -> Vec<(&'a StaffMember, Option<HostId>)> {
+        let host = case.hosts().next().map(|host| host.id);
+        case.tenant.owners_of(case.booking.event_type).into_iter().map(|member| (member, host)).collect()
+    }
+}
+
+/// How many letters and digits Cal.com puts behind the `+` in a managed user's address.
+const MANAGED_SUFFIX: usize = 25;
+
+/// An address in lower case and without a managed user's suffix.
+fn address_for_comparison(address: &str) -> String {
+    let address = address.trim().to_lowercase();
+    let Some((local, domain)) = address.rsplit_once('@') else { return address };
+    match local.rsplit_once('+') {
+        Some((name, suffix)) if suffix.len() == MANAGED_SUFFIX && suffix.chars().all(|c| c.is_ascii_alphanumeric()) => {
+            format!("{name}@{domain}")
+        }
+        _ => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        booking::{BookingStatus, Hosts, NoHost},
+        ids::{BookingUid, EventTypeId},
+        personal::Personal,
+        tenant::salon,
+    };
+
+    fn host(id: u64, email: &str) -> Host {
+        Host { id: HostId(id), email: Some(Personal::new(email.to_owned())), display_email: None }
+    }
+
+    fn booked(event_type: u64, hosts: Vec<Host>) -> Booking {
+        Booking {
+            uid: BookingUid::new("uid"),
+            status: BookingStatus::Accepted,
+            event_type: EventTypeId(event_type),
+            start: "2026-12-01T08:00:00Z".parse().unwrap(),
+            hosts: Hosts::try_from(hosts)
+                .map_or(HostEvidence::None { because: NoHost::Unknown, asked_again: true }, HostEvidence::Named),
+        }
+    }
+
+    fn mapping(tenant: &str, host: u64, staff: &str) -> HostMapping {
+        HostMapping {
+            tenant: TenantId::new(tenant),
+            host: HostId(host),
+            staff: StaffId::new(staff),
+            source: MappingSource::Operator,
+            since: "2026-12-01T08:00:00Z".parse().unwrap(),
+        }
+    }
+
+    fn found(booking: &Booking, mappings: &[HostMapping]) -> Result<(String, StrategyName, Option<u64>), Unassigned> {
+        let tenant = salon();
+        assign(&Case { booking, tenant: &tenant, mappings })
+            .map(|found| (found.staff.to_string(), found.strategy, found.host.map(|host| host.0)))
+    }
+
+    #[test]
+    fn the_mapping_comes_before_the_email() {
+        let booking = booked(100, vec![host(7, "ben@salon.example")]);
+        assert_eq!(
+            found(&booking, &[mapping("salon", 7, "anna")]),
+            Ok(("anna".to_owned(), StrategyName::HostMapping, Some(7)))
+        );
+    }
+
+    #[test]
+    fn another_tenants_mapping_counts_for_nothing() {
+        let booking = booked(100, vec![host(7, "stranger@other.example")]);
+        assert_eq!(found(&booking, &[mapping("garage", 7, "anna")]), Err(Unassigned::HostUnknownToUs));
+    }
+
+    #[test]
+    fn an_email_is_known_in_any_case_and_in_the_form_of_a_managed_user() {
+        for email in ["ANNA@Salon.example", "anna+clx1a2b3c4d5e6f7g8h9i0j1k@salon.example"] {
+            let booking = booked(100, vec![host(7, email)]);
+            assert_eq!(found(&booking, &[]), Ok(("anna".to_owned(), StrategyName::HostEmail, Some(7))), "{email}");
+        }
+        let shorter = booked(100, vec![host(7, "anna+clx1@salon.example")]);
+        assert_eq!(found(&shorter, &[]), Err(Unassigned::HostUnknownToUs));
+    }
+
+    #[test]
+    fn the_display_email_is_looked_at_too() {
+        let mut anna = host(7, "x@cal.example");
+        anna.display_email = Some(Personal::new("Anna@salon.example".to_owned()));
+        assert_eq!(found(&booked(100, vec![anna]), &[]), Ok(("anna".to_owned(), StrategyName::HostEmail, Some(7))));
+    }
+
+    #[test]
+    fn an_event_type_of_ones_own_is_enough_even_without_a_host() {
+        assert_eq!(found(&booked(202, vec![]), &[]), Ok(("ben".to_owned(), StrategyName::EventTypeOwner, None)));
+        let stand_in = booked(202, vec![host(9, "stranger@other.example")]);
+        assert_eq!(found(&stand_in, &[]), Ok(("ben".to_owned(), StrategyName::EventTypeOwner, Some(9))));
+    }
+
+    #[test]
+    fn what_cannot_be_assigned_has_one_reason() {
+        assert_eq!(found(&booked(100, vec![]), &[]), Err(Unassigned::NoHostInBooking));
+        assert_eq!(found(&booked(100, vec![host(7, "x@y.example")]), &[]), Err(Unassigned::HostUnknownToUs));
+        assert_eq!(found(&booked(100, vec![host(7, "cem@salon.example")]), &[]), Err(Unassigned::StaffInactive));
+        let both = booked(100, vec![host(7, "anna@salon.example"), host(8, "ben@salon.example")]);
+        assert_eq!(found(&both, &[]), Err(Unassigned::SeveralStaffMatch));
+    }
+
+    #[test]
+    fn only_what_an_email_told_is_learned() {
+        let now = "2026-12-01T08:00:00Z".parse().unwrap();
+        let by = |strategy| Assignment { staff: StaffId::new("anna"), strategy, host: Some(HostId(7)) };
+        let tenant = TenantId::new("salon");
+        assert_eq!(
+            mapping_learned(&by(StrategyName::HostEmail), &tenant, now).unwrap().source,
+            MappingSource::HostEmail
+        );
+        assert_eq!(mapping_learned(&by(StrategyName::HostMapping), &tenant, now), None);
+        assert_eq!(mapping_learned(&by(StrategyName::EventTypeOwner), &tenant, now), None);
+    }
+}

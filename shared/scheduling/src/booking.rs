@@ -1,0 +1,129 @@
+//! What Cal.com made of an appointment.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ids::{BookingUid, EventTypeId, HostId},
+    personal::Personal,
+};
+
+/// A booking as Cal.com answered it. It always has its uid and its host evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Booking {
+    /// Cal.com's name for it.
+    pub uid: BookingUid,
+    /// Whether it stands.
+    pub status: BookingStatus,
+    /// The event type that was booked.
+    pub event_type: EventTypeId,
+    /// When it starts.
+    pub start: DateTime<Utc>,
+    /// Who the host is, or why nobody knows.
+    pub hosts: HostEvidence,
+}
+
+/// Cal.com's status of a booking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BookingStatus {
+    /// It stands.
+    Accepted,
+    /// The host has still to confirm it.
+    Pending,
+    /// The host refused it.
+    Rejected,
+    /// It was cancelled.
+    Cancelled,
+    /// A status that Cal.com did not have when this was written.
+    #[serde(other)]
+    Other,
+}
+
+impl BookingStatus {
+    /// Whether the time is kept for the customer.
+    pub fn holds_the_time(self) -> bool {
+        matches!(self, Self::Accepted | Self::Pending | Self::Other)
+    }
+}
+
+/// Cal.com's person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    /// Cal.com's id.
+    pub id: HostId,
+    /// The address as Cal.com gives it, which carries `+` and 25 characters for a managed user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<Personal<String>>,
+    /// The address without that, in newer answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_email: Option<Personal<String>>,
+}
+
+/// The hosts of a booking, or the reason why there are none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HostEvidence {
+    /// The hosts that Cal.com named.
+    Named(Hosts),
+    /// Cal.com named none.
+    None {
+        /// What stood there instead.
+        because: NoHost,
+        /// Whether Cal.com was asked a second time.
+        asked_again: bool,
+    },
+}
+
+/// What stood where the hosts belong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoHost {
+    /// Nothing.
+    Empty,
+    /// The host with the id `"unknown"`, which Cal.com gives for a booking without a user.
+    Unknown,
+}
+
+/// At least one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Host>", into = "Vec<Host>")]
+pub struct Hosts {
+    first: Host,
+    others: Vec<Host>,
+}
+
+impl Hosts {
+    /// All of them, in Cal.com's order.
+    pub fn iter(&self) -> impl Iterator<Item = &Host> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+
+    /// The one that Cal.com names first.
+    pub fn first(&self) -> &Host {
+        &self.first
+    }
+}
+
+/// There were no hosts where at least one is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a list of hosts has no host")]
+pub struct EmptyHosts;
+
+impl TryFrom<Vec<Host>> for Hosts {
+    type Error = EmptyHosts;
+
+    fn try_from(hosts: Vec<Host>) -> Result<Self, EmptyHosts> {
+        let mut hosts = hosts.into_iter();
+        let first = hosts.next().ok_or(EmptyHosts)?;
+        Ok(Self { first, others: hosts.collect() })
+    }
+}
+
+impl From<Hosts> for Vec<Host> {
+    fn from(hosts: Hosts) -> Self {
+        let mut all = vec![hosts.first];
+        all.extend(hosts.others);
+        all
+    }
+}

@@ -1,0 +1,94 @@
+//! How a customer can be reached, read from what a voice agent wrote down.
+
+use std::str::FromStr;
+
+use email_address::EmailAddress;
+use serde::{Deserialize, Serialize};
+
+use crate::{ids::AppointmentId, personal::Personal};
+
+/// The customer as the call described them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Customer {
+    /// The name, if one was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Personal<String>>,
+    /// A number that Cal.com accepts, in E.164 form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<Personal<String>>,
+    /// An email address in valid form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<Personal<String>>,
+    /// What was written where an email belongs, if it isn't one. It is kept for a person to read and never guessed at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email_as_spoken: Option<Personal<String>>,
+}
+
+/// Reads a phone number in national or international form and answers it in E.164 form.
+///
+/// `country` is the tenant's, as ISO 3166 letters. Hidden callers (`anonymous`, `anonymous_1732460000_ab12`, nothing)
+/// and numbers that can't exist answer `None`: Cal.com refuses them.
+pub fn phone_number(text: &str, country: &str) -> Option<Personal<String>> {
+    let region = phonenumber::country::Id::from_str(country).ok();
+    let number = phonenumber::parse(region, text.trim()).ok()?;
+    let is_written_as_number = text.chars().all(|c| !c.is_alphabetic());
+    (is_written_as_number && number.is_valid())
+        .then(|| Personal::new(number.format().mode(phonenumber::Mode::E164).to_string()))
+}
+
+/// Reads an email address. What a caller spelled out ("max punkt muster at web punkt de") is not one.
+pub fn email(text: &str) -> Option<Personal<String>> {
+    let address = EmailAddress::from_str(text.trim()).ok()?;
+    address.domain().contains('.').then(|| Personal::new(address.email()))
+}
+
+/// The address that stands in where a customer has none: at the tenant's own domain, so that no stranger gets mail.
+pub fn placeholder_email(appointment: &AppointmentId, domain: &str) -> Personal<String> {
+    Personal::new(format!("customer+{appointment}@{domain}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn phone(text: &str) -> Option<String> {
+        phone_number(text, "DE").map(|number| number.reveal().clone())
+    }
+
+    #[test]
+    fn national_and_international_forms_are_one_number() {
+        for text in ["030 901820", "+49 30 901820", "0049 30 901820", "(030) 90 18 20", " +4930901820 "] {
+            assert_eq!(phone(text).as_deref(), Some("+4930901820"), "{text}");
+        }
+        assert_eq!(phone("+43 1 5880").as_deref(), Some("+4315880"));
+    }
+
+    #[test]
+    fn hidden_callers_have_no_number() {
+        for text in ["", "anonymous", "Anonymous", "anonymous_1732460000_ab12", "unknown", "+49", "12", "+1 555"] {
+            assert_eq!(phone(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_email_that_was_spelled_out_is_not_guessed() {
+        assert_eq!(email(" Max.Muster@web.de ").unwrap().reveal(), "Max.Muster@web.de");
+        for text in ["max punkt muster at web punkt de", "max@", "@web.de", "max@localhost", ""] {
+            assert_eq!(email(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_parsers_panic(text in ".{0,80}", country in "[A-Z]{0,3}") {
+            if let Some(number) = phone_number(&text, &country) {
+                prop_assert!(number.reveal().starts_with('+'));
+            }
+            if let Some(address) = email(&text) {
+                prop_assert!(address.reveal().contains('@'));
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! One type for each kind of id, so that a staff member's id can't stand where a tenant's belongs.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Takes the text as it is.
+            pub fn new(text: impl Into<String>) -> Self {
+                Self(text.into())
+            }
+
+            /// The id as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+macro_rules! number_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub u64);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+text_id! {
+    /// One business. Chosen by the operator, for instance `salon-sommer`.
+    TenantId
+}
+text_id! {
+    /// A call, as Retell names it (`call_id`).
+    CallId
+}
+text_id! {
+    /// A voice agent, as Retell names it (`agent_id`).
+    AgentId
+}
+text_id! {
+    /// An appointment; ours. See [`AppointmentId::of_call`].
+    AppointmentId
+}
+text_id! {
+    /// A booking, as Cal.com names it (`uid`).
+    BookingUid
+}
+text_id! {
+    /// A staff member; ours, unique within one tenant.
+    StaffId
+}
+text_id! {
+    /// A service; ours, unique within one tenant.
+    ServiceId
+}
+text_id! {
+    /// Names a key in the secrets: a Retell account, or a Cal.com account.
+    AccountName
+}
+number_id! {
+    /// A host, as Cal.com names its person (`hosts[].id`).
+    HostId
+}
+number_id! {
+    /// A bookable service, as Cal.com names it (`eventTypeId`).
+    EventTypeId
+}
+
+impl AppointmentId {
+    /// The id of the appointment that a call asks for: always the same for the same tenant and call, so that a call
+    /// delivered twice can only make one appointment.
+    pub fn of_call(tenant: &TenantId, call: &CallId) -> Self {
+        let name = format!("frontdesk/{tenant}/{call}");
+        Self(Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()).to_string())
+    }
+
+    /// A number in `0.0..1.0` that depends on the appointment and `turn` alone. It spreads retries as chance would and
+    /// can still be foretold in a test.
+    pub fn spread(&self, turn: u32) -> f64 {
+        let drawn = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{self}/{turn}").as_bytes());
+        let (high, _) = drawn.as_u64_pair();
+        (high >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_call_has_one_appointment_and_tenants_never_share_it() {
+        let call = CallId::new("call_1");
+        let here = AppointmentId::of_call(&TenantId::new("a"), &call);
+        assert_eq!(here, AppointmentId::of_call(&TenantId::new("a"), &call));
+        assert_ne!(here, AppointmentId::of_call(&TenantId::new("b"), &call));
+    }
+
+    #[test]
+    fn spread_stays_in_its_range_and_differs_by_turn() {
+        let id = AppointmentId::new("x");
+        let drawn: Vec<f64> = (0..100).map(|turn| id.spread(turn)).collect();
+        assert!(drawn.iter().all(|share| (0.0..1.0).contains(share)));
+        assert!(drawn.iter().any(|share| *share < 0.2) && drawn.iter().any(|share| *share > 0.8));
+    }
+}

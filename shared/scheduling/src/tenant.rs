@@ -1,0 +1,490 @@
+//! One business: its staff and services, and how its calls are read.
+//!
+//! The same type is read from the tenant file, stored, and used by the functions, so that none of them can know a field
+//! that another doesn't.
+
+use std::{collections::BTreeMap, fmt};
+
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ids::{AccountName, AgentId, EventTypeId, HostId, ServiceId, StaffId, TenantId},
+    personal::Personal,
+};
+
+/// One business and all that Frontdesk needs to know of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tenant {
+    /// Our name for it: lower-case letters, digits and `-`.
+    pub id: TenantId,
+    /// The name people know it by.
+    pub name: String,
+    /// IANA name of the zone in which its callers speak of times.
+    pub time_zone: Tz,
+    /// ISO 3166 letters of the country whose national phone numbers its callers use.
+    #[serde(default = "germany")]
+    pub country: String,
+    /// ISO 639 letters of the language in which Cal.com writes to its customers.
+    #[serde(default = "german")]
+    pub language: String,
+    /// Where its calls come from.
+    pub retell: RetellSource,
+    /// Where its bookings go.
+    pub calcom: CalcomTarget,
+    /// Who works there.
+    pub staff: Vec<StaffMember>,
+    /// What can be booked.
+    pub services: Vec<Service>,
+    /// Under which keys its voice agent writes down what a caller wants.
+    #[serde(default)]
+    pub fields: FieldMapping,
+    /// Hosts that the operator knows to be a member of the staff. They are stored beside the tenant, one item each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub host_mappings: Vec<MappedHost>,
+}
+
+/// Where a tenant's calls come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetellSource {
+    /// The account in the secret of Retell keys. A call signed by another account is not this tenant's.
+    pub account: AccountName,
+    /// The voice agents that answer for this tenant.
+    #[serde(default)]
+    pub agent_ids: Vec<AgentId>,
+    /// The numbers that are called, in E.164 form. They decide where the agent is not known.
+    #[serde(default)]
+    pub numbers: Vec<String>,
+}
+
+/// Where a tenant's bookings go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CalcomTarget {
+    /// The account in the secret of Cal.com keys.
+    pub account: AccountName,
+    /// Domain of the placeholder address for customers who gave neither an email nor a usable number.
+    pub placeholder_email_domain: String,
+    /// The name under which a customer is booked who gave none.
+    #[serde(default = "unnamed_customer")]
+    pub unnamed_customer: String,
+}
+
+/// A member of the staff.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StaffMember {
+    /// Our name for them, unique within the tenant.
+    pub id: StaffId,
+    /// The name that callers say.
+    pub name: Personal<String>,
+    /// Other names that callers say.
+    #[serde(default)]
+    pub aliases: Vec<Personal<String>>,
+    /// The addresses they have at Cal.com.
+    #[serde(default)]
+    pub emails: Vec<Personal<String>>,
+    /// Whether they take appointments now.
+    #[serde(default = "yes")]
+    pub active: bool,
+}
+
+/// Something that can be booked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    /// Our name for it, unique within the tenant.
+    pub id: ServiceId,
+    /// The name that callers say.
+    pub name: String,
+    /// Other names that callers say.
+    #[serde(default)]
+    pub aliases: Vec<String>,
+    /// Cal.com's event types for it.
+    pub event_types: EventTypes,
+}
+
+/// Cal.com's event types for one service: one for all of its staff, one per staff member, or both.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventTypes {
+    /// The event type at which Cal.com chooses the host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round_robin: Option<EventTypeId>,
+    /// The event types at which the host is a given member of the staff.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub per_staff: BTreeMap<StaffId, EventTypeId>,
+}
+
+/// A host that the operator knows to be a member of the staff.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MappedHost {
+    /// Cal.com's person.
+    pub host: HostId,
+    /// Ours.
+    pub staff: StaffId,
+}
+
+/// The keys under which a voice agent writes down what a caller wants. Of several keys the first that holds something
+/// counts. They are looked for in the call's `custom_analysis_data`, then in its `collected_dynamic_variables`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FieldMapping {
+    /// A yes or no: whether the caller wants an appointment at all. Where none of these keys is written, a service or a
+    /// start is taken as the wish for one.
+    pub wanted: Vec<String>,
+    /// The service.
+    pub service: Vec<String>,
+    /// Date and time in one field.
+    pub start: Vec<String>,
+    /// The date, where it stands alone.
+    pub date: Vec<String>,
+    /// The time of day, where it stands alone.
+    pub time: Vec<String>,
+    /// The customer's name.
+    pub name: Vec<String>,
+    /// The customer's phone number; the caller's own number is taken where none is written.
+    pub phone: Vec<String>,
+    /// The customer's email.
+    pub email: Vec<String>,
+    /// The staff member whom the customer wishes for.
+    pub staff: Vec<String>,
+    /// Anything else worth telling.
+    pub notes: Vec<String>,
+}
+
+impl Default for FieldMapping {
+    fn default() -> Self {
+        let keys = |keys: &[&str]| keys.iter().map(|&key| key.to_owned()).collect();
+        Self {
+            wanted: keys(&["appointment_requested"]),
+            service: keys(&["service", "dienstleistung"]),
+            start: keys(&["appointment_start", "start", "termin"]),
+            date: keys(&["appointment_date", "date", "datum"]),
+            time: keys(&["appointment_time", "time", "uhrzeit"]),
+            name: keys(&["customer_name", "name"]),
+            phone: keys(&["customer_phone", "phone", "telefon"]),
+            email: keys(&["customer_email", "email"]),
+            staff: keys(&["staff_member", "staff", "mitarbeiter"]),
+            notes: keys(&["notes", "notizen"]),
+        }
+    }
+}
+
+fn germany() -> String {
+    "DE".to_owned()
+}
+
+fn german() -> String {
+    "de".to_owned()
+}
+
+fn unnamed_customer() -> String {
+    "Telefonkunde".to_owned()
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// The event types that fit a wish, in the order in which they are to be tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FittingEventTypes {
+    /// The service that was understood.
+    pub service: ServiceId,
+    /// At least one.
+    pub event_types: Vec<EventTypeId>,
+}
+
+/// Why no event type fits a wish: what is missing in the tenant's configuration, or was not said.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoEventType {
+    /// No service was said.
+    #[error("the call names no service")]
+    ServiceMissing,
+    /// The tenant has no such service. What was said stays with the appointment.
+    #[error("the tenant has no service by the name that was said")]
+    ServiceUnknown,
+    /// The service has event types for single staff members only, and not for the one wished for.
+    #[error("service {service} has no event type for the staff member wished for, and none for round robin")]
+    StaffHasNone {
+        /// The service.
+        service: ServiceId,
+    },
+    /// Nobody who has an event type for the service is active.
+    #[error("service {service} has no event type of an active staff member, and none for round robin")]
+    NobodyActive {
+        /// The service.
+        service: ServiceId,
+    },
+}
+
+impl Tenant {
+    /// The staff member of this id.
+    pub fn staff_member(&self, id: &StaffId) -> Option<&StaffMember> {
+        self.staff.iter().find(|member| member.id == *id)
+    }
+
+    /// The active staff member whom a caller means, by id, name, alias or first name.
+    /// A name that fits several is nobody's.
+    pub fn staff_called(&self, spoken: &str) -> Option<&StaffMember> {
+        let mut fitting = self.staff.iter().filter(|member| member.active && member.is_called(spoken));
+        fitting.next().filter(|_| fitting.next().is_none())
+    }
+
+    /// The service that a caller means, by id, name or alias.
+    pub fn service_called(&self, spoken: &str) -> Option<&Service> {
+        let spoken = plain(spoken);
+        self.services.iter().find(|service| {
+            let names = service.aliases.iter().chain([&service.name]);
+            plain(service.id.as_str()) == spoken || names.map(|name| plain(name)).any(|name| name == spoken)
+        })
+    }
+
+    /// The event types that fit what a caller said, best first.
+    ///
+    /// The event type of the staff member wished for comes alone. Without a wish, or with one that only round robin can
+    /// serve, the round-robin event type comes alone; a service without one offers those of its active staff in turn.
+    ///
+    /// # Errors
+    /// When no event type fits, with what is missing.
+    pub fn event_types_for(
+        &self,
+        service: Option<&str>,
+        staff: Option<&str>,
+    ) -> Result<FittingEventTypes, NoEventType> {
+        let spoken = service.ok_or(NoEventType::ServiceMissing)?;
+        let service = self.service_called(spoken).ok_or(NoEventType::ServiceUnknown)?;
+        let EventTypes { round_robin, per_staff } = &service.event_types;
+        let wished = staff.and_then(|staff| self.staff_called(staff));
+        let of_wished = wished.and_then(|member| per_staff.get(&member.id));
+        let fitting = match (of_wished.or(round_robin.as_ref()), staff) {
+            (Some(event_type), _) => vec![*event_type],
+            (None, Some(_)) => return Err(NoEventType::StaffHasNone { service: service.id.clone() }),
+            (None, None) => self
+                .staff
+                .iter()
+                .filter(|member| member.active)
+                .filter_map(|member| per_staff.get(&member.id).copied())
+                .collect(),
+        };
+        if fitting.is_empty() {
+            return Err(NoEventType::NobodyActive { service: service.id.clone() });
+        }
+        Ok(FittingEventTypes { service: service.id.clone(), event_types: fitting })
+    }
+
+    /// The staff members to whom an event type belongs.
+    pub fn owners_of(&self, event_type: EventTypeId) -> Vec<&StaffMember> {
+        let owns = |member: &&StaffMember| {
+            self.services.iter().any(|service| service.event_types.per_staff.get(&member.id) == Some(&event_type))
+        };
+        self.staff.iter().filter(owns).collect()
+    }
+
+    /// All that is wrong with this configuration, each with its path inside the tenant file. Empty is good.
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut found = Problems::default();
+        found.check(is_plain_id(self.id.as_str()), "id", "use lower-case letters, digits and '-'");
+        found.check(
+            self.country.len() == 2 && self.country.chars().all(|c| c.is_ascii_uppercase()),
+            "country",
+            "use the two upper-case letters of ISO 3166, such as DE",
+        );
+        found.check(
+            self.calcom.placeholder_email_domain.contains('.') && !self.calcom.placeholder_email_domain.contains('@'),
+            "calcom.placeholder_email_domain",
+            "give a domain, such as example.org",
+        );
+        found.check(
+            !(self.retell.agent_ids.is_empty() && self.retell.numbers.is_empty()),
+            "retell",
+            "give at least one of agent_ids and numbers, or no call can be this tenant's",
+        );
+        for (at, number) in self.retell.numbers.iter().enumerate() {
+            let is_e164 = number.strip_prefix('+').is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit()));
+            found.check(
+                is_e164,
+                format!("retell.numbers[{at}]"),
+                "write the number in E.164 form, such as +4930901820",
+            );
+        }
+        self.staff_problems(&mut found);
+        self.service_problems(&mut found);
+        for (at, mapping) in self.host_mappings.iter().enumerate() {
+            found.known_staff(self, &mapping.staff, format!("host_mappings[{at}].staff"));
+            found.first(&mapping.host, "host_mappings", at, "host");
+        }
+        found.list
+    }
+
+    fn staff_problems(&self, found: &mut Problems) {
+        for (at, member) in self.staff.iter().enumerate() {
+            found.check(
+                is_plain_id(member.id.as_str()),
+                format!("staff[{at}].id"),
+                "use lower-case letters, digits and '-'",
+            );
+            found.first(&member.id, "staff", at, "id");
+            for (nth, email) in member.emails.iter().enumerate() {
+                found.check(
+                    crate::contact::email(email.reveal()).is_some(),
+                    format!("staff[{at}].emails[{nth}]"),
+                    "this is not an email address",
+                );
+            }
+        }
+    }
+
+    fn service_problems(&self, found: &mut Problems) {
+        found.check(!self.services.is_empty(), "services", "give at least one service, or nothing can be booked");
+        for (at, service) in self.services.iter().enumerate() {
+            found.first(&service.id, "services", at, "id");
+            let EventTypes { round_robin, per_staff } = &service.event_types;
+            found.check(
+                round_robin.is_some() || !per_staff.is_empty(),
+                format!("services[{at}].event_types"),
+                "give round_robin, per_staff or both",
+            );
+            for staff in per_staff.keys() {
+                found.known_staff(self, staff, format!("services[{at}].event_types.per_staff.{staff}"));
+            }
+        }
+    }
+}
+
+impl StaffMember {
+    fn is_called(&self, spoken: &str) -> bool {
+        let spoken = plain(spoken);
+        let first_name = self.name.reveal().split_whitespace().next().unwrap_or_default();
+        let names = self.aliases.iter().chain([&self.name]).map(|name| name.reveal().as_str());
+        names.chain([self.id.as_str(), first_name]).any(|name| plain(name) == spoken)
+    }
+}
+
+/// One thing that is wrong with a tenant file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where, for instance `services[1].event_types.per_staff.anna`.
+    pub path: String,
+    /// What, and what to write instead. Never the value, which may be personal.
+    pub what: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.what)
+    }
+}
+
+#[derive(Default)]
+struct Problems {
+    list: Vec<Problem>,
+    seen: std::collections::BTreeSet<(String, String)>,
+}
+
+impl Problems {
+    fn check(&mut self, holds: bool, path: impl Into<String>, what: impl Into<String>) {
+        if !holds {
+            self.list.push(Problem { path: path.into(), what: what.into() });
+        }
+    }
+
+    fn first(&mut self, id: &impl fmt::Display, list: &str, at: usize, field: &str) {
+        let is_first = self.seen.insert((list.to_owned(), id.to_string()));
+        self.check(is_first, format!("{list}[{at}].{field}"), "an earlier entry has the same one");
+    }
+
+    fn known_staff(&mut self, tenant: &Tenant, staff: &StaffId, path: String) {
+        self.check(tenant.staff_member(staff).is_some(), path, "no entry of staff has this id");
+    }
+}
+
+fn is_plain_id(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+}
+
+/// How names are compared: without case and surrounding or doubled spaces.
+fn plain(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+}
+
+/// The tenant that the tests of this crate share.
+#[cfg(test)]
+pub(crate) fn salon() -> Tenant {
+    serde_json::from_value(serde_json::json!({
+        "id": "salon", "name": "Salon", "time_zone": "Europe/Berlin",
+        "retell": {"account": "main", "agent_ids": ["agent_1"], "numbers": ["+4930901820"]},
+        "calcom": {"account": "salon", "placeholder_email_domain": "salon.example"},
+        "staff": [
+            {"id": "anna", "name": "Anna Berg", "emails": ["anna@salon.example"]},
+            {"id": "ben", "name": "Ben Tal", "emails": ["ben@salon.example"]},
+            {"id": "cem", "name": "Cem Au", "emails": ["cem@salon.example"], "active": false}
+        ],
+        "services": [
+            {"id": "cut", "name": "Haarschnitt", "aliases": ["Schneiden"], "event_types": {"round_robin": 100}},
+            {"id": "color", "name": "Farbe", "event_types": {"per_staff": {"anna": 201, "ben": 202, "cem": 203}}},
+            {"id": "beard", "name": "Bart", "event_types": {"per_staff": {"cem": 301}}}
+        ]
+    }))
+    .unwrap()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fitting(service: Option<&str>, staff: Option<&str>) -> Result<Vec<u64>, NoEventType> {
+        let fitting = salon().event_types_for(service, staff)?;
+        Ok(fitting.event_types.into_iter().map(|event_type| event_type.0).collect())
+    }
+
+    #[test]
+    fn a_round_robin_service_has_one_event_type_whoever_is_wished_for() {
+        assert_eq!(fitting(Some("Haarschnitt"), None), Ok(vec![100]));
+        assert_eq!(fitting(Some(" schneiden "), Some("Anna")), Ok(vec![100]));
+    }
+
+    #[test]
+    fn a_per_staff_service_is_chosen_by_the_wish_or_offered_by_all_who_are_active() {
+        assert_eq!(fitting(Some("Farbe"), Some("ben tal")), Ok(vec![202]));
+        assert_eq!(fitting(Some("color"), None), Ok(vec![201, 202]));
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let service = |id| ServiceId::new(id);
+        assert_eq!(fitting(None, None), Err(NoEventType::ServiceMissing));
+        assert_eq!(fitting(Some("Massage"), None), Err(NoEventType::ServiceUnknown));
+        assert_eq!(fitting(Some("Farbe"), Some("Cem")), Err(NoEventType::StaffHasNone { service: service("color") }));
+        assert_eq!(fitting(Some("Bart"), None), Err(NoEventType::NobodyActive { service: service("beard") }));
+    }
+
+    #[test]
+    fn a_good_tenant_has_no_problems_and_each_fault_is_named_with_its_path() {
+        assert_eq!(salon().problems(), []);
+        let mut tenant = salon();
+        tenant.id = TenantId::new("Salon 1");
+        tenant.retell.numbers = vec!["030 901820".to_owned()];
+        tenant.staff[1].id = StaffId::new("anna");
+        tenant.staff[0].emails = vec![Personal::new("anna".to_owned())];
+        tenant.services[0].event_types.round_robin = None;
+        tenant.host_mappings = vec![MappedHost { host: HostId(1), staff: StaffId::new("zoe") }];
+        let paths: Vec<String> = tenant.problems().into_iter().map(|problem| problem.path).collect();
+        assert_eq!(
+            paths,
+            [
+                "id",
+                "retell.numbers[0]",
+                "staff[0].emails[0]",
+                "staff[1].id",
+                "services[0].event_types",
+                "services[1].event_types.per_staff.ben",
+                "host_mappings[0].staff",
+            ]
+        );
+    }
+}

@@ -1,0 +1,135 @@
+//! What a caller asked for, read out of a call by the tenant's field mapping.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    contact::{self, Customer},
+    personal::Personal,
+    start_time::{self, WishedStart},
+    tenant::Tenant,
+};
+
+/// What a caller asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wish {
+    /// The service as it was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// When.
+    pub start: WishedStart,
+    /// For whom.
+    pub customer: Customer,
+    /// By whom, as it was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staff: Option<Personal<String>>,
+    /// Anything else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notes: Option<Personal<String>>,
+}
+
+/// Where a wish is read from. Implemented by whoever knows the call's form.
+pub trait CallFields {
+    /// The text under `key`, with numbers and booleans written out. `None` where nothing or only space is written.
+    fn text(&self, key: &str) -> Option<String>;
+
+    /// The number that called, as it was given.
+    fn caller_number(&self) -> Option<&str>;
+}
+
+impl Wish {
+    /// Reads the wish for an appointment, or `None` where the call holds none: the agent said so, or neither a service
+    /// nor a time was written down.
+    pub fn of_call(call: &impl CallFields, tenant: &Tenant) -> Option<Self> {
+        let fields = &tenant.fields;
+        let first = |keys: &[String]| keys.iter().find_map(|key| call.text(key));
+        let wanted = first(&fields.wanted).map(|answer| is_yes(&answer));
+        let service = first(&fields.service);
+        let start = match first(&fields.start) {
+            Some(text) => start_time::read_start(Some(&text), tenant.time_zone),
+            None => start_time::read_date_and_time(
+                first(&fields.date).as_deref(),
+                first(&fields.time).as_deref(),
+                tenant.time_zone,
+            ),
+        };
+        let says_nothing = service.is_none() && matches!(start, WishedStart::Unusable { spoken: None, .. });
+        if !wanted.unwrap_or(!says_nothing) {
+            return None;
+        }
+        let written_phone = first(&fields.phone);
+        let phones = [written_phone.as_deref(), call.caller_number()];
+        let email = first(&fields.email);
+        let readable_email = email.as_deref().and_then(contact::email);
+        Some(Self {
+            service,
+            start,
+            customer: Customer {
+                name: first(&fields.name).map(Personal::new),
+                phone: phones.into_iter().flatten().find_map(|text| contact::phone_number(text, &tenant.country)),
+                email_as_spoken: email.filter(|_| readable_email.is_none()).map(Personal::new),
+                email: readable_email,
+            },
+            staff: first(&fields.staff).map(Personal::new),
+            notes: first(&fields.notes).map(Personal::new),
+        })
+    }
+}
+
+fn is_yes(answer: &str) -> bool {
+    matches!(answer.trim().to_lowercase().as_str(), "true" | "yes" | "ja" | "1")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::{start_time::StartProblem, tenant::salon};
+
+    struct Written(BTreeMap<&'static str, &'static str>, Option<&'static str>);
+
+    impl CallFields for Written {
+        fn text(&self, key: &str) -> Option<String> {
+            self.0.get(key).map(|&text| text.to_owned())
+        }
+
+        fn caller_number(&self) -> Option<&str> {
+            self.1
+        }
+    }
+
+    fn wish<const N: usize>(fields: [(&'static str, &'static str); N], caller: Option<&'static str>) -> Option<Wish> {
+        Wish::of_call(&Written(BTreeMap::from(fields), caller), &salon())
+    }
+
+    #[test]
+    fn a_call_without_service_or_time_holds_no_wish() {
+        assert_eq!(
+            wish([("customer_name", "Max"), ("notes", "asked for the opening hours")], Some("+4930901820")),
+            None
+        );
+    }
+
+    #[test]
+    fn the_agents_no_outweighs_the_fields_and_its_yes_does_too() {
+        assert_eq!(wish([("appointment_requested", "false"), ("service", "cut"), ("date", "2026-12-01")], None), None);
+        let asked = wish([("appointment_requested", "true")], None).unwrap();
+        assert_eq!(asked.start, WishedStart::Unusable { problem: StartProblem::Missing, spoken: None });
+    }
+
+    #[test]
+    fn the_number_that_was_said_comes_before_the_number_that_called() {
+        let said = [("service", "cut"), ("phone", "030 901820")];
+        let phone = |wish: Wish| wish.customer.phone.map(|phone| phone.reveal().clone());
+        assert_eq!(phone(wish(said, Some("+4315880")).unwrap()).as_deref(), Some("+4930901820"));
+        assert_eq!(phone(wish([("service", "cut")], Some("+4315880")).unwrap()).as_deref(), Some("+4315880"));
+        assert_eq!(phone(wish([("service", "cut")], Some("anonymous_1_a")).unwrap()), None);
+    }
+
+    #[test]
+    fn an_unreadable_email_is_kept_as_it_was_said() {
+        let wish = wish([("service", "cut"), ("email", "max at web punkt de")], None).unwrap();
+        assert_eq!(wish.customer.email, None);
+        assert_eq!(wish.customer.email_as_spoken.unwrap().reveal(), "max at web punkt de");
+    }
+}
