@@ -1,0 +1,222 @@
+//! What Cal.com sends back.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use scheduling::{
+    booking::{Booking, BookingStatus, Host, HostEvidence, Hosts, NoHost},
+    ids::{AppointmentId, BookingUid, EventTypeId, HostId},
+    personal::Personal,
+};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::request::APPOINTMENT_KEY;
+
+/// An answer as it came.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// Every byte of the body.
+    pub body: Vec<u8>,
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Answer({}, {} bytes)", self.status, self.body.len())
+    }
+}
+
+/// What was asked for, with the answer it was read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered<T> {
+    /// What was asked for.
+    pub value: T,
+    /// The answer.
+    pub answer: Answer,
+}
+
+/// A booking that Cal.com told about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundBooking {
+    /// The booking.
+    pub booking: Booking,
+    /// The appointment that it was made for, if it was made by us.
+    pub appointment: Option<AppointmentId>,
+}
+
+/// A booking in Cal.com's form.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawBooking {
+    uid: String,
+    status: BookingStatus,
+    start: DateTime<Utc>,
+    event_type_id: Option<u64>,
+    event_type: Option<RawEventType>,
+    #[serde(default)]
+    hosts: Value,
+    #[serde(default)]
+    metadata: Value,
+}
+
+#[derive(Deserialize)]
+struct RawEventType {
+    id: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawHost {
+    id: Value,
+    email: Option<String>,
+    display_email: Option<String>,
+}
+
+/// The `data` of an answer, or the answer itself where a proxy or an older version left the envelope out.
+pub(crate) fn data(body: &[u8]) -> Option<Value> {
+    match serde_json::from_slice(body).ok()? {
+        Value::Object(mut envelope) if envelope.contains_key("data") => envelope.remove("data"),
+        bare => Some(bare),
+    }
+}
+
+/// The booking in an answer. Of a recurring event type's bookings it is the first.
+pub(crate) fn booking(body: &[u8]) -> Option<FoundBooking> {
+    match data(body)? {
+        Value::Array(bookings) => one_booking(bookings.into_iter().next()?),
+        one => one_booking(one),
+    }
+}
+
+/// The bookings in an answer to a list, and how many entries it held; one that can't be read is left out.
+pub(crate) fn bookings(body: &[u8]) -> Option<(Vec<FoundBooking>, usize)> {
+    match data(body)? {
+        Value::Array(bookings) => {
+            let listed = bookings.len();
+            Some((bookings.into_iter().filter_map(one_booking).collect(), listed))
+        }
+        _ => None,
+    }
+}
+
+/// The free slots in an answer, in order.
+pub(crate) fn slots(body: &[u8]) -> Option<Vec<DateTime<Utc>>> {
+    #[derive(Deserialize)]
+    struct Slot {
+        start: DateTime<Utc>,
+    }
+    let days: Map<String, Value> = serde_json::from_value(data(body)?).ok()?;
+    let mut starts = Vec::new();
+    for day in days.into_values() {
+        let slots: Vec<Slot> = serde_json::from_value(day).ok()?;
+        starts.extend(slots.into_iter().map(|slot| slot.start));
+    }
+    starts.sort_unstable();
+    Some(starts)
+}
+
+fn one_booking(value: Value) -> Option<FoundBooking> {
+    let raw: RawBooking = serde_json::from_value(value).ok()?;
+    let appointment = raw.metadata.get(APPOINTMENT_KEY).and_then(Value::as_str).map(AppointmentId::new);
+    let event_type = raw.event_type_id.or(raw.event_type.map(|event_type| event_type.id))?;
+    Some(FoundBooking {
+        booking: Booking {
+            uid: Some(raw.uid).filter(|uid| !uid.is_empty()).map(BookingUid::new)?,
+            status: raw.status,
+            event_type: EventTypeId(event_type),
+            start: raw.start,
+            hosts: hosts(raw.hosts),
+        },
+        appointment,
+    })
+}
+
+/// The hosts, or what stood in their place. A host without a number for its id is nobody.
+fn hosts(value: Value) -> HostEvidence {
+    let Value::Array(listed) = value else { return nobody(NoHost::Empty) };
+    let because = if listed.is_empty() { NoHost::Empty } else { NoHost::Unknown };
+    let known: Vec<Host> = listed.into_iter().filter_map(one_host).collect();
+    Hosts::try_from(known).map_or_else(|_| nobody(because), HostEvidence::Named)
+}
+
+fn one_host(value: Value) -> Option<Host> {
+    let raw: RawHost = serde_json::from_value(value).ok()?;
+    let id = raw.id.as_u64().or_else(|| raw.id.as_str()?.parse().ok())?;
+    Some(Host {
+        id: HostId(id),
+        email: raw.email.map(Personal::new),
+        display_email: raw.display_email.map(Personal::new),
+    })
+}
+
+fn nobody(because: NoHost) -> HostEvidence {
+    HostEvidence::None { because, asked_again: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn made(hosts: Value) -> Value {
+        json!({"uid": "u1", "status": "accepted", "start": "2026-12-01T08:00:00.000Z", "eventTypeId": 7,
+               "hosts": hosts, "metadata": {"frontdeskAppointmentId": "a1"}})
+    }
+
+    fn read(answer: &Value) -> Option<FoundBooking> {
+        booking(answer.to_string().as_bytes())
+    }
+
+    #[test]
+    fn a_booking_is_read_alone_in_a_list_and_without_its_envelope() {
+        let bare = made(json!([{"id": 3, "email": "a@b.example"}]));
+        let found = read(&bare).unwrap();
+        assert_eq!(found.appointment, Some(AppointmentId::new("a1")));
+        assert_eq!(read(&json!({"status": "success", "data": bare.clone()})), Some(found.clone()));
+        assert_eq!(read(&json!({"status": "success", "data": [bare]})), Some(found));
+    }
+
+    #[test]
+    fn the_hosts_are_named_or_the_reason_is() {
+        let evidence = |hosts| read(&made(hosts)).unwrap().booking.hosts;
+        let none = |because| HostEvidence::None { because, asked_again: false };
+        assert_eq!(evidence(json!([])), none(NoHost::Empty));
+        assert_eq!(evidence(Value::Null), none(NoHost::Empty));
+        assert_eq!(
+            evidence(json!([{"id": "unknown", "name": "unknown", "email": "unknown", "username": "unknown"}])),
+            none(NoHost::Unknown)
+        );
+        let HostEvidence::Named(hosts) = evidence(json!([{"id": "unknown"}, {"id": 5}, {"id": 6}])) else {
+            panic!("two hosts have a number");
+        };
+        assert_eq!(hosts.iter().map(|host| host.id.0).collect::<Vec<_>>(), [5, 6]);
+    }
+
+    #[test]
+    fn a_status_that_nobody_has_seen_is_no_reason_to_lose_a_booking() {
+        let mut answer = made(json!([]));
+        answer["status"] = json!("awaiting_host");
+        assert_eq!(read(&answer).unwrap().booking.status, BookingStatus::Other);
+    }
+
+    #[test]
+    fn slots_come_in_order_and_in_utc() {
+        let answer = json!({"status": "success", "data": {
+            "2026-12-02": [{"start": "2026-12-02T09:00:00.000+01:00"}],
+            "2026-12-01": [{"start": "2026-12-01T10:00:00.000+01:00"}, {"start": "2026-12-01T09:00:00.000+01:00"}]}});
+        let starts: Vec<String> =
+            slots(answer.to_string().as_bytes()).unwrap().into_iter().map(|start| start.to_rfc3339()).collect();
+        assert_eq!(starts, ["2026-12-01T08:00:00+00:00", "2026-12-01T09:00:00+00:00", "2026-12-02T08:00:00+00:00"]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_parsers_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = (booking(&bytes), bookings(&bytes), slots(&bytes));
+        }
+    }
+}

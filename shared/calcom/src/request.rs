@@ -1,0 +1,84 @@
+//! What is sent to Cal.com.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use scheduling::ids::{AppointmentId, CallId, EventTypeId};
+use serde::Serialize;
+
+/// The key in a booking's `metadata` that holds our appointment's id.
+pub const APPOINTMENT_KEY: &str = "frontdeskAppointmentId";
+/// The key in a booking's `metadata` that holds the call's id.
+pub const CALL_KEY: &str = "frontdeskCallId";
+
+/// The body of `POST /v2/bookings`.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NewBooking {
+    #[serde(serialize_with = "in_utc")]
+    start: DateTime<Utc>,
+    event_type_id: EventTypeId,
+    attendee: Attendee,
+    metadata: BTreeMap<&'static str, String>,
+}
+
+/// The customer. Cal.com needs an email or a phone number, and takes an empty one for none.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attendee {
+    /// The name.
+    pub name: String,
+    /// IANA name of the zone in which the customer is told the time.
+    pub time_zone: String,
+    /// The email.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// The number in E.164 form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone_number: Option<String>,
+    /// ISO 639 letters of the language in which Cal.com writes to the customer.
+    pub language: String,
+}
+
+impl NewBooking {
+    /// A booking that carries our ids, so that it can be found again when its answer is lost.
+    pub fn new(
+        appointment: &AppointmentId,
+        call: &CallId,
+        event_type: EventTypeId,
+        start: DateTime<Utc>,
+        attendee: Attendee,
+    ) -> Self {
+        let metadata = BTreeMap::from([(APPOINTMENT_KEY, appointment.to_string()), (CALL_KEY, call.to_string())]);
+        Self { start, event_type_id: event_type, attendee, metadata }
+    }
+}
+
+/// Which bookings to list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Search<'a> {
+    /// Of these event types.
+    pub event_types: &'a [EventTypeId],
+    /// Starting at this time or later.
+    pub after_start: DateTime<Utc>,
+    /// Ending by this time.
+    pub before_end: DateTime<Utc>,
+}
+
+/// Which slots to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SlotsWindow {
+    /// From this time.
+    pub start: DateTime<Utc>,
+    /// To this time.
+    pub end: DateTime<Utc>,
+}
+
+/// Cal.com's own way to write an instant.
+pub(crate) fn utc(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+fn in_utc<S: serde::Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&utc(*at))
+}

@@ -1,0 +1,210 @@
+//! What a webhook holds: `{"event": "...", "call": {...}}`.
+//!
+//! Only what Frontdesk uses is read. Unknown events and fields are fine, and a field of an unexpected type is no reason
+//! to lose a call: it counts as absent.
+
+use scheduling::{
+    ids::{AgentId, CallId},
+    wish::CallFields,
+};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+/// A webhook's body.
+#[derive(Debug, Deserialize)]
+pub struct Event {
+    /// What happened.
+    #[serde(rename = "event")]
+    pub kind: EventKind,
+    /// The call it happened to.
+    pub call: Call,
+}
+
+/// What happened to a call.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
+pub enum EventKind {
+    /// The call was analyzed: what the caller asked for is known now.
+    CallAnalyzed,
+    /// Anything else, by its name.
+    Other(String),
+}
+
+impl From<String> for EventKind {
+    fn from(name: String) -> Self {
+        if name == "call_analyzed" { Self::CallAnalyzed } else { Self::Other(name) }
+    }
+}
+
+impl EventKind {
+    /// Retell's name for it.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::CallAnalyzed => "call_analyzed",
+            Self::Other(name) => name,
+        }
+    }
+}
+
+/// A call. The transcript and all else that Frontdesk does not use is passed over, not kept in memory.
+#[derive(Deserialize)]
+pub struct Call {
+    /// Retell's name for it.
+    #[serde(rename = "call_id")]
+    pub id: CallId,
+    /// The voice agent that answered.
+    #[serde(default, deserialize_with = "lenient")]
+    pub agent_id: Option<AgentId>,
+    /// The number that called; absent or made up where the caller hides it.
+    #[serde(default, deserialize_with = "lenient")]
+    from_number: Option<String>,
+    /// The number that was called.
+    #[serde(default, deserialize_with = "lenient")]
+    pub to_number: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    direction: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    call_analysis: Option<Analysis>,
+    #[serde(default, deserialize_with = "lenient")]
+    collected_dynamic_variables: Option<Map<String, Value>>,
+}
+
+#[derive(Deserialize)]
+struct Analysis {
+    #[serde(default, deserialize_with = "lenient")]
+    custom_analysis_data: Option<Map<String, Value>>,
+}
+
+impl std::fmt::Debug for Call {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Call").field("id", &self.id).field("agent_id", &self.agent_id).finish_non_exhaustive()
+    }
+}
+
+/// Bytes that are not a Retell event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotAnEvent {
+    /// They are not JSON.
+    #[error("the body is not JSON")]
+    NotJson,
+    /// They are JSON of another form.
+    #[error("the body is not a Retell event: it needs the text `event` and the object `call` with the text `call_id`")]
+    NotRetell,
+    /// The call's id can't be one of Retell's.
+    #[error("`call.call_id` is empty or longer than 200 characters")]
+    BadCallId,
+}
+
+const LONGEST_CALL_ID: usize = 200;
+
+impl Event {
+    /// Reads a webhook's body.
+    ///
+    /// # Errors
+    /// Says what is wrong, and nothing of what was sent.
+    pub fn read(body: &[u8]) -> Result<Self, NotAnEvent> {
+        let event: Self = serde_json::from_slice(body)
+            .map_err(|error| if error.is_data() { NotAnEvent::NotRetell } else { NotAnEvent::NotJson })?;
+        let id_length = event.call.id.as_str().len();
+        if id_length == 0 || id_length > LONGEST_CALL_ID { Err(NotAnEvent::BadCallId) } else { Ok(event) }
+    }
+}
+
+impl CallFields for Call {
+    fn text(&self, key: &str) -> Option<String> {
+        let analyzed = self.call_analysis.as_ref().and_then(|analysis| analysis.custom_analysis_data.as_ref());
+        let maps = [analyzed, self.collected_dynamic_variables.as_ref()];
+        maps.into_iter().flatten().find_map(|map| written_out(map.get(key)?))
+    }
+
+    fn caller_number(&self) -> Option<&str> {
+        match self.direction.as_deref() {
+            Some("outbound") => self.to_number.as_deref(),
+            _ => self.from_number.as_deref(),
+        }
+    }
+}
+
+fn written_out(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(answer) => Some(answer.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// Takes a field of the expected type, and any other as absent.
+fn lenient<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Ok(T::deserialize(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn call(json: &str) -> Call {
+        Event::read(format!(r#"{{"event":"call_analyzed","call":{json}}}"#).as_bytes()).unwrap().call
+    }
+
+    #[test]
+    fn the_analysis_comes_before_the_variables() {
+        let call = call(
+            r#"{"call_id":"c","call_analysis":{"custom_analysis_data":{"service":"cut","empty":" ","age":7,"ok":true}},
+                "collected_dynamic_variables":{"service":"color","empty":"variable"}}"#,
+        );
+        let text = |key| CallFields::text(&call, key);
+        assert_eq!(text("service").as_deref(), Some("cut"));
+        assert_eq!(text("empty").as_deref(), Some("variable"));
+        assert_eq!(text("age").as_deref(), Some("7"));
+        assert_eq!(text("ok").as_deref(), Some("true"));
+        assert_eq!(text("none"), None);
+    }
+
+    #[test]
+    fn the_customer_is_who_called_or_was_called() {
+        assert_eq!(call(r#"{"call_id":"c","from_number":"+491","to_number":"+492"}"#).caller_number(), Some("+491"));
+        assert_eq!(
+            call(r#"{"call_id":"c","direction":"outbound","from_number":"+491","to_number":"+492"}"#).caller_number(),
+            Some("+492")
+        );
+    }
+
+    #[test]
+    fn unknown_events_and_fields_and_odd_types_are_fine() {
+        let event =
+            Event::read(br#"{"event":"call_danced","x":1,"call":{"call_id":"c","agent_id":5,"call_analysis":[]}}"#)
+                .unwrap();
+        assert_eq!(event.kind, EventKind::Other("call_danced".to_owned()));
+        assert_eq!(event.call.agent_id, None);
+    }
+
+    #[test]
+    fn what_is_no_event_is_told_apart() {
+        let refused = |body: &[u8]| Event::read(body).err();
+        assert_eq!(refused(b""), Some(NotAnEvent::NotJson));
+        assert_eq!(refused(b"{\"event\": \xff}"), Some(NotAnEvent::NotJson));
+        let nested = format!(r#"{{"event":"e","call":{{"call_id":"c","deep":{}"#, "[".repeat(100_000));
+        assert_eq!(refused(nested.as_bytes()), Some(NotAnEvent::NotJson));
+        assert_eq!(refused(b"[]"), Some(NotAnEvent::NotRetell));
+        assert_eq!(refused(br#"{"event":"call_analyzed"}"#), Some(NotAnEvent::NotRetell));
+        assert_eq!(refused(br#"{"event":"e","call":{"call_id":""}}"#), Some(NotAnEvent::BadCallId));
+    }
+
+    #[test]
+    fn what_a_call_holds_is_not_printed() {
+        let call =
+            call(r#"{"call_id":"c","from_number":"+4930901820","call_analysis":{"custom_analysis_data":{"a":"b"}}}"#);
+        assert_eq!(format!("{call:?}"), r#"Call { id: CallId("c"), agent_id: None, .. }"#);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_parser_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Event::read(&bytes);
+        }
+    }
+}
