@@ -1,1 +1,14 @@
-fn main() {}
+//! Books appointments with Cal.com.
+
+mod attempt;
+mod handler;
+
+use handler::Bookings;
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    platform::telemetry::init();
+    let bookings = Bookings::from_environment().await?;
+    run(service_fn(|event: LambdaEvent<_>| bookings.work_off(event.payload, event.context))).await
+}

@@ -1,1 +1,13 @@
-fn main() {}
+//! Cancels the appointments whose start went by before they were booked.
+
+mod handler;
+
+use handler::PastCleanup;
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    platform::telemetry::init();
+    let cleanup = PastCleanup::from_environment().await?;
+    run(service_fn(|event: LambdaEvent<_>| cleanup.clean_up(event.payload, event.context))).await
+}

@@ -1,1 +1,20 @@
-//! .
+//! What the functions stand on: DynamoDB, SQS, Secrets Manager, logs and metrics. The only crate that knows AWS's SDKs.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`aws`] | the SDK's configuration, made once per process |
+//! | [`settings`] | what the template hands to a function |
+//! | [`store`] | the tables: appointments, calls, tenants |
+//! | [`queues`] | the messages between functions |
+//! | [`batch`] | a batch of messages, each of which may fail alone |
+//! | [`secrets`] | Retell's and Cal.com's keys |
+//! | [`telemetry`] | logs and metrics without anything personal |
+
+pub mod aws;
+pub mod batch;
+mod expiring;
+pub mod queues;
+pub mod secrets;
+pub mod settings;
+pub mod store;
+pub mod telemetry;

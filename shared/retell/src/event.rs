@@ -90,12 +90,12 @@ pub enum NotAnEvent {
     /// They are JSON of another form.
     #[error("the body is not a Retell event: it needs the text `event` and the object `call` with the text `call_id`")]
     NotRetell,
-    /// The call's id can't be one of Retell's.
-    #[error("`call.call_id` is empty or longer than 200 characters")]
-    BadCallId,
+    /// The call's id, or the event's name, can't be one of Retell's.
+    #[error("`event` or `call.call_id` is empty or longer than 200 bytes")]
+    BadName,
 }
 
-const LONGEST_CALL_ID: usize = 200;
+const LONGEST_NAME: usize = 200;
 
 impl Event {
     /// Reads a webhook's body.
@@ -105,8 +105,9 @@ impl Event {
     pub fn read(body: &[u8]) -> Result<Self, NotAnEvent> {
         let event: Self = serde_json::from_slice(body)
             .map_err(|error| if error.is_data() { NotAnEvent::NotRetell } else { NotAnEvent::NotJson })?;
-        let id_length = event.call.id.as_str().len();
-        if id_length == 0 || id_length > LONGEST_CALL_ID { Err(NotAnEvent::BadCallId) } else { Ok(event) }
+        let names = [event.kind.as_str(), event.call.id.as_str()];
+        let are_plausible = names.iter().all(|name| (1..=LONGEST_NAME).contains(&name.len()));
+        if are_plausible { Ok(event) } else { Err(NotAnEvent::BadName) }
     }
 }
 
@@ -191,7 +192,7 @@ mod tests {
         assert_eq!(refused(nested.as_bytes()), Some(NotAnEvent::NotJson));
         assert_eq!(refused(b"[]"), Some(NotAnEvent::NotRetell));
         assert_eq!(refused(br#"{"event":"call_analyzed"}"#), Some(NotAnEvent::NotRetell));
-        assert_eq!(refused(br#"{"event":"e","call":{"call_id":""}}"#), Some(NotAnEvent::BadCallId));
+        assert_eq!(refused(br#"{"event":"e","call":{"call_id":""}}"#), Some(NotAnEvent::BadName));
     }
 
     #[test]

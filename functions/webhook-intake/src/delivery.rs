@@ -1,0 +1,112 @@
+//! A webhook as API Gateway hands it over, and as Retell sent it.
+
+use std::borrow::Cow;
+
+use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use chrono::{DateTime, Utc};
+use platform::secrets::RetellKeys;
+use retell::{
+    event::{Event, NotAnEvent},
+    signature::{Refused, Signature},
+};
+use scheduling::ids::AccountName;
+
+use crate::refusal::Refusal;
+
+/// Retell's calls with word timings pass a megabyte; Lambda takes requests of up to six, of which base64 needs a third.
+const LARGEST_BODY: usize = 4 * 1024 * 1024;
+
+/// Bytes that somebody sent. They can't be read before [`Delivery::verified`].
+pub struct Delivery<'r> {
+    body: Cow<'r, [u8]>,
+    signature: Option<&'r str>,
+}
+
+/// Bytes that one of our Retell accounts signed.
+pub struct Verified<'r> {
+    /// The raw body.
+    pub body: Cow<'r, [u8]>,
+    /// The account that signed it.
+    pub account: AccountName,
+}
+
+impl<'r> Delivery<'r> {
+    /// Takes the raw body out of API Gateway's request.
+    pub fn of(request: &'r ApiGatewayV2httpRequest) -> Result<Self, Refusal> {
+        let sent = request.body.as_deref().unwrap_or_default();
+        let body = if request.is_base64_encoded {
+            // Four characters stand for three bytes.
+            Self::within_limit(sent.len() / 4 * 3)?;
+            Cow::Owned(BASE64_STANDARD.decode(sent).map_err(|_| Refusal::NotAnEvent(NotAnEvent::NotJson))?)
+        } else {
+            Cow::Borrowed(sent.as_bytes())
+        };
+        Self::within_limit(body.len())?;
+        let signature = request.headers.get("x-retell-signature").and_then(|value| value.to_str().ok());
+        Ok(Self { body, signature })
+    }
+
+    /// Finds out which of our accounts signed the bytes.
+    pub fn verified(self, keys: &RetellKeys, now: DateTime<Utc>) -> Result<Verified<'r>, Refused> {
+        let account = Signature::read(self.signature)?.signer_of(&self.body, keys.iter(), now)?.clone();
+        Ok(Verified { body: self.body, account })
+    }
+
+    fn within_limit(length: usize) -> Result<(), Refusal> {
+        if length > LARGEST_BODY { Err(Refusal::TooLarge) } else { Ok(()) }
+    }
+}
+
+impl Verified<'_> {
+    /// Reads the event that the bytes hold.
+    pub fn event(&self) -> Result<Event, NotAnEvent> {
+        Event::read(&self.body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+
+    use super::*;
+
+    const BODY: &str = r#"{"event":"call_ended","call":{"call_id":"c"}}"#;
+
+    fn request(body: &str, is_base64_encoded: bool) -> ApiGatewayV2httpRequest {
+        let mut request = ApiGatewayV2httpRequest::default();
+        request.body = Some(body.to_owned());
+        request.is_base64_encoded = is_base64_encoded;
+        let header = retell::signature::sign(&SecretString::from("key".to_owned()), BODY.as_bytes(), now());
+        request.headers.insert("x-retell-signature", header.parse().unwrap());
+        request
+    }
+
+    fn now() -> DateTime<Utc> {
+        "2026-12-01T08:00:00Z".parse().unwrap()
+    }
+
+    fn keys() -> RetellKeys {
+        serde_json::from_str(r#"{"other": {"current": "x"}, "main": {"current": "new", "previous": "key"}}"#).unwrap()
+    }
+
+    #[test]
+    fn the_signature_counts_over_the_bytes_that_retell_sent() {
+        for request in [request(BODY, false), request(&BASE64_STANDARD.encode(BODY), true)] {
+            let verified = Delivery::of(&request).unwrap().verified(&keys(), now()).unwrap();
+            assert_eq!(verified.account.as_str(), "main");
+            assert_eq!(verified.event().unwrap().call.id.as_str(), "c");
+        }
+    }
+
+    #[test]
+    fn more_than_four_mebibytes_are_too_large_in_either_form() {
+        let limit = "x".repeat(LARGEST_BODY);
+        let beyond = "x".repeat(LARGEST_BODY + 1);
+        let is_too_large = |request| matches!(Delivery::of(&request), Err(Refusal::TooLarge));
+        assert!(!is_too_large(request(&limit, false)));
+        assert!(is_too_large(request(&beyond, false)));
+        assert!(!is_too_large(request(&BASE64_STANDARD.encode(&limit), true)));
+        assert!(is_too_large(request(&BASE64_STANDARD.encode(&beyond), true)));
+    }
+}

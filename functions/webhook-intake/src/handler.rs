@@ -1,0 +1,153 @@
+//! From a webhook to a stored call and a queued appointment.
+
+use std::sync::Arc;
+
+use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
+use chrono::{TimeDelta, Utc};
+use lambda_runtime::{Context, Error};
+use platform::{
+    aws,
+    queues::{AppointmentMessage, Queue},
+    secrets::{RetellKeys, Secret},
+    settings,
+    store::{CallEvent, Calls, Recorded, Tenants},
+    telemetry::{Metrics, Subject},
+};
+use retell::event::{Event, EventKind};
+use scheduling::{
+    appointment::{Actor, Appointment, StateName},
+    ids::AppointmentId,
+    tenant::Tenant,
+    wish::Wish,
+};
+use serde_json::{Value, json};
+use tracing::Instrument;
+
+use crate::{
+    delivery::{Delivery, Verified},
+    refusal::Refusal,
+};
+
+const FUNCTION: &str = "webhook-intake";
+
+/// All that intake needs, made once per process.
+pub struct Intake {
+    keys: Secret<RetellKeys>,
+    tenants: Tenants,
+    calls: Calls,
+    bookings: Queue,
+    metrics: Metrics,
+    version: String,
+}
+
+impl Intake {
+    /// Reads the settings and makes the clients. The keys are fetched now, while Lambda gives a whole core for free.
+    pub async fn from_environment() -> Result<Self, Error> {
+        let config = aws::config().await;
+        let kept_for = TimeDelta::days(settings::parsed_or("CALL_RETENTION_DAYS", 30)?);
+        let intake = Self {
+            keys: Secret::new(&config, settings::required("RETELL_KEYS_SECRET")?),
+            tenants: Tenants::new(&config, settings::required("TENANTS_TABLE")?),
+            calls: Calls::new(
+                &config,
+                settings::required("CALLS_TABLE")?,
+                settings::required("APPOINTMENTS_TABLE")?,
+                kept_for,
+            ),
+            bookings: Queue::new(&config, settings::required("BOOKINGS_QUEUE_URL")?),
+            metrics: Metrics::new(FUNCTION),
+            version: settings::deployed_version(),
+        };
+        if let Err(error) = intake.keys.read().await {
+            tracing::warn!(%error, "the keys can't be read yet");
+        }
+        Ok(intake)
+    }
+
+    /// Answers one webhook. Whatever happens is said in the answer, so that Retell knows whether to send it again.
+    pub async fn answer(
+        &self,
+        request: ApiGatewayV2httpRequest,
+        context: Context,
+    ) -> Result<ApiGatewayV2httpResponse, Error> {
+        let mut subject = Subject::of_request(&context.request_id);
+        match self.take(&request, &mut subject).await {
+            Ok(body) => Ok(response(200, &body)),
+            Err(refusal) => {
+                let (word, cause) = (refusal.word(), refusal.cause());
+                subject.span().in_scope(|| tracing::warn!(reason = word, cause, "the webhook is refused"));
+                self.metrics.count("WebhookRefused", Some(word), &subject);
+                Ok(response(refusal.status(), &json!({"error": word, "message": refusal.to_string()})))
+            }
+        }
+    }
+
+    async fn take(&self, request: &ApiGatewayV2httpRequest, subject: &mut Subject) -> Result<Value, Refusal> {
+        let now = Utc::now();
+        let keys = self.keys.read().await.map_err(Refusal::KeysDown)?;
+        let webhook = Delivery::of(request)?.verified(&keys, now)?;
+        let event = webhook.event()?;
+        subject.call = Some(event.call.id.clone());
+        let tenant = self.tenant_of(&event, &webhook).await?;
+        subject.tenant = Some(tenant.id.clone());
+        let by = Actor { function: FUNCTION, version: &self.version, now };
+        let appointment = asked_for(&event, &tenant, by);
+        subject.appointment = appointment.as_ref().map(|appointment| appointment.id.clone());
+        let stored = CallEvent {
+            tenant: &tenant.id,
+            call: &event.call.id,
+            name: event.kind.as_str(),
+            body: &webhook.body,
+            received_at: now,
+        };
+        async {
+            let recorded = self.calls.record(&stored, appointment.as_ref()).await.map_err(Refusal::StoreDown)?;
+            self.tell_booking(appointment.as_ref(), &recorded).await?;
+            tracing::info!(event = event.kind.as_str(), new = recorded == Recorded::New, "the call is stored");
+            Ok(told(appointment.map(|appointment| appointment.id)))
+        }
+        .instrument(subject.span())
+        .await
+    }
+
+    async fn tenant_of(&self, event: &Event, webhook: &Verified<'_>) -> Result<Arc<Tenant>, Refusal> {
+        let (agent, number) = (event.call.agent_id.as_ref(), event.call.to_number.as_deref());
+        let found = self.tenants.of_call(agent, number).await.map_err(Refusal::StoreDown)?;
+        found.filter(|tenant| tenant.retell.account == webhook.account).ok_or(Refusal::UnknownTenant)
+    }
+
+    /// Queues what waits to be booked. One that was known and still waits is queued once more: its first message may
+    /// never have been sent, and a second one does no harm.
+    async fn tell_booking(&self, asked_for: Option<&Appointment>, recorded: &Recorded) -> Result<(), Refusal> {
+        let stands = match recorded {
+            Recorded::New => asked_for,
+            Recorded::Known(appointment) => appointment.as_deref(),
+        };
+        let waiting = stands.filter(|appointment| appointment.state().name() == StateName::Requested);
+        let Some(appointment) = waiting else { return Ok(()) };
+        self.bookings.send(&AppointmentMessage::about(appointment)).await.map_err(Refusal::QueueDown)
+    }
+}
+
+fn asked_for(event: &Event, tenant: &Tenant, by: Actor<'_>) -> Option<Appointment> {
+    if event.kind != EventKind::CallAnalyzed {
+        return None;
+    }
+    let wish = Wish::of_call(&event.call, tenant)?;
+    Some(Appointment::new(tenant.id.clone(), event.call.id.clone(), wish, by))
+}
+
+fn told(appointment: Option<AppointmentId>) -> Value {
+    match appointment {
+        Some(id) => json!({"status": "stored", "appointment_id": id}),
+        None => json!({"status": "stored"}),
+    }
+}
+
+fn response(status: i64, body: &Value) -> ApiGatewayV2httpResponse {
+    let mut response = ApiGatewayV2httpResponse::default();
+    response.status_code = status;
+    response.headers.insert("content-type", http::HeaderValue::from_static("application/json"));
+    response.body = Some(body.to_string().into());
+    response
+}

@@ -1,0 +1,150 @@
+//! A batch of messages, each of which may fail alone.
+//!
+//! | what happens to a message | what the batch says of it |
+//! |---|---|
+//! | it is worked off | nothing: SQS deletes it |
+//! | it can't be read | set aside in the dead-letter queue with its reason, at once |
+//! | its work fails or panics, or takes past the deadline | failed: SQS delivers it again |
+//! | the same at its last delivery | set aside in the dead-letter queue with its reason |
+//! | the deadline is near before it was started | failed: SQS delivers it again |
+
+use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
+
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use futures_util::{FutureExt, StreamExt, stream};
+use tokio::time::{Instant, timeout_at};
+use tracing::Instrument;
+
+use crate::{
+    queues::{AppointmentMessage, Queue},
+    settings::{self, SettingsError},
+    telemetry::{Metrics, Subject},
+};
+
+/// How many messages of a batch are worked on at once. The template's batch size is the same.
+const AT_ONCE: usize = 10;
+/// A message is not started with less time than this left.
+const LEAST_TIME: Duration = Duration::from_secs(15);
+/// What is still running so long before the deadline is given up, so that the batch can still say so.
+const TIME_TO_ANSWER: Duration = Duration::from_secs(2);
+
+/// Works off batches.
+pub struct Batches {
+    dead_letters: Queue,
+    last_delivery: u32,
+    metrics: Metrics,
+}
+
+impl Batches {
+    /// Sets aside in `dead_letters` what can't be worked off. `MAX_RECEIVE_COUNT` in the environment is the queue's.
+    ///
+    /// # Errors
+    /// When that variable can't be read.
+    pub fn new(dead_letters: Queue, metrics: Metrics) -> Result<Self, SettingsError> {
+        Ok(Self { dead_letters, last_delivery: settings::parsed_or("MAX_RECEIVE_COUNT", 5)?, metrics })
+    }
+
+    /// Hands each message to `work`, several at once, and says which have failed.
+    pub async fn work_off<F, W, E>(
+        &self,
+        event: SqsEvent,
+        context: &lambda_runtime::Context,
+        work: F,
+    ) -> SqsBatchResponse
+    where
+        F: Fn(AppointmentMessage, Subject) -> W,
+        W: Future<Output = Result<(), E>>,
+        E: std::error::Error,
+    {
+        let time_left = context.deadline().duration_since(std::time::SystemTime::now()).unwrap_or_default();
+        let deadline = Instant::now() + time_left;
+        let received = event.records.len();
+        let request = Subject::of_request(&context.request_id);
+        let failures: Vec<BatchItemFailure> = stream::iter(event.records)
+            .map(|message| self.work_off_one(message, deadline, &request, &work))
+            .buffer_unordered(AT_ONCE)
+            .filter_map(std::future::ready)
+            .collect()
+            .await;
+        if received > 0 && failures.len() == received {
+            self.metrics.count("BatchAllFailed", None, &request);
+        }
+        let mut response = SqsBatchResponse::default();
+        response.batch_item_failures = failures;
+        response
+    }
+
+    async fn work_off_one<F, W, E>(
+        &self,
+        message: SqsMessage,
+        deadline: Instant,
+        request: &Subject,
+        work: &F,
+    ) -> Option<BatchItemFailure>
+    where
+        F: Fn(AppointmentMessage, Subject) -> W,
+        W: Future<Output = Result<(), E>>,
+        E: std::error::Error,
+    {
+        let body = message.body.as_deref().unwrap_or_default();
+        let Ok(order) = serde_json::from_str::<AppointmentMessage>(body) else {
+            return self.set_aside(&message, "unreadable", request).instrument(request.span()).await;
+        };
+        let subject = Subject {
+            tenant: Some(order.tenant.clone()),
+            call: Some(order.call.clone()),
+            appointment: Some(order.appointment.clone()),
+            ..request.clone()
+        };
+        let span = subject.span();
+        async {
+            if deadline.saturating_duration_since(Instant::now()) < LEAST_TIME {
+                tracing::info!("handed back: not enough time left to start it");
+                return failed(&message);
+            }
+            // Unwind-safe, since nothing that the work shares is left half changed: what counts is in the store.
+            let work = AssertUnwindSafe(work(order, subject.clone()).in_current_span()).catch_unwind();
+            let reason = match timeout_at(deadline - TIME_TO_ANSWER, work).await {
+                Ok(Ok(Ok(()))) => return None,
+                Ok(Ok(Err(error))) => error.to_string(),
+                Ok(Err(_)) => "panic".to_owned(),
+                Err(_) => "deadline".to_owned(),
+            };
+            tracing::warn!(reason, "the message failed");
+            self.metrics.count("MessageFailed", None, &subject);
+            if receive_count(&message) < self.last_delivery {
+                return failed(&message);
+            }
+            self.set_aside(&message, &reason, &subject).await
+        }
+        .instrument(span)
+        .await
+    }
+
+    /// Puts a message into the dead-letter queue with its reason. Where that fails, SQS does it, without the reason.
+    async fn set_aside(&self, message: &SqsMessage, reason: &str, subject: &Subject) -> Option<BatchItemFailure> {
+        let id = message.message_id.as_deref().unwrap_or("unknown");
+        tracing::error!(reason, message_id = id, "the message is set aside in the dead-letter queue");
+        self.metrics.count("MessageSetAside", None, subject);
+        let body = message.body.as_deref().unwrap_or_default();
+        match self.dead_letters.set_aside(body, reason, id).await {
+            Ok(()) => None,
+            Err(error) => {
+                tracing::error!(%error, "the message can't be set aside");
+                failed(message)
+            }
+        }
+    }
+}
+
+/// `None` for a message without an id: an empty id in the answer would have SQS deliver the whole batch again.
+fn failed(message: &SqsMessage) -> Option<BatchItemFailure> {
+    let id = message.message_id.clone().filter(|id| !id.is_empty())?;
+    let mut failure = BatchItemFailure::default();
+    failure.item_identifier = id;
+    Some(failure)
+}
+
+fn receive_count(message: &SqsMessage) -> u32 {
+    message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1)
+}

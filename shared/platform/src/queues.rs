@@ -1,0 +1,146 @@
+//! The messages between functions. They carry identities, never the data itself: that stands in the store.
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_sdk_sqs::{Client, types::MessageAttributeValue};
+use scheduling::{
+    appointment::Appointment,
+    ids::{AppointmentId, CallId, TenantId},
+};
+use serde::{Deserialize, Serialize};
+
+/// The longest that SQS keeps a message back.
+pub const LONGEST_DELAY: Duration = Duration::from_secs(15 * 60);
+
+/// "There is something to do for this appointment."
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AppointmentMessage {
+    /// The form of this message.
+    pub v: MessageVersion,
+    /// Whose appointment.
+    pub tenant: TenantId,
+    /// Which.
+    pub appointment: AppointmentId,
+    /// From which call.
+    pub call: CallId,
+}
+
+/// The form of a message. A message of a form that is not known here is poison and not guessed at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
+pub struct MessageVersion;
+
+const CURRENT: u8 = 1;
+
+impl TryFrom<u8> for MessageVersion {
+    type Error = String;
+
+    fn try_from(version: u8) -> Result<Self, String> {
+        if version == CURRENT { Ok(Self) } else { Err(format!("message version {version} is not known here")) }
+    }
+}
+
+impl From<MessageVersion> for u8 {
+    fn from(MessageVersion: MessageVersion) -> Self {
+        CURRENT
+    }
+}
+
+impl AppointmentMessage {
+    /// The message for an appointment.
+    pub fn about(appointment: &Appointment) -> Self {
+        Self {
+            v: MessageVersion,
+            tenant: appointment.tenant.clone(),
+            appointment: appointment.id.clone(),
+            call: appointment.call.clone(),
+        }
+    }
+}
+
+/// A message that could not be sent.
+#[derive(Debug, thiserror::Error)]
+#[error("the queue does not take the message: {0}")]
+pub struct QueueError(String);
+
+/// A queue to send to.
+#[derive(Debug, Clone)]
+pub struct Queue {
+    client: Client,
+    url: String,
+}
+
+impl Queue {
+    /// The queue at this URL.
+    pub fn new(config: &SdkConfig, url: String) -> Self {
+        Self { client: Client::new(config), url }
+    }
+
+    /// Sends a message, to be received at once.
+    ///
+    /// # Errors
+    /// When the queue can't be reached or refuses.
+    pub async fn send(&self, message: &AppointmentMessage) -> Result<(), QueueError> {
+        self.send_after(message, Duration::ZERO).await
+    }
+
+    /// Sends a message, to be received after `delay`, or after [`LONGEST_DELAY`] where that is shorter: whoever
+    /// receives it too early sends it on.
+    ///
+    /// # Errors
+    /// When the queue can't be reached or refuses.
+    pub async fn send_after(&self, message: &AppointmentMessage, delay: Duration) -> Result<(), QueueError> {
+        let body = serde_json::to_string(message).map_err(|error| QueueError(error.to_string()))?;
+        let whole_seconds = delay.min(LONGEST_DELAY).as_secs_f64().ceil() as i32;
+        let request = self.client.send_message().queue_url(&self.url).message_body(body);
+        let sent = request.delay_seconds(whole_seconds).send().await;
+        sent.map(drop).map_err(|error| QueueError(crate::store::code_of(&error)))
+    }
+
+    /// Puts a message aside for a person, as it came, with the reason as an attribute.
+    ///
+    /// # Errors
+    /// When the queue can't be reached or refuses.
+    pub async fn set_aside(&self, body: &str, reason: &str, message_id: &str) -> Result<(), QueueError> {
+        let attribute = |value: &str| {
+            let text = MessageAttributeValue::builder().data_type("String").string_value(value).build();
+            text.map_err(|error| QueueError(error.to_string()))
+        };
+        // SQS takes no empty body, and no empty attribute.
+        let body = if body.is_empty() { "(empty)" } else { body };
+        let request = self.client.send_message().queue_url(&self.url).message_body(body);
+        let sent = request
+            .message_attributes("reason", attribute(reason)?)
+            .message_attributes("message_id", attribute(message_id)?)
+            .send()
+            .await;
+        sent.map(drop).map_err(|error| QueueError(crate::store::code_of(&error)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MESSAGE: &str = r#"{"v":1,"tenant":"salon","appointment":"a1","call":"c1"}"#;
+
+    #[test]
+    fn the_form_of_a_message_stays_readable() {
+        let message: AppointmentMessage = serde_json::from_str(MESSAGE).unwrap();
+        assert_eq!(serde_json::to_string(&message).unwrap(), MESSAGE);
+    }
+
+    #[test]
+    fn other_versions_and_unknown_fields_are_refused() {
+        for body in [
+            r#"{"v":2,"tenant":"salon","appointment":"a1","call":"c1"}"#,
+            r#"{"v":1,"tenant":"salon","appointment":"a1","call":"c1","name":"x"}"#,
+            r#"{"v":1,"tenant":"salon"}"#,
+            "",
+        ] {
+            assert!(serde_json::from_str::<AppointmentMessage>(body).is_err(), "{body}");
+        }
+    }
+}

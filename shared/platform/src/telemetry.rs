@@ -1,0 +1,146 @@
+//! Logs and metrics. Both are JSON lines on standard output that hold ids, states and categories, and nothing personal.
+
+use std::{io::Write, panic};
+
+use scheduling::ids::{AppointmentId, CallId, TenantId};
+use serde_json::{Map, Value, json};
+use tracing::{Span, level_filters::LevelFilter};
+use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
+
+use crate::settings;
+
+/// CloudWatch's namespace for every metric of ours.
+pub const NAMESPACE: &str = "Frontdesk";
+
+/// Sends logs to standard output, one JSON object a line with the fields of its spans beside its own.
+///
+/// A panic leaves a line with its place alone: its message may quote what was being handled.
+pub fn init() {
+    let mut lines = json_subscriber::JsonLayer::stdout();
+    lines.with_timer("timestamp", tracing_subscriber::fmt::time::SystemTime);
+    lines.with_level("level");
+    lines.with_flattened_event();
+    lines.with_top_level_flattened_span_list();
+    // The SDKs' own lines may quote requests.
+    let ours = tracing_subscriber::filter::Targets::new()
+        .with_default(LevelFilter::OFF)
+        .with_targets(OUR_CRATES.map(|name| (name, LevelFilter::INFO)));
+    // A second call, as in tests, leaves the first one's in place.
+    let _ = tracing_subscriber::registry().with(lines.with_filter(ours)).try_init();
+    panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(target: "platform", place, "a handler panicked");
+    }));
+}
+
+const OUR_CRATES: [&str; 8] = [
+    "calcom",
+    "calcom_booking",
+    "past_cleanup",
+    "platform",
+    "retell",
+    "scheduling",
+    "staff_assignment",
+    "webhook_intake",
+];
+
+/// What a line is about. Every line of a piece of work carries it.
+#[derive(Debug, Clone, Default)]
+pub struct Subject {
+    /// Lambda's id of the invocation.
+    pub request_id: String,
+    /// The business.
+    pub tenant: Option<TenantId>,
+    /// The call.
+    pub call: Option<CallId>,
+    /// The appointment.
+    pub appointment: Option<AppointmentId>,
+}
+
+impl Subject {
+    /// The subject of an invocation that is not yet about anything.
+    pub fn of_request(request_id: &str) -> Self {
+        Self { request_id: request_id.to_owned(), ..Self::default() }
+    }
+
+    /// A span that gives every line inside it these ids.
+    pub fn span(&self) -> Span {
+        tracing::info_span!(
+            target: "platform",
+            "work",
+            request_id = self.request_id,
+            tenant = self.tenant.as_ref().map(TenantId::as_str),
+            call_id = self.call.as_ref().map(CallId::as_str),
+            appointment_id = self.appointment.as_ref().map(AppointmentId::as_str),
+        )
+    }
+}
+
+/// Counts things for CloudWatch, as lines in its embedded metric format.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    function: &'static str,
+    version: String,
+}
+
+impl Metrics {
+    /// Metrics of one function.
+    pub fn new(function: &'static str) -> Self {
+        Self { function, version: settings::deployed_version() }
+    }
+
+    /// Counts `name` once more. `kind` tells apart what is counted under one name; it must be one of few words, since
+    /// CloudWatch bills each. The subject's ids stand in the line and are no dimensions.
+    pub fn count(&self, name: &str, kind: Option<&str>, subject: &Subject) {
+        let line = self.line(name, kind, subject, chrono::Utc::now().timestamp_millis());
+        // Standard output that is gone takes the logs along; there is nobody left to tell.
+        let _ = writeln!(std::io::stdout().lock(), "{line}");
+    }
+
+    fn line(&self, name: &str, kind: Option<&str>, subject: &Subject, at_ms: i64) -> Value {
+        let mut line = Map::new();
+        let mut dimensions = vec!["function"];
+        line.insert("function".to_owned(), json!(self.function));
+        if let Some(kind) = kind {
+            dimensions.push("kind");
+            line.insert("kind".to_owned(), json!(kind));
+        }
+        line.insert(
+            "_aws".to_owned(),
+            json!({"Timestamp": at_ms, "CloudWatchMetrics": [{
+                "Namespace": NAMESPACE,
+                "Dimensions": [dimensions],
+                "Metrics": [{"Name": name, "Unit": "Count"}],
+            }]}),
+        );
+        line.insert(name.to_owned(), json!(1));
+        line.insert("version".to_owned(), json!(self.version));
+        line.insert("request_id".to_owned(), json!(subject.request_id));
+        line.insert("tenant".to_owned(), json!(subject.tenant));
+        line.insert("call_id".to_owned(), json!(subject.call));
+        line.insert("appointment_id".to_owned(), json!(subject.appointment));
+        Value::Object(line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_metric_is_a_line_in_the_embedded_metric_format() {
+        let metrics = Metrics { function: "webhook-intake", version: "7".to_owned() };
+        let subject = Subject { tenant: Some(TenantId::new("salon")), ..Subject::of_request("r1") };
+        assert_eq!(
+            metrics.line("WebhookRefused", Some("stale"), &subject, 5),
+            json!({
+                "_aws": {"Timestamp": 5, "CloudWatchMetrics": [{
+                    "Namespace": "Frontdesk",
+                    "Dimensions": [["function", "kind"]],
+                    "Metrics": [{"Name": "WebhookRefused", "Unit": "Count"}]}]},
+                "WebhookRefused": 1, "function": "webhook-intake", "kind": "stale", "version": "7",
+                "request_id": "r1", "tenant": "salon", "call_id": null, "appointment_id": null,
+            })
+        );
+    }
+}
