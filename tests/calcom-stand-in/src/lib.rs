@@ -1,1 +1,47 @@
-//! .
+//! Stands in for Cal.com, which the tests can't reach: the requests that Frontdesk makes, with the answers, quirks and
+//! faults that Cal.com is known for.
+//!
+//! It checks and then books, without a lock between: two requests for one slot at the same moment can both succeed, as
+//! they can at Cal.com. What Cal.com does not have lies under `/_stand-in`: event types are put there, faults ordered,
+//! and requests counted.
+
+mod calendar;
+mod faults;
+mod requests;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::{
+    Router,
+    routing::{get, post, put},
+};
+
+pub use calendar::{BookedHost, Calendar, EventType, HostForm};
+pub use faults::{Fault, FaultKind, RequestKind};
+
+/// The stand-in's memory.
+#[derive(Clone, Default)]
+pub struct StandIn {
+    calendar: Arc<Mutex<Calendar>>,
+}
+
+impl StandIn {
+    pub(crate) fn calendar(&self) -> MutexGuard<'_, Calendar> {
+        self.calendar.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Every path that it answers.
+pub fn router(stand_in: StandIn) -> Router {
+    Router::new()
+        .route("/v2/bookings", post(requests::book).get(requests::list))
+        .route("/v2/bookings/{uid}", get(requests::get))
+        .route("/v2/bookings/{uid}/cancel", post(requests::cancel))
+        .route("/v2/bookings/{uid}/reschedule", post(requests::reschedule))
+        .route("/v2/slots", get(requests::slots))
+        .route("/_stand-in/event-types/{id}", put(requests::put_event_type))
+        .route("/_stand-in/event-types/{id}/faults", post(requests::order_fault))
+        .route("/_stand-in/event-types/{id}/bookings", get(requests::bookings_of))
+        .route("/_stand-in/event-types/{id}/requests", get(requests::requests_of))
+        .with_state(stand_in)
+}

@@ -1,0 +1,96 @@
+"""Processes that end with the one that started them."""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+from .console import fail
+
+_PR_SET_PDEATHSIG = 1
+
+
+class Processes:
+    """Started processes. Leaving the `with` block ends them and all that they have started themselves."""
+
+    def __init__(self):
+        self._started = []
+
+    def __enter__(self):
+        # A SIGTERM ends the block as Ctrl-C does.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        return self
+
+    def __exit__(self, *_):
+        for process in self._started:
+            _signal_group(process, signal.SIGTERM)
+        for process in self._started:
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                pass
+            _signal_group(process, signal.SIGKILL)
+            process.wait()
+
+    def start(self, command, log, **environment):
+        """Starts a command in a group of its own, with its output in the file `log`."""
+        log.parent.mkdir(parents=True, exist_ok=True)
+        process = subprocess.Popen(
+            [str(part) for part in command],
+            stdin=subprocess.DEVNULL,
+            stdout=log.open("w"),
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **environment},
+            start_new_session=True,
+            preexec_fn=_end_with_parent,
+        )
+        self._started.append(process)
+        return process
+
+
+def _end_with_parent():
+    """Has the kernel end this process when its parent is gone, however that came. Only Linux knows this."""
+    try:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    except (OSError, AttributeError):
+        pass
+
+
+def _signal_group(process, number):
+    try:
+        os.killpg(process.pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def free_port(wished=None):
+    """The port wished for if nobody has it, else any free one."""
+    for port in [wished, 0] if wished else [0]:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return probe.getsockname()[1]
+    fail("There is no free port on this machine.")
+
+
+def wait_until_up(what, url, process, log, seconds=60):
+    """Waits until `url` answers at all."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            fail(f"{what} ended by itself. Its last words stand in {log}")
+        try:
+            urllib.request.urlopen(url, timeout=2).close()
+            return
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            time.sleep(0.1)
+    fail(f"{what} did not come up within {seconds} s. Its last words stand in {log}")

@@ -1,0 +1,187 @@
+"""The stack of infra/template.yaml on this machine: built, deployed unchanged but for the places of its code."""
+
+import io
+import json
+import os
+import platform
+import re
+import subprocess
+import zipfile
+
+import boto3
+
+from . import tools
+from .console import fail, say
+from .processes import free_port, wait_until_up
+from .tools import RETELL_KEY, ROOT, WORK
+
+FUNCTIONS = ["webhook-intake", "calcom-booking", "staff-assignment", "past-cleanup"]
+REGION = "eu-central-1"
+STACK = "frontdesk"
+BUCKET = "frontdesk-code"
+USUAL_PORT = 4599
+RETELL_ACCOUNT = "main"
+CALCOM_ACCOUNT = "local"
+CALCOM_STAND_IN_KEY = "cal_local_frontdesk"
+
+
+class Stack:
+    """A deployed stack: its endpoint, its outputs, and the keys that were put into its secrets."""
+
+    def __init__(self, endpoint, outputs, calcom_url):
+        self.endpoint = endpoint
+        self.outputs = outputs
+        self.calcom_url = calcom_url
+        api = outputs["WebhookApiId"]
+        self.webhook_url = f"{endpoint}/_aws/execute-api/{api}/$default/webhooks/retell"
+
+    def environment(self):
+        """What the operator's command, a function run alone, or a test needs to find this stack."""
+        outputs = self.outputs
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "APPOINTMENTS_TABLE": outputs["AppointmentsTable"],
+            "CALLS_TABLE": outputs["CallsTable"],
+            "TENANTS_TABLE": outputs["TenantsTable"],
+            "BOOKINGS_QUEUE_URL": outputs["BookingsQueueUrl"],
+            "ASSIGNMENTS_QUEUE_URL": outputs["AssignmentsQueueUrl"],
+            "DEAD_LETTER_QUEUE_URL": outputs["BookingsDeadLetterQueueUrl"],
+            "BOOKINGS_DEAD_LETTER_QUEUE_URL": outputs["BookingsDeadLetterQueueUrl"],
+            "ASSIGNMENTS_DEAD_LETTER_QUEUE_URL": outputs["AssignmentsDeadLetterQueueUrl"],
+            "RETELL_KEYS_SECRET": outputs["RetellKeysSecret"],
+            "CALCOM_KEYS_SECRET": outputs["CalcomKeysSecret"],
+            "CALCOM_BASE_URL": self.calcom_url,
+            "WEBHOOK_URL": self.webhook_url,
+            "STACK_NAME": STACK,
+        }
+
+
+def build():
+    """Builds the functions, the operator's command and the Cal.com stand-in in release."""
+    say("building in release (a first build takes some minutes)")
+    tools.cargo("build", "--release", "--locked", "--bins", "--workspace")
+
+
+def binary(name):
+    """Where a built binary lies."""
+    target = os.environ.get("CARGO_TARGET_DIR", ROOT / "target")
+    return (ROOT / target / "release" / name).resolve()
+
+
+def start(processes, port=None):
+    """Starts Cal.com's stand-in (or takes the real one) and MiniStack, and deploys the template."""
+    real_key = os.environ.get("CALCOM_API_KEY")
+    calcom_url = os.environ.get("CALCOM_BASE_URL", "https://api.cal.com") if real_key else _start_stand_in(processes)
+    endpoint = _start_ministack(processes, port)
+    os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", AWS_DEFAULT_REGION=REGION)
+    say(f"deploying infra/template.yaml, with Cal.com at {calcom_url}")
+    stack = Stack(endpoint, _deploy(endpoint, calcom_url), calcom_url)
+    secrets = _client("secretsmanager", endpoint)
+    retell_keys = {RETELL_ACCOUNT: {"current": RETELL_KEY}}
+    calcom_keys = {CALCOM_ACCOUNT: real_key or CALCOM_STAND_IN_KEY}
+    secrets.put_secret_value(SecretId=stack.outputs["RetellKeysSecret"], SecretString=json.dumps(retell_keys))
+    secrets.put_secret_value(SecretId=stack.outputs["CalcomKeysSecret"], SecretString=json.dumps(calcom_keys))
+    _write_environment(stack)
+    return stack
+
+
+def operator(stack, *arguments):
+    """Runs the operator's command against the stack and answers what it printed."""
+    environment = {**os.environ, **stack.environment()}
+    done = subprocess.run([binary("frontdesk"), *arguments], env=environment, capture_output=True, text=True)
+    if done.returncode != 0:
+        fail(done.stderr.strip())
+    return done.stdout
+
+
+def _start_stand_in(processes):
+    port = free_port()
+    say(f"starting the Cal.com stand-in on port {port}")
+    log = WORK / "logs/calcom-stand-in.log"
+    event_types = ROOT / "tests/calcom-stand-in/salon-sommer.json"
+    process = processes.start([binary("calcom-stand-in"), port, event_types], log)
+    url = f"http://127.0.0.1:{port}"
+    wait_until_up("The Cal.com stand-in", url, process, log)
+    return url
+
+
+def _start_ministack(processes, wished_port):
+    port = free_port(wished_port or USUAL_PORT)
+    say(f"starting MiniStack, which stands in for AWS, on port {port}")
+    endpoint = f"http://127.0.0.1:{port}"
+    log = WORK / "logs/ministack.log"
+    scratch = WORK / "scratch"
+    scratch.mkdir(parents=True, exist_ok=True)
+    process = processes.start(
+        [tools.ENVIRONMENT / "bin/ministack"],
+        log,
+        GATEWAY_PORT=str(port),
+        BIND_HOST="127.0.0.1",
+        MINISTACK_HOST="127.0.0.1",
+        MINISTACK_REGION=REGION,
+        AWS_DEFAULT_REGION=REGION,
+        AWS_ENDPOINT_URL=endpoint,
+        TMPDIR=str(scratch),
+        LOG_LEVEL="WARNING",
+    )
+    wait_until_up("MiniStack", f"{endpoint}/_ministack/health", process, log)
+    return endpoint
+
+
+def _deploy(endpoint, calcom_url):
+    s3 = _client("s3", endpoint)
+    s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    template = (ROOT / "infra/template.yaml").read_text()
+    for function in FUNCTIONS:
+        s3.put_object(Bucket=BUCKET, Key=f"{function}.zip", Body=_package(function))
+        template, replaced = re.subn(
+            rf"CodeUri: \.\./target/lambda/{function}/$", f"CodeUri: s3://{BUCKET}/{function}.zip", template, flags=re.M
+        )
+        if replaced != 1:
+            fail(f"infra/template.yaml names the code of {function} {replaced} times; once is right.")
+    formation = _client("cloudformation", endpoint)
+    parameters = {
+        "Architecture": "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64",
+        "CalcomBaseUrl": calcom_url,
+        "FrontdeskVersion": _version(),
+    }
+    formation.create_stack(
+        StackName=STACK,
+        TemplateBody=template,
+        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+    )
+    try:
+        formation.get_waiter("stack_create_complete").wait(StackName=STACK, WaiterConfig={"Delay": 1})
+    except Exception as error:
+        events = formation.describe_stack_events(StackName=STACK)["StackEvents"]
+        causes = [f"{e['LogicalResourceId']}: {e.get('ResourceStatusReason', '')}" for e in events if "FAILED" in e["ResourceStatus"]]
+        fail(f"The stack can't be deployed: {error}\n" + "\n".join(causes))
+    outputs = formation.describe_stacks(StackName=STACK)["Stacks"][0]["Outputs"]
+    return {output["OutputKey"]: output["OutputValue"] for output in outputs}
+
+
+def _package(function):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(binary(function), "bootstrap")
+    return packed.getvalue()
+
+
+def _version():
+    shown = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
+    return shown.stdout.strip() or "local"
+
+
+def _client(service, endpoint):
+    return boto3.client(service, endpoint_url=endpoint, region_name=REGION)
+
+
+def _write_environment(stack):
+    """Leaves what finds the stack for other shells: as exports, and as JSON for the tests."""
+    path = f"{tools.ENVIRONMENT / 'bin'}:$PATH"
+    exports = [f"export {name}='{value}'" for name, value in stack.environment().items()]
+    (WORK / "local.env").write_text("\n".join([*exports, f'export PATH="{path}"', ""]))

@@ -1,0 +1,55 @@
+"""The project's own environment of pinned Python packages, in a folder that git ignores."""
+
+import hashlib
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+from .console import fail, say
+
+ROOT = Path(__file__).resolve().parents[3]
+WORK = ROOT / ".frontdesk"
+ENVIRONMENT = WORK / "python"
+REQUIREMENTS = ROOT / "infra/local/requirements.txt"
+CARGO_LAMBDA = ROOT / "infra/local/requirements-cargo-lambda.txt"
+# The key of the local stack's one Retell account. It opens nothing else.
+RETELL_KEY = "key_local_frontdesk"
+
+
+def run_inside(requirements=REQUIREMENTS):
+    """Goes on inside the environment: installs what is missing and starts the running script anew with its Python."""
+    python = install(requirements)
+    if Path(sys.prefix).resolve() != ENVIRONMENT.resolve():
+        os.execv(python, [str(python), *sys.argv])
+
+
+def install(requirements):
+    """Installs the pinned packages, unless they are there, and answers the environment's Python."""
+    python = ENVIRONMENT / "bin/python"
+    wanted = hashlib.sha256(requirements.read_bytes()).hexdigest()
+    stamp = ENVIRONMENT / f"{requirements.stem}.installed"
+    if python.exists() and stamp.exists() and stamp.read_text() == wanted:
+        return python
+    if sys.version_info < (3, 10):
+        fail("Python 3.10 or newer is needed; this one is " + sys.version.split()[0])
+    say(f"installing the packages of {requirements.relative_to(ROOT)} into {ENVIRONMENT.relative_to(ROOT)}/")
+    if not python.exists():
+        venv.create(ENVIRONMENT, with_pip=True)
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements]
+    if subprocess.run(pip).returncode != 0:
+        fail("The packages can't be installed. Is PyPI reachable? Then run the same command again.")
+    stamp.write_text(wanted)
+    return python
+
+
+def cargo(*arguments, **options):
+    """Runs cargo in the project's folder and ends the command where that fails."""
+    try:
+        done = subprocess.run(["cargo", *arguments], cwd=ROOT, **options)
+    except FileNotFoundError:
+        fail("cargo is missing. Install Rust with rustup, then run the same command again.")
+    if done.returncode != 0:
+        fail(f"`cargo {' '.join(arguments)}` failed; its messages stand above.")
+    return done

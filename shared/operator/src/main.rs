@@ -1,0 +1,47 @@
+//! `frontdesk`: what an operator does by hand.
+//!
+//! It lies among the shared crates because it is one more user of the same tenant type and the same store as the
+//! functions: a field that is added to a tenant can't be forgotten here. It is no function (nothing invokes it), no
+//! infrastructure, and no test.
+
+mod appointment;
+mod tenant;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// What an operator of Frontdesk does by hand.
+///
+/// The tables are those that the environment names: TENANTS_TABLE and APPOINTMENTS_TABLE, as in the stack's outputs.
+#[derive(Parser)]
+#[command(name = "frontdesk", version)]
+struct Arguments {
+    #[command(subcommand)]
+    about: About,
+}
+
+#[derive(Subcommand)]
+enum About {
+    /// Businesses: check, load, show, remove.
+    #[command(subcommand)]
+    Tenant(tenant::Command),
+    /// Appointments: show, list what needs a person, assign by hand.
+    #[command(subcommand)]
+    Appointment(appointment::Command),
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let done = match Arguments::parse().about {
+        About::Tenant(command) => tenant::run(command).await,
+        About::Appointment(command) => appointment::run(command).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("frontdesk: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

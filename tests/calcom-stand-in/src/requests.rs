@@ -1,0 +1,358 @@
+//! The requests and their answers.
+
+use std::{collections::HashMap, time::Duration};
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, Query, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode},
+    response::{IntoResponse, Response},
+};
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use serde_json::{Value, json};
+
+use crate::{
+    StandIn,
+    calendar::{EventType, Made, is_open, length, new_uid},
+    faults::{Fault, FaultKind, RequestKind},
+};
+
+/// How long Cal.com thinks between its check and its insert.
+const BETWEEN_CHECK_AND_INSERT: Duration = Duration::from_millis(30);
+
+type Answer = Result<Response, Refusal>;
+
+/// An answer that refuses.
+pub(crate) struct Refusal(Box<Response>);
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        *self.0
+    }
+}
+
+pub(crate) async fn book(State(stand_in): State<StandIn>, headers: HeaderMap, body: Bytes) -> Answer {
+    allowed(&headers, &["2024-08-13", "2026-02-25"])?;
+    let asked: Value = serde_json::from_slice(&body).map_err(|_| bad_request("Unexpected token in JSON"))?;
+    let id = asked["eventTypeId"].as_u64().ok_or_else(|| bad_request("eventTypeId must be an integer number"))?;
+    let after = meet_fault(&stand_in, id, RequestKind::Book).await?;
+    let event_type = event_type(&stand_in, id)?;
+    let start = time(&asked["start"]).ok_or_else(|| bad_request("start must be a valid ISO 8601 date string"))?;
+    let attendee = attendee(&asked["attendee"])?;
+    let metadata = metadata(&asked["metadata"])?;
+    if start <= Utc::now() {
+        return Err(bad_request("Attempting to book a meeting in the past."));
+    }
+    if !is_open(&event_type, start) {
+        return Err(bad_request(
+            "The event type can't be booked at the \"start\" time provided. This could be because it's too soon.",
+        ));
+    }
+    let free = stand_in.calendar().free_hosts(&event_type, start);
+    let host = free.into_iter().next().ok_or_else(|| bad_request(conflict(&event_type)))?;
+    tokio::time::sleep(BETWEEN_CHECK_AND_INSERT).await;
+    let mut calendar = stand_in.calendar();
+    let made = Made {
+        number: 8000 + calendar.bookings.len() as u64,
+        uid: new_uid(),
+        event_type: id,
+        host,
+        start,
+        end: start + length(&event_type),
+        status: "accepted",
+        attendee,
+        metadata,
+        made_at: Utc::now(),
+    };
+    let answer = calendar.make(made);
+    after.or_answer(StatusCode::CREATED, answer)
+}
+
+pub(crate) async fn list(
+    State(stand_in): State<StandIn>,
+    headers: HeaderMap,
+    Query(query): Query<HashMap<String, String>>,
+) -> Answer {
+    const KNOWN: [&str; 17] = [
+        "attendeeEmail",
+        "attendeeName",
+        "bookingUid",
+        "eventTypeId",
+        "eventTypeIds",
+        "afterStart",
+        "beforeEnd",
+        "afterCreatedAt",
+        "beforeCreatedAt",
+        "afterUpdatedAt",
+        "beforeUpdatedAt",
+        "status",
+        "sortStart",
+        "sortUpdatedAt",
+        "take",
+        "skip",
+        "sortCreated",
+    ];
+    allowed(&headers, &["2024-08-13", "2026-02-25"])?;
+    if let Some(unknown) = query.keys().find(|key| !KNOWN.contains(&key.as_str())) {
+        return Err(bad_request(&format!("property {unknown} should not exist")));
+    }
+    let ids: Vec<u64> = ["eventTypeId", "eventTypeIds"]
+        .iter()
+        .filter_map(|key| query.get(*key))
+        .flat_map(|ids| ids.split(',').filter_map(|id| id.parse().ok()))
+        .collect();
+    let after = match ids.first() {
+        Some(id) => meet_fault(&stand_in, *id, RequestKind::List).await?,
+        None => After::Nothing,
+    };
+    let bound = |key: &str| query.get(key).and_then(|text| text.parse::<DateTime<Utc>>().ok());
+    let (after_start, before_end) = (bound("afterStart"), bound("beforeEnd"));
+    let page = |key: &str, default: usize| query.get(key).and_then(|text| text.parse().ok()).unwrap_or(default);
+    let (take, skip) = (page("take", 100), page("skip", 0));
+    if !(1..=250).contains(&take) {
+        return Err(bad_request("take must not be greater than 250"));
+    }
+    let calendar = stand_in.calendar();
+    let fits = |made: &&Made| {
+        (ids.is_empty() || ids.contains(&made.event_type))
+            && after_start.is_none_or(|bound| made.start >= bound)
+            && before_end.is_none_or(|bound| made.end <= bound)
+            && query.get("attendeeEmail").is_none_or(|email| made.attendee["email"] == json!(email))
+    };
+    let found: Vec<Value> = calendar
+        .bookings
+        .iter()
+        .filter(fits)
+        .skip(skip)
+        .take(take)
+        .map(|made| calendar.shown(made, RequestKind::List))
+        .collect();
+    after.or_answer(StatusCode::OK, Value::Array(found))
+}
+
+pub(crate) async fn get(State(stand_in): State<StandIn>, headers: HeaderMap, Path(uid): Path<String>) -> Answer {
+    about_booking(stand_in, &headers, &uid, RequestKind::Get, |_| {}).await
+}
+
+pub(crate) async fn cancel(State(stand_in): State<StandIn>, headers: HeaderMap, Path(uid): Path<String>) -> Answer {
+    about_booking(stand_in, &headers, &uid, RequestKind::Cancel, |made| {
+        made.status = "cancelled";
+    })
+    .await
+}
+
+pub(crate) async fn reschedule(
+    State(stand_in): State<StandIn>,
+    headers: HeaderMap,
+    Path(uid): Path<String>,
+    Json(asked): Json<Value>,
+) -> Answer {
+    let start = time(&asked["start"]).ok_or_else(|| bad_request("start must be a valid ISO 8601 date string"))?;
+    let replacement = {
+        let mut calendar = stand_in.calendar();
+        let made = calendar.find(&uid).ok_or_else(|| not_found(&format!("Booking with uid={uid} was not found")))?;
+        made.status = "cancelled";
+        let lasted = made.end - made.start;
+        let next = Made { uid: new_uid(), start, end: start + lasted, status: "accepted", ..made.clone() };
+        let uid = next.uid.clone();
+        calendar.bookings.push(next);
+        uid
+    };
+    about_booking(stand_in, &headers, &replacement, RequestKind::Reschedule, |_| {}).await
+}
+
+pub(crate) async fn slots(
+    State(stand_in): State<StandIn>,
+    headers: HeaderMap,
+    Query(query): Query<HashMap<String, String>>,
+) -> Answer {
+    allowed(&headers, &["2024-09-04"])?;
+    let text = |key: &str| query.get(key).ok_or_else(|| bad_request(&format!("{key} should not be empty")));
+    let id: u64 = text("eventTypeId")?.parse().map_err(|_| bad_request("eventTypeId must be a number"))?;
+    let after = meet_fault(&stand_in, id, RequestKind::Slots).await?;
+    let event_type = event_type(&stand_in, id)?;
+    let bound = |key: &str| text(key)?.parse::<DateTime<Utc>>().map_err(|_| bad_request("Invalid date"));
+    let zone: Tz =
+        query.get("timeZone").map_or(Ok(Tz::UTC), |zone| zone.parse()).map_err(|_| bad_request("timeZone"))?;
+    let (from, to) = (bound("start")?, bound("end")?);
+    let slots = stand_in.calendar().slots(&event_type, from, to, zone);
+    after.or_answer(StatusCode::OK, slots)
+}
+
+pub(crate) async fn put_event_type(
+    State(stand_in): State<StandIn>,
+    Path(id): Path<u64>,
+    Json(event_type): Json<EventType>,
+) -> StatusCode {
+    stand_in.offer([EventType { id, ..event_type }]);
+    StatusCode::NO_CONTENT
+}
+
+pub(crate) async fn order_fault(
+    State(stand_in): State<StandIn>,
+    Path(id): Path<u64>,
+    Json(fault): Json<Fault>,
+) -> StatusCode {
+    stand_in.calendar().faults.push((id, fault));
+    StatusCode::NO_CONTENT
+}
+
+pub(crate) async fn bookings_of(State(stand_in): State<StandIn>, Path(id): Path<u64>) -> Json<Vec<Value>> {
+    let calendar = stand_in.calendar();
+    let of_it = calendar.bookings.iter().filter(|made| made.event_type == id && made.status != "cancelled");
+    Json(of_it.map(|made| calendar.shown(made, RequestKind::Get)).collect())
+}
+
+pub(crate) async fn requests_of(State(stand_in): State<StandIn>, Path(id): Path<u64>) -> Json<Value> {
+    let calendar = stand_in.calendar();
+    let of_it = calendar.requests.iter().filter(|((event_type, _), _)| *event_type == id);
+    let counts = of_it.map(|((_, kind), count)| {
+        let name = serde_json::to_value(kind).ok().and_then(|name| name.as_str().map(str::to_owned));
+        (name.unwrap_or_default(), json!(count))
+    });
+    Json(Value::Object(counts.collect()))
+}
+
+async fn about_booking(
+    stand_in: StandIn,
+    headers: &HeaderMap,
+    uid: &str,
+    kind: RequestKind,
+    change: impl FnOnce(&mut Made),
+) -> Answer {
+    allowed(headers, &["2024-08-13", "2026-02-25"])?;
+    let unknown = || not_found(&format!("Booking with uid={uid} was not found in the database"));
+    let id = stand_in.calendar().find(uid).ok_or_else(unknown)?.event_type;
+    let after = meet_fault(&stand_in, id, kind).await?;
+    let mut calendar = stand_in.calendar();
+    let made = calendar.find(uid).ok_or_else(unknown)?;
+    change(made);
+    let made = made.clone();
+    let shown = calendar.shown(&made, kind);
+    after.or_answer(StatusCode::OK, shown)
+}
+
+/// What a fault leaves to happen once the work is done.
+enum After {
+    Nothing,
+    AnswerLost,
+}
+
+impl After {
+    fn or_answer(self, status: StatusCode, data: Value) -> Answer {
+        match self {
+            Self::Nothing => Ok((status, Json(json!({"status": "success", "data": data}))).into_response()),
+            Self::AnswerLost => {
+                Err(Refusal(Box::new((StatusCode::BAD_GATEWAY, "<html>502 Bad Gateway</html>").into_response())))
+            }
+        }
+    }
+}
+
+async fn meet_fault(stand_in: &StandIn, event_type: u64, request: RequestKind) -> Result<After, Refusal> {
+    let fault = {
+        let mut calendar = stand_in.calendar();
+        *calendar.requests.entry((event_type, request)).or_default() += 1;
+        let ordered = calendar
+            .faults
+            .iter_mut()
+            .find(|(of, fault)| *of == event_type && fault.request == request && fault.times > 0);
+        ordered.map(|(_, fault)| {
+            fault.times -= 1;
+            fault.kind.clone()
+        })
+    };
+    match fault {
+        None => Ok(After::Nothing),
+        Some(FaultKind::AnswerLost) => Ok(After::AnswerLost),
+        Some(FaultKind::Slow { milliseconds }) => {
+            tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+            Ok(After::Nothing)
+        }
+        Some(FaultKind::Refused { status, message, headers }) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            let mut response = refused(status, &message);
+            for (name, value) in headers {
+                if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {
+                    response.0.headers_mut().insert(name, value);
+                }
+            }
+            Err(response)
+        }
+    }
+}
+
+/// Keys start with `cal_`, and every request names its version.
+fn allowed(headers: &HeaderMap, versions: &[&str]) -> Result<(), Refusal> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !text("authorization").starts_with("Bearer cal_") {
+        return Err(refused(StatusCode::UNAUTHORIZED, "Invalid API key"));
+    }
+    if !versions.contains(&text("cal-api-version")) {
+        return Err(not_found("Cannot be found in this version of the API"));
+    }
+    Ok(())
+}
+
+fn event_type(stand_in: &StandIn, id: u64) -> Result<EventType, Refusal> {
+    let found = stand_in.calendar().event_types.get(&id).cloned();
+    found.ok_or_else(|| not_found(&format!("Event type with id {id} not found.")))
+}
+
+fn attendee(asked: &Value) -> Result<Value, Refusal> {
+    let text = |key: &str| asked[key].as_str().filter(|text| !text.is_empty());
+    if text("name").is_none() || text("timeZone").is_none() {
+        return Err(bad_request("attendee.name and attendee.timeZone must be strings"));
+    }
+    if let Some(number) = text("phoneNumber") {
+        let is_international = phonenumber::parse(None, number).is_ok_and(|number| number.is_valid());
+        if !is_international {
+            return Err(bad_request("attendee.phoneNumber must be a valid phone number"));
+        }
+    } else if text("email").is_none() {
+        return Err(bad_request("attendee must have an email or a phoneNumber"));
+    }
+    Ok(asked.clone())
+}
+
+fn metadata(asked: &Value) -> Result<Value, Refusal> {
+    let fits = |(key, value): (&String, &Value)| match value {
+        Value::String(text) => key.len() <= 40 && text.len() <= 500,
+        Value::Number(_) | Value::Bool(_) => key.len() <= 40,
+        _ => false,
+    };
+    match asked {
+        Value::Null => Ok(json!({})),
+        Value::Object(map) if map.len() <= 50 && map.iter().all(fits) => Ok(asked.clone()),
+        _ => Err(bad_request("metadata must have at most 50 keys, each up to 40 characters")),
+    }
+}
+
+fn conflict(event_type: &EventType) -> &'static str {
+    match event_type.hosts.len() {
+        1 => "User either already has booking at this time or is not available",
+        _ => "One of the hosts either already has booking at this time or is not available",
+    }
+}
+
+fn time(value: &Value) -> Option<DateTime<Utc>> {
+    value.as_str()?.parse().ok()
+}
+
+fn bad_request(message: &str) -> Refusal {
+    refused(StatusCode::BAD_REQUEST, message)
+}
+
+fn not_found(message: &str) -> Refusal {
+    refused(StatusCode::NOT_FOUND, message)
+}
+
+fn refused(status: StatusCode, message: &str) -> Refusal {
+    let code = if status == StatusCode::BAD_REQUEST { "BadRequestException" } else { "Exception" };
+    let error =
+        json!({"code": code, "message": message, "details": {"message": message, "statusCode": status.as_u16()}});
+    let body = json!({"status": "error", "timestamp": Utc::now().to_rfc3339(), "path": "/v2", "error": error});
+    Refusal(Box::new((status, Json(body)).into_response()))
+}
