@@ -53,3 +53,14 @@ def cargo(*arguments, **options):
     if done.returncode != 0:
         fail(f"`cargo {' '.join(arguments)}` failed; its messages stand above.")
     return done
+
+
+def cargo_tool(name, version):
+    """Builds a tool from crates.io at this version, unless it is there, and answers where it lies."""
+    place = WORK / "cargo"
+    stamp = place / f"{name}-{version}.installed"
+    if not stamp.exists():
+        say(f"building {name} {version} into {place.relative_to(ROOT)}/ (some minutes, once)")
+        cargo("install", name, "--version", version, "--locked", "--quiet", "--root", str(place))
+        stamp.touch()
+    return place / "bin" / name

@@ -13,7 +13,7 @@ use clap::{Parser, Subcommand};
 
 /// What an operator of Frontdesk does by hand.
 ///
-/// The tables are those that the environment names: TENANTS_TABLE and APPOINTMENTS_TABLE, as in the stack's outputs.
+/// The tables are those that the environment names, `TENANTS_TABLE` and `APPOINTMENTS_TABLE`, as in the stack's outputs.
 #[derive(Parser)]
 #[command(name = "frontdesk", version)]
 struct Arguments {

@@ -168,7 +168,8 @@ impl Calendar {
             let opening = NaiveTime::from_hms_opt(event_type.opens, 0, 0)
                 .and_then(|time| zone.from_local_datetime(&day.and_time(time)).earliest());
             let mut slot = opening.map(|at| at.to_utc());
-            while let Some(start) = slot.filter(|start| is_open(event_type, *start)) {
+            let is_on_this_day = |start: &DateTime<Utc>| start.with_timezone(&zone).date_naive() == day;
+            while let Some(start) = slot.filter(|start| is_on_this_day(start) && is_open(event_type, *start)) {
                 if start >= from.max(Utc::now()) && start < to && !self.free_hosts(event_type, start).is_empty() {
                     let local = start.with_timezone(&shown_in);
                     let shown = json!({"start": local.to_rfc3339_opts(SecondsFormat::Millis, true)});

@@ -1,1 +1,15 @@
-//! .
+//! What the end-to-end tests share: the deployed stack, a salon for each test, and Retell's part.
+//!
+//! `tests/run` starts the stack and names it in the environment. Every test has a tenant and event types of its own, so
+//! that all can run at once. Customers carry [`MARK`] in every personal field, which no log line may hold.
+
+mod salon;
+mod stack;
+
+pub use salon::{Call, Salon, SalonForm, clock_change, soon};
+pub use stack::{Stack, WebhookAnswer, eventually, variable};
+
+/// Stands in every name, email, note and transcript that the tests send.
+pub const MARK: &str = "Zwiebelkuchen";
+/// The phone number that the tests' customers have.
+pub const MARKED_PHONE: &str = "+4930901877";

@@ -1,0 +1,189 @@
+//! A salon for one test: a tenant with its own agent, and event types of its own at Cal.com's stand-in.
+
+use chrono::{DateTime, Datelike, Days, NaiveTime, TimeZone, Utc, Weekday};
+use chrono_tz::Europe::Berlin;
+use scheduling::{
+    appointment::Appointment,
+    ids::{AppointmentId, CallId, TenantId},
+    tenant::Tenant,
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{MARK, MARKED_PHONE, Stack, stack::WebhookAnswer};
+
+/// A salon that takes part in one test.
+///
+/// Staff: `anna`, `ben`, and `cem`, who is not active. Services: `Haarschnitt` (round robin, [`Salon::haircut`]) and
+/// `Farbe` (per staff, [`Salon::color_of`]).
+pub struct Salon {
+    /// The stack it is loaded into.
+    pub stack: Stack,
+    /// The tenant.
+    pub tenant: TenantId,
+    base: u64,
+}
+
+/// How a salon differs from the usual one.
+#[derive(Default)]
+pub struct SalonForm {
+    /// The hosts of the round-robin event type: `(id, email)`. Usually Anna's, Ben's and nobody else's.
+    pub hosts: Option<Vec<(u64, String)>>,
+    /// Fields of the round-robin event type, such as `host_when_booked`.
+    pub event_type: Value,
+}
+
+/// A call that a test makes.
+pub struct Call {
+    /// Its id.
+    pub id: CallId,
+    /// The webhook's body.
+    pub body: Value,
+}
+
+impl Salon {
+    /// Opens the usual salon.
+    pub async fn open() -> Self {
+        Self::with(SalonForm::default()).await
+    }
+
+    /// Opens a salon of this form.
+    pub async fn with(form: SalonForm) -> Self {
+        let stack = Stack::deployed().await;
+        let unique = Uuid::new_v4();
+        let salon =
+            Self { stack, tenant: TenantId::new(format!("salon-{unique}")), base: unique.as_u64_pair().0 >> 20 << 4 };
+        let domain = salon.domain();
+        let tenant: Tenant = serde_json::from_value(json!({
+            "id": salon.tenant, "name": "Salon", "time_zone": "Europe/Berlin",
+            "retell": {"account": "main", "agent_ids": [salon.agent()]},
+            "calcom": {"account": "local", "placeholder_email_domain": domain},
+            "staff": [
+                {"id": "anna", "name": "Anna Berg", "emails": [format!("anna@{domain}")]},
+                {"id": "ben", "name": "Ben Tal", "emails": [format!("Ben@{domain}")]},
+                {"id": "cem", "name": "Cem Au", "emails": [format!("cem@{domain}")], "active": false},
+            ],
+            "services": [
+                {"id": "cut", "name": "Haarschnitt", "event_types": {"round_robin": salon.haircut()}},
+                {"id": "color", "name": "Farbe", "event_types": {"per_staff": {
+                    "anna": salon.color_of("anna"), "ben": salon.color_of("ben")}}},
+            ],
+        }))
+        .unwrap();
+        assert_eq!(tenant.problems(), []);
+        salon.stack.tenants.write(&tenant, None, Utc::now()).await.unwrap();
+        let usual = || vec![(salon.host("anna"), salon.email("anna")), (salon.host("ben"), salon.email("ben"))];
+        salon.offer(salon.haircut(), form.hosts.unwrap_or_else(usual), form.event_type).await;
+        for name in ["anna", "ben"] {
+            salon.offer(salon.color_of(name), vec![(salon.host(name), salon.email(name))], Value::Null).await;
+        }
+        salon
+    }
+
+    /// The round-robin event type.
+    pub fn haircut(&self) -> u64 {
+        self.base
+    }
+
+    /// The event type that is one staff member's own.
+    pub fn color_of(&self, name: &str) -> u64 {
+        self.base + if name == "anna" { 1 } else { 2 }
+    }
+
+    /// The host that a staff member is at Cal.com.
+    pub fn host(&self, name: &str) -> u64 {
+        self.base + if name == "anna" { 3 } else { 4 }
+    }
+
+    /// The address that a staff member has.
+    pub fn email(&self, name: &str) -> String {
+        format!("{name}@{}", self.domain())
+    }
+
+    /// A call that asks for these fields, with all of the customer's data marked.
+    pub fn call(&self, fields: Value) -> Call {
+        let id = CallId::new(format!("call_{}", Uuid::new_v4().simple()));
+        let mut asked = json!({
+            "customer_name": format!("{MARK} Beispiel"), "customer_email": format!("{MARK}@beispiel.example"),
+            "customer_phone": MARKED_PHONE, "notes": format!("mag {MARK}"),
+        });
+        for (key, value) in fields.as_object().unwrap() {
+            asked[key] = value.clone();
+        }
+        let body = json!({"event": "call_analyzed", "call": {
+            "call_type": "phone_call", "call_id": id, "agent_id": self.agent(), "direction": "inbound",
+            "from_number": MARKED_PHONE, "to_number": "+4930901820", "transcript": format!("User: {MARK}!"),
+            "call_analysis": {"call_summary": format!("wants {MARK}"), "custom_analysis_data": asked},
+        }});
+        Call { id, body }
+    }
+
+    /// A call that asks for a haircut at this time.
+    pub fn haircut_at(&self, start: &str) -> Call {
+        self.call(json!({"service": "Haarschnitt", "appointment_start": start}))
+    }
+
+    /// Delivers a call and answers the appointment that it made.
+    pub async fn deliver(&self, call: &Call) -> AppointmentId {
+        let answer: WebhookAnswer = self.stack.deliver(&call.body).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.appointment()
+    }
+
+    /// Delivers a call and waits until its appointment is settled.
+    pub async fn settle(&self, call: &Call) -> Appointment {
+        let id = self.deliver(call).await;
+        self.stack.until_settled(&id).await
+    }
+
+    /// Orders a fault of the round-robin event type.
+    pub async fn order_fault(&self, request: &str, times: u32, kind: Value) {
+        let fault = json!({"request": request, "times": times, "kind": kind});
+        self.stack.stand_in(self.haircut(), "/faults", Some(&fault)).await;
+    }
+
+    /// How many bookings stand for an event type.
+    pub async fn bookings_of(&self, event_type: u64) -> Vec<Value> {
+        self.stack.stand_in(event_type, "/bookings", None).await.as_array().unwrap().clone()
+    }
+
+    async fn offer(&self, id: u64, hosts: Vec<(u64, String)>, fields: Value) {
+        let hosts: Vec<Value> = hosts
+            .into_iter()
+            .map(|(id, email)| json!({"id": id, "name": format!("host {id}"), "email": email}))
+            .collect();
+        let mut event_type = json!({"id": id, "minutes": 30, "time_zone": "Europe/Berlin", "hosts": hosts});
+        for (key, value) in fields.as_object().into_iter().flatten() {
+            event_type[key] = value.clone();
+        }
+        self.stack.stand_in(id, "", Some(&event_type)).await;
+    }
+
+    fn agent(&self) -> String {
+        format!("agent_{}", self.tenant)
+    }
+
+    fn domain(&self) -> String {
+        format!("{}.example", self.tenant)
+    }
+}
+
+/// The next weekday but one at this hour on Berlin's clock, as a caller would say it and as an instant.
+pub fn soon(hour: u32, minute: u32) -> (String, DateTime<Utc>) {
+    let mut day = Utc::now().with_timezone(&Berlin).date_naive() + Days::new(2);
+    while matches!(day.weekday(), Weekday::Sat | Weekday::Sun) {
+        day = day + Days::new(1);
+    }
+    let local = day.and_time(NaiveTime::from_hms_opt(hour, minute, 0).unwrap());
+    let at = Berlin.from_local_datetime(&local).unwrap().to_utc();
+    (local.format("%Y-%m-%d %H:%M").to_string(), at)
+}
+
+/// The last Sunday of a month of next year, which is when clocks change in March and October.
+pub fn clock_change(month: u32) -> chrono::NaiveDate {
+    let mut day = chrono::NaiveDate::from_ymd_opt(Utc::now().year() + 1, month, 31).unwrap();
+    while day.weekday() != Weekday::Sun {
+        day = day - Days::new(1);
+    }
+    day
+}

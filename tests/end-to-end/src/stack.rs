@@ -1,0 +1,198 @@
+//! The deployed stack, over the wire.
+
+use std::{env, future::Future, time::Duration};
+
+use aws_sdk_lambda::primitives::Blob;
+use chrono::{DateTime, Utc};
+use platform::{
+    aws,
+    store::{Appointments, Calls, Tenants},
+};
+use retell::signature;
+use scheduling::{
+    appointment::{Appointment, StateName},
+    ids::AppointmentId,
+};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+/// How long something may take to happen before a test takes it for lost.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The deployed stack.
+pub struct Stack {
+    /// The SDK's configuration, with the local endpoint.
+    pub config: aws_config::SdkConfig,
+    /// The table of appointments.
+    pub appointments: Appointments,
+    /// The tables that intake writes.
+    pub calls: Calls,
+    /// The table of tenants.
+    pub tenants: Tenants,
+    /// For requests to the webhook and to Cal.com's stand-in.
+    pub http: reqwest::Client,
+}
+
+/// What the webhook answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookAnswer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: Value,
+}
+
+impl WebhookAnswer {
+    /// The appointment that the call asks for.
+    pub fn appointment(&self) -> AppointmentId {
+        AppointmentId::new(self.body["appointment_id"].as_str().unwrap_or_else(|| panic!("no appointment: {self:?}")))
+    }
+}
+
+/// A variable that `tests/run` sets.
+pub fn variable(name: &str) -> String {
+    env::var(name).unwrap_or_else(|_| panic!("{name} is not set: these tests need the stack that tests/run starts"))
+}
+
+impl Stack {
+    /// The stack that the environment names.
+    pub async fn deployed() -> Self {
+        let config = aws::config().await;
+        let appointments = variable("APPOINTMENTS_TABLE");
+        let month = chrono::TimeDelta::days(30);
+        Self {
+            appointments: Appointments::new(&config, appointments.clone()),
+            calls: Calls::new(&config, variable("CALLS_TABLE"), appointments, month),
+            tenants: Tenants::new(&config, variable("TENANTS_TABLE")),
+            http: reqwest::Client::new(),
+            config,
+        }
+    }
+
+    /// Signs `body` as the local Retell account does.
+    pub fn sign(body: &[u8], at: DateTime<Utc>) -> String {
+        signature::sign(&SecretString::from("key_local_frontdesk".to_owned()), body, at)
+    }
+
+    /// Sends `body` to the webhook with this signature.
+    pub async fn post(&self, body: Vec<u8>, signature: Option<String>) -> WebhookAnswer {
+        let mut request = self.http.post(variable("WEBHOOK_URL")).header("content-type", "application/json").body(body);
+        if let Some(signature) = signature {
+            request = request.header("x-retell-signature", signature);
+        }
+        let answer = request.send().await.unwrap();
+        WebhookAnswer { status: answer.status().as_u16(), body: answer.json().await.unwrap_or(Value::Null) }
+    }
+
+    /// Sends `body` to the webhook as Retell would.
+    pub async fn deliver(&self, body: &Value) -> WebhookAnswer {
+        let raw = body.to_string().into_bytes();
+        let signature = Self::sign(&raw, Utc::now());
+        self.post(raw, Some(signature)).await
+    }
+
+    /// The appointment as it is stored.
+    pub async fn appointment(&self, id: &AppointmentId) -> Appointment {
+        self.appointments.load(id).await.unwrap().unwrap_or_else(|| panic!("{id} is not stored")).0
+    }
+
+    /// Waits until the appointment is in one of these states.
+    pub async fn until(&self, id: &AppointmentId, states: &[StateName]) -> Appointment {
+        let is_there = async || {
+            let appointment = self.appointment(id).await;
+            states.contains(&appointment.state().name()).then_some(appointment)
+        };
+        match eventually(is_there).await {
+            Some(appointment) => appointment,
+            None => panic!("never {states:?}: {:#?}", self.appointment(id).await),
+        }
+    }
+
+    /// Waits until the appointment is assigned, in review or cancelled.
+    pub async fn until_settled(&self, id: &AppointmentId) -> Appointment {
+        self.until(id, &[StateName::Assigned, StateName::NeedsReview, StateName::Cancelled]).await
+    }
+
+    /// Invokes a function of the stack directly.
+    pub async fn invoke(&self, function: &str, event: &Value) -> Value {
+        self.invoke_named(&format!("{}-{function}", variable("STACK_NAME")), event).await
+    }
+
+    /// Invokes the function of this name.
+    pub async fn invoke_named(&self, name: &str, event: &Value) -> Value {
+        let lambda = aws_sdk_lambda::Client::new(&self.config);
+        let sent = lambda.invoke().function_name(name).payload(Blob::new(event.to_string())).send().await.unwrap();
+        serde_json::from_slice(sent.payload.unwrap().as_ref()).unwrap()
+    }
+
+    /// Every line that a function has logged so far.
+    pub async fn log_lines(&self, function: &str) -> Vec<String> {
+        let logs = aws_sdk_cloudwatchlogs::Client::new(&self.config);
+        let group = format!("/aws/lambda/{}-{function}", variable("STACK_NAME"));
+        let mut pages = logs.filter_log_events().log_group_name(group).into_paginator().send();
+        let mut lines = Vec::new();
+        while let Some(page) = pages.next().await {
+            let events = page.unwrap().events.unwrap_or_default();
+            lines.extend(events.into_iter().filter_map(|event| event.message));
+        }
+        lines.iter().flat_map(|message| message.lines().map(str::to_owned)).collect()
+    }
+
+    /// Waits until a function has logged a metric of this name and kind.
+    pub async fn until_counted(&self, function: &str, metric: &str, kind: &str) {
+        let is_counted = async || {
+            let lines = self.log_lines(function).await;
+            let is_it = |line: &String| {
+                let line: Value = serde_json::from_str(line).unwrap_or_default();
+                line[metric] == json!(1) && line["kind"] == json!(kind) && line["_aws"].is_object()
+            };
+            lines.iter().any(is_it).then_some(())
+        };
+        assert!(eventually(is_counted).await.is_some(), "{function} never counted {metric} of kind {kind}");
+    }
+
+    /// Receives one message of a queue.
+    pub async fn receive(&self, queue: &str, wanted: impl Fn(&str) -> bool) -> aws_sdk_sqs::types::Message {
+        let sqs = aws_sdk_sqs::Client::new(&self.config);
+        let url = variable(queue);
+        let found = eventually(async || {
+            let received = sqs
+                .receive_message()
+                .queue_url(&url)
+                .max_number_of_messages(10)
+                .visibility_timeout(1)
+                .message_attribute_names("All")
+                .send()
+                .await
+                .unwrap();
+            received.messages.unwrap_or_default().into_iter().find(|message| wanted(message.body().unwrap_or_default()))
+        });
+        found.await.unwrap_or_else(|| panic!("{queue} never held the message"))
+    }
+
+    /// Talks to Cal.com's stand-in: `/_stand-in/event-types/{id}{rest}`.
+    pub async fn stand_in(&self, event_type: u64, rest: &str, body: Option<&Value>) -> Value {
+        let url = format!("{}/_stand-in/event-types/{event_type}{rest}", variable("CALCOM_BASE_URL"));
+        let request = match body {
+            Some(body) if rest.is_empty() => self.http.put(url).json(body),
+            Some(body) => self.http.post(url).json(body),
+            None => self.http.get(url),
+        };
+        let answer = request.send().await.unwrap().error_for_status().unwrap();
+        answer.json().await.unwrap_or(Value::Null)
+    }
+}
+
+/// Asks again and again until there is an answer, or patience ends.
+pub async fn eventually<T, F: Future<Output = Option<T>>>(ask: impl Fn() -> F) -> Option<T> {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask().await {
+            return Some(answer);
+        }
+        if tokio::time::Instant::now() > deadline {
+            return None;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}

@@ -1,0 +1,112 @@
+//! From a booking's hosts to its staff member.
+
+use chrono::Utc;
+use end_to_end::{Salon, SalonForm, soon};
+use scheduling::{
+    appointment::{Actor, Appointment, ReviewReason, State, StateName},
+    assignment::{Assignment, MappingSource, StrategyName, Unassigned},
+    booking::{HostEvidence, NoHost},
+    ids::{HostId, StaffId},
+};
+use serde_json::json;
+
+async fn salon_with_host(email: impl Fn(&Salon) -> String) -> Salon {
+    let salon = Salon::open().await;
+    let host = json!([{"id": salon.host("anna"), "name": "host", "email": email(&salon)}]);
+    let event_type = json!({"id": 0, "minutes": 30, "time_zone": "Europe/Berlin", "hosts": host});
+    salon.stack.stand_in(salon.haircut(), "", Some(&event_type)).await;
+    salon
+}
+
+fn reason_of(appointment: &Appointment) -> Option<Unassigned> {
+    match appointment.state() {
+        State::NeedsReview { reason: ReviewReason::Assignment(reason), booking: Some(_), .. } => Some(*reason),
+        _ => None,
+    }
+}
+
+fn strategy_of(appointment: &Appointment) -> Option<(StrategyName, Option<HostId>)> {
+    match appointment.state() {
+        State::Assigned { assignment, .. } => Some((assignment.strategy, assignment.host)),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_comes_as_unknown_is_asked_for_once_and_assigned() {
+    let event_type = json!({"host_when_booked": "unknown"});
+    let salon = Salon::with(SalonForm { event_type, ..SalonForm::default() }).await;
+    let appointment = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
+    let host = HostId(salon.host("anna"));
+    assert_eq!(strategy_of(&appointment), Some((StrategyName::HostEmail, Some(host))));
+    let requests = salon.stack.stand_in(salon.haircut(), "/requests", None).await;
+    assert_eq!(requests, json!({"slots": 1, "book": 1, "get": 1}));
+    let answers = salon.stack.appointments.answers(&appointment.id).await.unwrap();
+    assert_eq!(answers.len(), 2, "the answer to the booking and the one to the question are both kept");
+}
+
+#[tokio::test]
+async fn a_host_that_stays_unknown_needs_review_with_the_reason_why_there_is_none() {
+    for (form, because) in [("unknown", NoHost::Unknown), ("empty", NoHost::Empty)] {
+        let event_type = json!({"host_when_booked": form, "host_when_read": form});
+        let salon = Salon::with(SalonForm { event_type, ..SalonForm::default() }).await;
+        let appointment = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
+        assert_eq!(reason_of(&appointment), Some(Unassigned::NoHostInBooking));
+        assert_eq!(appointment.booking().unwrap().hosts, HostEvidence::None { because, asked_again: true });
+        let requests = salon.stack.stand_in(salon.haircut(), "/requests", None).await;
+        assert_eq!(requests["get"], json!(1), "it is asked once");
+    }
+}
+
+#[tokio::test]
+async fn a_host_known_only_by_a_managed_users_email_is_assigned_and_known_by_its_id_next_time() {
+    let salon = salon_with_host(|salon| salon.email("ANNA").replace('@', "+cm3k9x2v7p0q1r5s8t4u6w7y9@")).await;
+    let host = HostId(salon.host("anna"));
+    let first = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
+    assert_eq!(strategy_of(&first), Some((StrategyName::HostEmail, Some(host))));
+    let learned = salon.stack.tenants.mappings(&salon.tenant, &[host]).await.unwrap();
+    assert_eq!((learned[0].staff.as_str(), learned[0].source), ("anna", MappingSource::HostEmail));
+    let second = salon.settle(&salon.haircut_at(&soon(11, 0).0)).await;
+    assert_eq!(strategy_of(&second), Some((StrategyName::HostMapping, Some(host))));
+}
+
+#[tokio::test]
+async fn a_host_unknown_to_us_and_one_who_is_not_active_need_review() {
+    let stranger = salon_with_host(|_| "stranger@elsewhere.example".to_owned()).await;
+    let appointment = stranger.settle(&stranger.haircut_at(&soon(10, 0).0)).await;
+    assert_eq!(reason_of(&appointment), Some(Unassigned::HostUnknownToUs));
+    let inactive = salon_with_host(|salon| salon.email("cem")).await;
+    let appointment = inactive.settle(&inactive.haircut_at(&soon(10, 0).0)).await;
+    assert_eq!(reason_of(&appointment), Some(Unassigned::StaffInactive));
+}
+
+#[tokio::test]
+async fn an_event_type_of_ones_own_is_enough_where_there_is_no_host() {
+    let salon = Salon::open().await;
+    let event_type = json!({"id": 0, "minutes": 30, "time_zone": "Europe/Berlin",
+        "hosts": [{"id": salon.host("ben"), "name": "host", "email": "x@y.example"}],
+        "host_when_booked": "unknown", "host_when_read": "unknown"});
+    salon.stack.stand_in(salon.color_of("ben"), "", Some(&event_type)).await;
+    let call = salon.call(json!({"service": "Farbe", "staff_member": "Ben", "appointment_start": soon(9, 0).0}));
+    let appointment = salon.settle(&call).await;
+    assert_eq!(strategy_of(&appointment), Some((StrategyName::EventTypeOwner, None)));
+    let hosts = &appointment.booking().unwrap().hosts;
+    assert_eq!(*hosts, HostEvidence::None { because: NoHost::Unknown, asked_again: true });
+}
+
+#[tokio::test]
+async fn an_operators_assignment_is_never_overwritten() {
+    let salon = Salon::open().await;
+    let found = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
+    let (mut appointment, version) = salon.stack.appointments.load(&found.id).await.unwrap().unwrap();
+    let assignment = Assignment { staff: StaffId::new("ben"), strategy: StrategyName::Operator, host: None };
+    let by = Actor { function: "operator", version: "test", now: Utc::now() };
+    appointment.assign_by_operator(assignment, by).unwrap();
+    salon.stack.appointments.save(&appointment, version, &[], None).await.unwrap();
+    let order = json!({"v": 1, "tenant": salon.tenant, "appointment": found.id, "call": found.call});
+    let event = json!({"Records": [{"messageId": "m1", "body": order.to_string(), "attributes": {}}]});
+    let answer = salon.stack.invoke("staff-assignment", &event).await;
+    assert_eq!(answer, json!({"batchItemFailures": []}));
+    assert_eq!(salon.stack.appointment(&found.id).await, appointment);
+    assert_eq!(appointment.state().name(), StateName::Assigned);
+}

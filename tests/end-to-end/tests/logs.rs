@@ -1,0 +1,49 @@
+//! Nothing personal is logged.
+
+use end_to_end::{MARK, MARKED_PHONE, Salon, eventually, soon};
+use serde_json::{Value, json};
+
+const FUNCTIONS: [&str; 4] = ["webhook-intake", "calcom-booking", "staff-assignment", "past-cleanup"];
+
+#[tokio::test]
+async fn no_log_line_of_any_function_holds_anything_personal() {
+    let salon = Salon::open().await;
+    let booked = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
+    let refusal = json!({"refused": {"status": 400, "message": format!("{MARK} {MARKED_PHONE} is unheard of")}});
+    salon.order_fault("book", 1, refusal).await;
+    let unknown = salon.deliver(&salon.haircut_at(&soon(11, 0).0)).await;
+    let nobodys = salon.call(json!({"service": MARK, "staff_member": MARK, "appointment_start": MARK}));
+    salon.settle(&nobodys).await;
+    salon.settle(&salon.haircut_at("2025-01-01 10:00")).await;
+    let body = format!("{{\"event\": \"{MARK}\", {MARKED_PHONE}");
+    let signature = end_to_end::Stack::sign(body.as_bytes(), chrono::Utc::now());
+    assert_eq!(salon.stack.post(body.into_bytes(), Some(signature)).await.status, 400);
+    let poison = json!({"Records": [{"messageId": "m", "body": format!("{MARK} {MARKED_PHONE}"), "attributes": {}}]});
+    salon.stack.invoke("calcom-booking", &poison).await;
+    salon.stack.invoke("staff-assignment", &poison).await;
+    salon.stack.invoke("past-cleanup", &json!({"dry_run": true})).await;
+
+    for function in FUNCTIONS {
+        let lines = eventually(async || {
+            let lines = salon.stack.log_lines(function).await;
+            let about_us = lines.iter().any(|line| line.contains(salon.tenant.as_str()) || function == "past-cleanup");
+            (about_us && !lines.is_empty()).then_some(lines)
+        });
+        let lines = lines.await.unwrap_or_else(|| panic!("{function} logged nothing of {}", salon.tenant));
+        for line in lines {
+            let plain = line.to_lowercase();
+            for mark in [MARK.to_lowercase(), MARKED_PHONE[1..].to_owned(), "cal_local".into(), "key_local".into()] {
+                assert!(!plain.contains(&mark), "{function} logged something personal: {line}");
+            }
+        }
+    }
+    let whole = [booked.id.as_str(), unknown.as_str()];
+    for line in salon.stack.log_lines("calcom-booking").await {
+        let Ok(line) = serde_json::from_str::<Value>(&line) else { continue };
+        if line["appointment_id"].as_str().is_some_and(|id| whole.contains(&id)) {
+            for field in ["request_id", "tenant", "call_id"] {
+                assert!(line[field].is_string(), "a line without {field}: {line}");
+            }
+        }
+    }
+}

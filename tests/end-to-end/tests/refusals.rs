@@ -1,0 +1,124 @@
+//! Webhooks that are not taken: each with its status, its answer and its metric.
+
+use aws_sdk_lambda::types::{Environment, FunctionCode, Runtime};
+use chrono::{TimeDelta, Utc};
+use end_to_end::{MARK, Salon, Stack, WebhookAnswer, eventually, soon, variable};
+use serde_json::json;
+
+async fn assert_refused(stack: &Stack, answer: WebhookAnswer, status: u16, word: &str) {
+    assert_eq!((answer.status, answer.body["error"].as_str()), (status, Some(word)), "{answer:?}");
+    let message = answer.body["message"].as_str().unwrap();
+    assert!(!message.is_empty() && !message.contains(MARK) && !message.contains("key_local"), "{message}");
+    stack.until_counted("webhook-intake", "WebhookRefused", word).await;
+}
+
+fn call() -> Vec<u8> {
+    json!({"event": "call_ended", "call": {"call_id": "c", "agent_id": format!("agent {MARK}")}})
+        .to_string()
+        .into_bytes()
+}
+
+#[tokio::test]
+async fn a_webhook_without_a_signature_is_refused() {
+    let stack = Stack::deployed().await;
+    assert_refused(&stack, stack.post(call(), None).await, 401, "signature_missing").await;
+}
+
+#[tokio::test]
+async fn a_webhook_with_a_wrong_signature_is_refused() {
+    let stack = Stack::deployed().await;
+    let of_other_bytes = Stack::sign(b"other", Utc::now());
+    assert_refused(&stack, stack.post(call(), Some(of_other_bytes)).await, 401, "signature_wrong").await;
+    let malformed = stack.post(call(), Some("v=1".to_owned())).await;
+    assert_refused(&stack, malformed, 401, "signature_malformed").await;
+}
+
+#[tokio::test]
+async fn a_webhook_of_six_minutes_ago_is_refused() {
+    let stack = Stack::deployed().await;
+    let old = Stack::sign(&call(), Utc::now() - TimeDelta::minutes(6));
+    assert_refused(&stack, stack.post(call(), Some(old)).await, 401, "signature_stale").await;
+}
+
+#[tokio::test]
+async fn a_signed_body_that_is_no_event_is_refused() {
+    let stack = Stack::deployed().await;
+    for (body, word) in [
+        (format!("{MARK}, not JSON"), "not_json"),
+        (json!({"event": "call_ended"}).to_string(), "not_a_retell_event"),
+        (json!({"event": "call_ended", "call": {"call_id": ""}}).to_string(), "not_a_retell_event"),
+    ] {
+        let signature = Stack::sign(body.as_bytes(), Utc::now());
+        assert_refused(&stack, stack.post(body.into_bytes(), Some(signature)).await, 400, word).await;
+    }
+}
+
+#[tokio::test]
+async fn a_body_over_four_mebibytes_is_refused() {
+    let stack = Stack::deployed().await;
+    let body = "x".repeat(4 * 1024 * 1024 + 1).into_bytes();
+    let signature = Stack::sign(&body, Utc::now());
+    assert_refused(&stack, stack.post(body, Some(signature)).await, 413, "too_large").await;
+}
+
+#[tokio::test]
+async fn a_call_of_an_unknown_tenant_is_refused() {
+    let stack = Stack::deployed().await;
+    let signature = Stack::sign(&call(), Utc::now());
+    assert_refused(&stack, stack.post(call(), Some(signature)).await, 404, "unknown_tenant").await;
+}
+
+#[tokio::test]
+async fn a_call_is_taken_for_its_number_where_the_agent_is_unknown() {
+    let salon = Salon::open().await;
+    let number = format!("+4930{}", salon.haircut() % 10_000_000_000);
+    let before = salon.stack.tenants.record(&salon.tenant).await.unwrap();
+    let mut tenant = before.clone().unwrap().tenant;
+    tenant.retell.numbers = vec![number.clone()];
+    salon.stack.tenants.write(&tenant, before.as_ref(), Utc::now()).await.unwrap();
+    let mut call = salon.haircut_at(&soon(9, 30).0);
+    call.body["call"]["agent_id"] = json!("agent_of_nobody");
+    call.body["call"]["to_number"] = json!(number);
+    assert_eq!(salon.settle(&call).await.tenant, salon.tenant);
+}
+
+/// The same code, deployed once more beside the stack with a table that does not exist.
+#[tokio::test]
+async fn while_the_store_is_down_retell_is_asked_to_send_again() {
+    let salon = Salon::open().await;
+    let lambda = aws_sdk_lambda::Client::new(&salon.stack.config);
+    let stack = variable("STACK_NAME");
+    let original = format!("{stack}-webhook-intake");
+    let name = format!("{original}-{}", salon.haircut());
+    let configured = lambda.get_function_configuration().function_name(&original).send().await.unwrap();
+    let mut variables = configured.environment.unwrap().variables.unwrap();
+    variables.insert("CALLS_TABLE".to_owned(), "no-such-table".to_owned());
+    let code = FunctionCode::builder().s3_bucket("frontdesk-code").s3_key("webhook-intake.zip").build();
+    lambda
+        .create_function()
+        .function_name(&name)
+        .runtime(Runtime::from("provided.al2023"))
+        .handler("bootstrap")
+        .role(configured.role.unwrap())
+        .code(code)
+        .environment(Environment::builder().set_variables(Some(variables)).build())
+        .timeout(15)
+        .send()
+        .await
+        .unwrap();
+    let body = salon.haircut_at(&soon(9, 0).0).body.to_string();
+    let event = json!({
+        "version": "2.0", "routeKey": "POST /webhooks/retell", "rawPath": "/webhooks/retell", "rawQueryString": "",
+        "headers": {"x-retell-signature": Stack::sign(body.as_bytes(), Utc::now())},
+        "requestContext": {"http": {"method": "POST", "path": "/webhooks/retell"}},
+        "body": body, "isBase64Encoded": false,
+    });
+    let answer = eventually(async || {
+        let answer = salon.stack.invoke_named(&name, &event).await;
+        answer["statusCode"].is_number().then_some(answer)
+    });
+    let answer = answer.await.unwrap();
+    lambda.delete_function().function_name(&name).send().await.unwrap();
+    let told: serde_json::Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+    assert_eq!((answer["statusCode"].as_u64(), told["error"].as_str()), (Some(503), Some("store_down")), "{answer}");
+}

@@ -1,0 +1,92 @@
+"""Rules that infra/template.yaml must keep and that no linter knows."""
+
+import json
+import os
+import unittest
+from pathlib import Path
+
+import boto3
+from cfnlint.decode import cfn_yaml
+from samtranslator.public.translator import ManagedPolicyLoader
+from samtranslator.translator.transform import transform
+
+TEMPLATE = Path(__file__).resolve().parents[2] / "infra/template.yaml"
+BATCH_WINDOW = 0
+
+
+def expanded():
+    """The template as CloudFormation sees it after SAM's transform."""
+    os.environ.setdefault("AWS_DEFAULT_REGION", "eu-central-1")
+    parsed = json.loads(json.dumps(cfn_yaml.load(str(TEMPLATE))))
+    for resource in parsed["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::Function":
+            resource["Properties"]["CodeUri"] = {"Bucket": "code", "Key": "code.zip"}
+    defaults = {name: parameter.get("Default") for name, parameter in parsed["Parameters"].items()}
+    iam = boto3.client("iam", region_name="eu-central-1", aws_access_key_id="none", aws_secret_access_key="none")
+    return transform(parsed, defaults, ManagedPolicyLoader(iam))["Resources"]
+
+
+class TheTemplate(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.resources = expanded()
+
+    def of_type(self, kind):
+        found = {name: r.get("Properties", {}) for name, r in self.resources.items() if r["Type"] == kind}
+        self.assertTrue(found, f"there is no {kind}")
+        return found
+
+    def referenced(self, value):
+        """The logical name in a Ref or Fn::GetAtt."""
+        return value.get("Ref") or value["Fn::GetAtt"][0]
+
+    def test_a_queue_hides_a_message_for_six_times_its_functions_time_out(self):
+        functions, queues = self.of_type("AWS::Lambda::Function"), self.of_type("AWS::SQS::Queue")
+        for mapping in self.of_type("AWS::Lambda::EventSourceMapping").values():
+            queue = queues[self.referenced(mapping["EventSourceArn"])]
+            function = functions[self.referenced(mapping["FunctionName"])]
+            self.assertGreaterEqual(queue["VisibilityTimeout"], 6 * function["Timeout"] + BATCH_WINDOW)
+
+    def test_an_event_source_reports_failures_one_by_one_and_bounds_its_concurrency(self):
+        for mapping in self.of_type("AWS::Lambda::EventSourceMapping").values():
+            self.assertEqual(mapping["FunctionResponseTypes"], ["ReportBatchItemFailures"])
+            self.assertIsInstance(mapping["ScalingConfig"]["MaximumConcurrency"], int)
+
+    def test_a_queue_has_a_dead_letter_queue_that_keeps_longer_and_the_function_knows_its_bound(self):
+        queues = self.of_type("AWS::SQS::Queue")
+        sources = {name: queue for name, queue in queues.items() if "RedrivePolicy" in queue}
+        self.assertEqual(len(sources) * 2, len(queues))
+        for queue in sources.values():
+            self.assertEqual(queue["RedrivePolicy"]["maxReceiveCount"], 5)
+            dead_letters = queues[self.referenced(queue["RedrivePolicy"]["deadLetterTargetArn"])]
+            self.assertGreater(dead_letters["MessageRetentionPeriod"], queue["MessageRetentionPeriod"])
+        for mapping in self.of_type("AWS::Lambda::EventSourceMapping").values():
+            function = self.resources[self.referenced(mapping["FunctionName"])]["Properties"]
+            self.assertEqual(function["Environment"]["Variables"]["MAX_RECEIVE_COUNT"], "5")
+
+    def test_a_table_can_be_recovered_and_outlives_the_stack(self):
+        for name, table in self.of_type("AWS::DynamoDB::Table").items():
+            self.assertTrue(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], name)
+            self.assertEqual(table["BillingMode"], "PAY_PER_REQUEST", name)
+            self.assertEqual(self.resources[name]["DeletionPolicy"], "Retain", name)
+
+    def test_a_role_is_one_functions_own_and_names_its_resources(self):
+        functions = self.of_type("AWS::Lambda::Function")
+        roles = [self.referenced(function["Role"]) for function in functions.values()]
+        self.assertEqual(len(set(roles)), len(functions))
+        for name, role in self.of_type("AWS::IAM::Role").items():
+            self.assertNotIn("ManagedPolicyArns", role, name)
+            for policy in role["Policies"]:
+                for statement in policy["PolicyDocument"]["Statement"]:
+                    self.assertNotIn("*", json.dumps(statement), f"{name}: {statement}")
+
+    def test_a_log_group_is_kept_for_a_bounded_time_and_each_function_has_its_own(self):
+        groups = self.of_type("AWS::Logs::LogGroup")
+        for name, group in groups.items():
+            self.assertIn("RetentionInDays", group, name)
+        logged = [self.referenced(f["LoggingConfig"]["LogGroup"]) for f in self.of_type("AWS::Lambda::Function").values()]
+        self.assertEqual(sorted(logged), sorted(groups))
+
+
+if __name__ == "__main__":
+    unittest.main()
