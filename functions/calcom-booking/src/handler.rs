@@ -1,7 +1,5 @@
 //! From a message to a booked appointment.
 
-use std::{sync::Arc, time::Duration};
-
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use calcom::Calcom;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -76,18 +74,11 @@ impl Bookings {
         let config = aws::config().await;
         let metrics = Metrics::new(FUNCTION);
         let dead_letters = Queue::new(&config, settings::required("DEAD_LETTER_QUEUE_URL")?);
-        let defaults = calcom::Settings::default();
-        let timeout = settings::parsed_or("CALCOM_TIMEOUT_SECONDS", defaults.timeout.as_secs())?;
         let bookings = Self {
             appointments: Appointments::new(&config, settings::required("APPOINTMENTS_TABLE")?),
             tenants: Tenants::new(&config, settings::required("TENANTS_TABLE")?),
             keys: Secret::new(&config, settings::required("CALCOM_KEYS_SECRET")?),
-            calcom: Calcom::new(calcom::Settings {
-                base_url: settings::parsed_or("CALCOM_BASE_URL", defaults.base_url)?,
-                bookings_version: settings::parsed_or("CALCOM_BOOKINGS_VERSION", defaults.bookings_version)?,
-                timeout: Duration::from_secs(timeout),
-                ..calcom::Settings::default()
-            })?,
+            calcom: Calcom::new(calcom::Settings::from_environment()?)?,
             bookings: Queue::new(&config, settings::required("BOOKINGS_QUEUE_URL")?),
             assignments: Queue::new(&config, settings::required("ASSIGNMENTS_QUEUE_URL")?),
             batches: Batches::new(dead_letters, metrics.clone())?,
@@ -107,8 +98,11 @@ impl Bookings {
 
     /// Claims the appointment, tries to book it, stores what came of it, and only then tells the next step.
     async fn book(&self, order: AppointmentMessage, subject: Subject) -> Result<(), BookingError> {
+        let (stored, tenant) =
+            tokio::try_join!(self.appointments.load(&order.appointment), self.tenants.load(&order.tenant))?;
         let (mut appointment, version) =
-            self.appointments.load(&order.appointment).await?.ok_or(BookingError::NotStored)?;
+            stored.filter(|(appointment, _)| appointment.tenant == order.tenant).ok_or(BookingError::NotStored)?;
+        let tenant = tenant.ok_or(BookingError::NoTenant)?;
         match appointment.claim(LEASE, self.actor()) {
             Ok(()) => {}
             Err(NotClaimable::NotBefore(time)) => return self.again_at(&order, time).await,
@@ -125,7 +119,7 @@ impl Bookings {
             saved => saved?,
         };
         let mut evidence = Vec::new();
-        let next = self.attempt(&mut appointment, &mut evidence, &subject).await?;
+        let next = self.attempt(&mut appointment, &tenant, &mut evidence, &subject).await?;
         self.appointments.save(&appointment, version, &evidence, None).await?;
         match next {
             Next::TellAssignment => Ok(self.assignments.send(&order).await?),
@@ -138,12 +132,12 @@ impl Bookings {
     async fn attempt(
         &self,
         appointment: &mut Appointment,
+        tenant: &Tenant,
         evidence: &mut Vec<Evidence>,
         subject: &Subject,
     ) -> Result<Next, BookingError> {
-        let tenant = self.tenants.load(&appointment.tenant).await?.ok_or(BookingError::NoTenant)?;
         loop {
-            let not_booked = match self.try_to_book(appointment, &tenant, evidence).await? {
+            let not_booked = match self.try_to_book(appointment, tenant, evidence).await? {
                 Ok(Booked { booking, how }) => {
                     appointment.book(booking, how, self.actor())?;
                     self.metrics.count("Booked", Some(how), subject);
@@ -178,7 +172,7 @@ impl Bookings {
     async fn try_to_book(
         &self,
         appointment: &Appointment,
-        tenant: &Arc<Tenant>,
+        tenant: &Tenant,
         evidence: &mut Vec<Evidence>,
     ) -> Result<Result<Booked, NotBooked>, BookingError> {
         let Some(start) = appointment.wish.start.at() else {

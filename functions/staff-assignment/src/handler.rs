@@ -1,7 +1,5 @@
 //! From a booked appointment to its staff member.
 
-use std::time::Duration;
-
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use calcom::Calcom;
 use chrono::Utc;
@@ -69,19 +67,12 @@ impl Assignments {
         let metrics = Metrics::new(FUNCTION);
         let dead_letters = Queue::new(&config, settings::required("DEAD_LETTER_QUEUE_URL")?);
         let tenants_table = settings::required("TENANTS_TABLE")?;
-        let defaults = calcom::Settings::default();
-        let timeout = settings::parsed_or("CALCOM_TIMEOUT_SECONDS", defaults.timeout.as_secs())?;
         Ok(Self {
             appointments: Appointments::new(&config, settings::required("APPOINTMENTS_TABLE")?)
                 .with_tenants(tenants_table.clone()),
             tenants: Tenants::new(&config, tenants_table),
             keys: Secret::new(&config, settings::required("CALCOM_KEYS_SECRET")?),
-            calcom: Calcom::new(calcom::Settings {
-                base_url: settings::parsed_or("CALCOM_BASE_URL", defaults.base_url)?,
-                bookings_version: settings::parsed_or("CALCOM_BOOKINGS_VERSION", defaults.bookings_version)?,
-                timeout: Duration::from_secs(timeout),
-                ..calcom::Settings::default()
-            })?,
+            calcom: Calcom::new(calcom::Settings::from_environment()?)?,
             batches: Batches::new(dead_letters, metrics.clone())?,
             metrics,
             version: settings::deployed_version(),
@@ -106,14 +97,16 @@ impl Assignments {
 
     /// Reads the hosts from the stored booking, finds the staff member, and stores who it is or why nobody knows.
     async fn assign(&self, order: &AppointmentMessage, subject: &Subject) -> Result<(), AssignmentError> {
+        let (stored, tenant) =
+            tokio::try_join!(self.appointments.load(&order.appointment), self.tenants.load(&order.tenant))?;
         let (mut appointment, version) =
-            self.appointments.load(&order.appointment).await?.ok_or(AssignmentError::NotStored)?;
+            stored.filter(|(appointment, _)| appointment.tenant == order.tenant).ok_or(AssignmentError::NotStored)?;
+        let tenant = tenant.ok_or(AssignmentError::NoTenant)?;
         let State::Booked { booking } = appointment.state() else {
             tracing::info!(state = appointment.state().name().as_str(), "nothing is left to assign");
             return Ok(());
         };
         let mut booking = booking.clone();
-        let tenant = self.tenants.load(&appointment.tenant).await?.ok_or(AssignmentError::NoTenant)?;
         let evidence = self.ask_again(&mut appointment, &mut booking, &tenant).await?;
         let mappings = self.mappings_of(&booking, &tenant).await?;
         let mut learned = None;

@@ -56,6 +56,7 @@ class Stack:
             "CALCOM_BASE_URL": self.calcom_url,
             "WEBHOOK_URL": self.webhook_url,
             "STACK_NAME": STACK,
+            "OPERATOR_COMMAND": str(binary("frontdesk")),
         }
 
 

@@ -1,6 +1,6 @@
 //! The requests.
 
-use std::time::Duration;
+use std::{env, num::ParseIntError, time::Duration};
 
 use chrono::{DateTime, Utc};
 use reqwest::{Method, RequestBuilder, header::HeaderMap};
@@ -28,6 +28,24 @@ pub struct Settings {
     pub slots_version: String,
     /// For one request, from its start to the last byte of its answer.
     pub timeout: Duration,
+}
+
+impl Settings {
+    /// The defaults, or what `CALCOM_BASE_URL`, `CALCOM_BOOKINGS_VERSION` and `CALCOM_TIMEOUT_SECONDS` say instead.
+    ///
+    /// # Errors
+    /// When the time-out is not a whole number.
+    pub fn from_environment() -> Result<Self, ParseIntError> {
+        let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
+        let defaults = Self::default();
+        let timeout = variable("CALCOM_TIMEOUT_SECONDS").map(|seconds| seconds.parse()).transpose()?;
+        Ok(Self {
+            base_url: variable("CALCOM_BASE_URL").unwrap_or(defaults.base_url),
+            bookings_version: variable("CALCOM_BOOKINGS_VERSION").unwrap_or(defaults.bookings_version),
+            slots_version: defaults.slots_version,
+            timeout: timeout.map_or(defaults.timeout, Duration::from_secs),
+        })
+    }
 }
 
 impl Default for Settings {

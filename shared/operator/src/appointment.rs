@@ -4,7 +4,7 @@ use chrono::Utc;
 use clap::Subcommand;
 use platform::{
     aws, settings,
-    store::{Appointments, StoreError, Version},
+    store::{Appointments, StoreError, Tenants, Version},
 };
 use scheduling::{
     appointment::{Actor, Appointment, State},
@@ -43,7 +43,8 @@ pub enum Command {
 
 /// Does what is asked for.
 pub async fn run(command: Command) -> Result<(), CommandError> {
-    let appointments = Appointments::new(&aws::config().await, settings::required("APPOINTMENTS_TABLE")?);
+    let config = aws::config().await;
+    let appointments = Appointments::new(&config, settings::required("APPOINTMENTS_TABLE")?);
     match command {
         Command::Show { id, booking } => {
             let id = if booking {
@@ -64,13 +65,19 @@ pub async fn run(command: Command) -> Result<(), CommandError> {
         Command::Assign { id, staff } => {
             let id = AppointmentId::new(id);
             let (mut appointment, version) = stored(&appointments, &id).await?;
+            let tenants = Tenants::new(&config, settings::required("TENANTS_TABLE")?);
+            let tenant = tenants.load(&appointment.tenant).await?;
+            let staff = StaffId::new(staff);
+            if tenant.is_none_or(|tenant| tenant.staff_member(&staff).is_none()) {
+                return Err(CommandError::NotFound(format!("staff member {staff} of {}", appointment.tenant)));
+            }
             let version_of_ours = settings::deployed_version();
             let by = Actor { function: "operator", version: &version_of_ours, now: Utc::now() };
             let host = appointment.booking().and_then(|booking| match &booking.hosts {
                 HostEvidence::Named(hosts) => Some(hosts.first().id),
                 HostEvidence::None { .. } => None,
             });
-            let assignment = Assignment { staff: StaffId::new(&staff), strategy: StrategyName::Operator, host };
+            let assignment = Assignment { staff: staff.clone(), strategy: StrategyName::Operator, host };
             appointment
                 .assign_by_operator(assignment, by)
                 .map_err(|refused| CommandError::Refused(format!("{refused}: it has no booking")))?;

@@ -1,0 +1,51 @@
+//! The events in `events/`, each given to its function.
+
+use std::{fs, path::Path};
+
+use chrono::Utc;
+use end_to_end::Stack;
+use scheduling::ids::{AppointmentId, CallId, TenantId};
+use serde_json::{Value, json};
+
+fn event(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events").join(name);
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn the_webhooks_event_is_true_but_for_its_age() {
+    let stack = Stack::deployed().await;
+    let mut event = event("webhook-intake.json");
+    let told = async |event: &Value| {
+        let answer = stack.invoke("webhook-intake", event).await;
+        let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+        (answer["statusCode"].as_u64().unwrap(), body["error"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(told(&event).await, (401, "signature_stale".to_owned()));
+    // Signed anew it is read, and only its tenant is missing from this stack.
+    let body = event["body"].as_str().unwrap().to_owned();
+    event["headers"]["x-retell-signature"] = json!(Stack::sign(body.as_bytes(), Utc::now()));
+    assert_eq!(told(&event).await, (404, "unknown_tenant".to_owned()));
+}
+
+#[tokio::test]
+async fn the_queues_events_name_the_appointment_of_the_demo_call() {
+    let stack = Stack::deployed().await;
+    let call = event("retell-call-analyzed.json")["call"]["call_id"].as_str().map(CallId::new).unwrap();
+    let appointment = AppointmentId::of_call(&TenantId::new("salon-sommer"), &call);
+    for function in ["calcom-booking", "staff-assignment"] {
+        let event = event(&format!("{function}.json"));
+        let record = &event["Records"][0];
+        let order: Value = serde_json::from_str(record["body"].as_str().unwrap()).unwrap();
+        assert_eq!((&order["appointment"], &order["call"]), (&json!(appointment), &json!(call)));
+        // The demo call is not made in this stack: the message is understood, and fails alone.
+        let answer = stack.invoke(function, &event).await;
+        assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": record["messageId"]}]}));
+    }
+}
+
+#[tokio::test]
+async fn the_schedules_event_counts_without_changing_anything() {
+    let answer = Stack::deployed().await.invoke("past-cleanup", &event("past-cleanup.json")).await;
+    assert_eq!((&answer["dry_run"], answer["found"].is_u64()), (&json!(true), true), "{answer}");
+}

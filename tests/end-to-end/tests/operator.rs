@@ -1,0 +1,134 @@
+//! The operator's command, as it is run.
+
+use std::{fs, process::Command};
+
+use end_to_end::{Salon, Stack, soon, variable};
+use scheduling::{
+    appointment::State,
+    assignment::StrategyName,
+    ids::{HostId, TenantId},
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// Runs `frontdesk` and answers whether it succeeded, and what it printed.
+fn frontdesk(arguments: &[&str]) -> (bool, String) {
+    let done = Command::new(variable("OPERATOR_COMMAND")).args(arguments).output().unwrap();
+    let printed = [done.stdout, done.stderr].concat();
+    (done.status.success(), String::from_utf8(printed).unwrap())
+}
+
+/// A tenant file of this test's own.
+struct TenantFile {
+    path: String,
+    tenant: Value,
+}
+
+impl TenantFile {
+    fn new() -> Self {
+        let id = format!("garage-{}", Uuid::new_v4());
+        let tenant = json!({
+            "id": id, "name": "Garage", "time_zone": "Europe/Berlin",
+            "retell": {"account": "main", "agent_ids": [format!("agent_{id}")]},
+            "calcom": {"account": "local", "placeholder_email_domain": "garage.example"},
+            "staff": [{"id": "kim", "name": "Kim"}],
+            "services": [{"id": "tyres", "name": "Reifen", "event_types": {"per_staff": {"kim": 5}}}],
+            "host_mappings": [{"host": 9, "staff": "kim"}],
+        });
+        let file = Self { path: std::env::temp_dir().join(format!("{id}.json")).display().to_string(), tenant };
+        file.write();
+        file
+    }
+
+    fn id(&self) -> &str {
+        self.tenant["id"].as_str().unwrap()
+    }
+
+    fn write(&self) {
+        fs::write(&self.path, self.tenant.to_string()).unwrap();
+    }
+}
+
+impl Drop for TenantFile {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_is_shown_before_it_is_written_and_can_be_taken_out_again() {
+    let stack = Stack::deployed().await;
+    let mut file = TenantFile::new();
+    let id = TenantId::new(file.id());
+    let (done, printed) = frontdesk(&["tenant", "load", &file.path, "--dry-run"]);
+    assert!(
+        done && printed.contains("+ staff[kim].id: \"kim\"") && printed.contains("nothing is written"),
+        "{printed}"
+    );
+    assert!(stack.tenants.record(&id).await.unwrap().is_none());
+
+    assert!(frontdesk(&["tenant", "load", &file.path]).0);
+    let record = stack.tenants.record(&id).await.unwrap().unwrap();
+    assert_eq!((record.mappings.len(), record.mappings[0].host), (1, HostId(9)));
+    assert_eq!(frontdesk(&["tenant", "load", &file.path]), (true, format!("{id}: nothing changes\n")));
+
+    file.tenant["name"] = json!("Garage Nord");
+    file.tenant["host_mappings"] = json!([]);
+    file.write();
+    let (_, printed) = frontdesk(&["tenant", "load", &file.path]);
+    assert!(printed.contains("~ name: \"Garage\" -> \"Garage Nord\"") && printed.contains("- host_mappings[9].host"));
+    assert_eq!(stack.tenants.record(&id).await.unwrap().unwrap().mappings, []);
+
+    assert!(frontdesk(&["tenant", "remove", id.as_str()]).0);
+    assert!(stack.tenants.record(&id).await.unwrap().is_none());
+    let (done, printed) = frontdesk(&["tenant", "remove", id.as_str()]);
+    assert!(!done && printed.contains(&format!("there is no tenant {id}")), "{printed}");
+}
+
+#[tokio::test]
+async fn a_tenant_file_that_makes_no_sense_is_refused_with_the_paths_inside_it() {
+    let mut file = TenantFile::new();
+    file.tenant["services"][0]["event_types"] = json!({"per_staff": {"tom": 5}});
+    file.write();
+    let (done, printed) = frontdesk(&["tenant", "load", &file.path]);
+    assert!(
+        !done && printed.contains("services[0].event_types.per_staff.tom: no entry of staff has this id"),
+        "{printed}"
+    );
+    file.tenant["staff"][0]["active"] = json!("yes");
+    file.write();
+    let (done, printed) = frontdesk(&["tenant", "check", &file.path]);
+    assert!(!done && printed.contains("at staff[0].active: invalid type: string"), "{printed}");
+}
+
+#[tokio::test]
+async fn an_agent_that_is_another_tenants_is_not_taken_over() {
+    let (first, mut second) = (TenantFile::new(), TenantFile::new());
+    assert!(frontdesk(&["tenant", "load", &first.path]).0);
+    second.tenant["retell"] = first.tenant["retell"].clone();
+    second.write();
+    let (done, printed) = frontdesk(&["tenant", "load", &second.path]);
+    assert!(!done && printed.contains(&format!("belongs to tenant {}", first.id())), "{printed}");
+    assert!(frontdesk(&["tenant", "remove", first.id()]).0);
+}
+
+#[tokio::test]
+async fn an_operator_sees_what_needs_review_and_assigns_it_by_hand() {
+    let salon = Salon::open().await;
+    let event_type = json!({"id": 0, "minutes": 30, "time_zone": "Europe/Berlin",
+        "hosts": [{"id": 1, "name": "x", "email": "stranger@elsewhere.example"}]});
+    salon.stack.stand_in(salon.haircut(), "", Some(&event_type)).await;
+    let id = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await.id;
+    let (_, listed) = frontdesk(&["appointment", "review", salon.tenant.as_str()]);
+    assert!(listed.starts_with(id.as_str()) && listed.contains("host_unknown_to_us"), "{listed}");
+    let (done, printed) = frontdesk(&["appointment", "assign", id.as_str(), "nobody"]);
+    assert!(!done && printed.contains("there is no staff member nobody"), "{printed}");
+    assert!(frontdesk(&["appointment", "assign", id.as_str(), "ben"]).0);
+    let State::Assigned { assignment, .. } = salon.stack.appointment(&id).await.state().clone() else { panic!() };
+    assert_eq!((assignment.staff.as_str(), assignment.strategy), ("ben", StrategyName::Operator));
+    let uid = salon.bookings_of(salon.haircut()).await[0]["uid"].as_str().unwrap().to_owned();
+    let (_, shown) = frontdesk(&["appointment", "show", "--booking", &uid]);
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!((&shown["appointment"], &shown["staff"]), (&json!(id), &json!("ben")));
+    assert!(!shown.to_string().contains(end_to_end::MARK));
+}
