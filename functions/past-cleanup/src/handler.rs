@@ -1,10 +1,14 @@
 //! From a schedule to cancelled appointments.
 
+use std::time::{Duration, Instant};
+
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, stream};
 use lambda_runtime::{Context, Error};
 use platform::{
-    aws, settings,
+    aws,
+    deadline::time_left,
+    settings,
     store::{Appointments, Cursor, Phase, StoreError},
     telemetry::{Metrics, Subject},
 };
@@ -20,7 +24,7 @@ const PAGE: i32 = 100;
 /// How many appointments of a page are worked on at once.
 const AT_ONCE: usize = 10;
 /// No page is begun with less time than this left.
-const LEAST_TIME: std::time::Duration = std::time::Duration::from_secs(15);
+const LEAST_TIME: Duration = Duration::from_secs(15);
 
 /// What the schedule, or an operator, sends.
 #[derive(Debug, Default, Deserialize)]
@@ -68,7 +72,7 @@ impl PastCleanup {
     /// Cancels what is past and unbooked, page by page, as long as there is time.
     pub async fn clean_up(&self, order: Order, context: Context) -> Result<Report, Error> {
         let request = Subject::of_request(&context.request_id);
-        let now = Utc::now();
+        let (now, deadline) = (Utc::now(), Instant::now() + time_left(&context));
         let mut report = Report { dry_run: order.dry_run, ..Report::default() };
         let mut next = order.resume_after;
         async {
@@ -76,7 +80,7 @@ impl PastCleanup {
                 let page = self.appointments.past(Phase::Unbooked, now, next.as_ref(), PAGE).await?;
                 self.cancel_all(page.appointments, now, &request, &mut report).await?;
                 next = page.next;
-                let time_left = context.deadline().duration_since(std::time::SystemTime::now()).unwrap_or_default();
+                let time_left = deadline.saturating_duration_since(Instant::now());
                 if next.is_none() || time_left < LEAST_TIME {
                     break;
                 }

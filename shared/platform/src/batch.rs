@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
 use crate::{
+    deadline::time_left,
     queues::{AppointmentMessage, Queue},
     settings::{self, SettingsError},
     telemetry::{Metrics, Subject},
@@ -56,8 +57,7 @@ impl Batches {
         W: Future<Output = Result<(), E>>,
         E: std::error::Error,
     {
-        let time_left = context.deadline().duration_since(std::time::SystemTime::now()).unwrap_or_default();
-        let deadline = Instant::now() + time_left;
+        let deadline = Instant::now() + time_left(context);
         let received = event.records.len();
         let request = Subject::of_request(&context.request_id);
         let failures: Vec<BatchItemFailure> = stream::iter(event.records)

@@ -7,11 +7,13 @@
 //! | [`store`] | the tables: appointments, calls, tenants |
 //! | [`queues`] | the messages between functions |
 //! | [`batch`] | a batch of messages, each of which may fail alone |
+//! | [`deadline`] | how long an invocation may still take |
 //! | [`secrets`] | Retell's and Cal.com's keys |
 //! | [`telemetry`] | logs and metrics without anything personal |
 
 pub mod aws;
 pub mod batch;
+pub mod deadline;
 mod expiring;
 pub mod queues;
 pub mod secrets;

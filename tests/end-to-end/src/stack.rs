@@ -139,7 +139,7 @@ impl Stack {
     }
 
     /// Waits until a function has logged a metric of this name and kind.
-    pub async fn until_counted(&self, function: &str, metric: &str, kind: &str) {
+    pub async fn until_counted(&self, function: &str, metric: &str, kind: Option<&str>) {
         let is_counted = async || {
             let lines = self.log_lines(function).await;
             let is_it = |line: &String| {
@@ -148,7 +148,7 @@ impl Stack {
             };
             lines.iter().any(is_it).then_some(())
         };
-        assert!(eventually(is_counted).await.is_some(), "{function} never counted {metric} of kind {kind}");
+        assert!(eventually(is_counted).await.is_some(), "{function} never counted {metric} of kind {kind:?}");
     }
 
     /// Receives one message of a queue.

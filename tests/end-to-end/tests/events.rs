@@ -41,6 +41,7 @@ async fn the_queues_events_name_the_appointment_of_the_demo_call() {
         // The demo call is not made in this stack: the message is understood, and fails alone.
         let answer = stack.invoke(function, &event).await;
         assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": record["messageId"]}]}));
+        stack.until_counted(function, "BatchAllFailed", None).await;
     }
 }
 
