@@ -2,12 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use calcom::{Answer, Attendee, Calcom, Failed, FoundBooking, NewBooking, Search, SlotsWindow};
+use calcom::{Attendee, Calcom, Effect, Exchange, Failed, NewBooking, SlotsWindow};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 use platform::store::Evidence;
 use scheduling::{
-    appointment::Appointment, booking::Booking, contact, failure::Category, ids::EventTypeId, tenant::Tenant,
+    appointment::{Appointment, Doubt, State},
+    booking::Booking,
+    contact::{self, ContactPart},
+    failure::Category,
+    ids::EventTypeId,
+    tenant::Tenant,
+    waits::Waits,
 };
 use secrecy::SecretString;
 
@@ -16,8 +22,8 @@ const SLOTS_BEFORE: TimeDelta = TimeDelta::days(1);
 const SLOTS_AFTER: TimeDelta = TimeDelta::days(7);
 /// How many free slots are proposed.
 const PROPOSALS: usize = 5;
-/// No booking lasts longer; by this, one that was made for a start is found again.
-const LONGEST_BOOKING: TimeDelta = TimeDelta::days(1);
+/// How far Cal.com's clock and ours may differ.
+const CLOCKS_DIFFER_BY: TimeDelta = TimeDelta::minutes(5);
 
 /// An attempt at one appointment.
 pub struct Attempt<'a> {
@@ -31,141 +37,227 @@ pub struct Attempt<'a> {
     pub appointment: &'a Appointment,
     /// When it is to start.
     pub start: DateTime<Utc>,
-    /// Now.
-    pub now: DateTime<Utc>,
+    /// How long things wait.
+    pub waits: &'a Waits,
 }
 
-/// A booking, and how it came about.
-pub struct Booked {
-    /// The booking.
-    pub booking: Booking,
-    /// `booked` or `found_again`, for the history.
-    pub how: &'static str,
+/// What an attempt has brought.
+pub enum Brought {
+    /// A booking.
+    Booked {
+        /// The booking.
+        booking: Booking,
+        /// `booked` or `found_again`, for the history.
+        how: &'static str,
+        /// Whether others that earlier attempts had made besides were cancelled.
+        duplicates_cancelled: bool,
+    },
+    /// An earlier attempt had booked it, and somebody has cancelled that at Cal.com since.
+    CancelledAtCalcom,
 }
 
 /// Why there is no booking.
-#[derive(Default)]
 pub struct NotBooked {
-    /// The category; `None` stands for [`Category::Unknown`].
-    pub category: Option<Category>,
+    /// The category.
+    pub category: Category,
+    /// Why Cal.com may hold a booking all the same.
+    pub doubt: Option<Doubt>,
     /// How long Cal.com asked to wait.
     pub retry_after: Option<TimeDelta>,
+    /// The part of the contact that Cal.com refuses.
+    pub refused: ContactPart,
     /// Free slots near the wished start, nearest first.
     pub proposals: Vec<DateTime<Utc>>,
     /// What a person has to know besides. Nothing personal.
     pub detail: Option<String>,
 }
 
+/// What Cal.com says is free.
+struct Free {
+    /// The event types that are free at the wished start, best first. At least one.
+    event_types: Vec<EventTypeId>,
+    /// All free slots near it.
+    slots: Vec<DateTime<Utc>>,
+}
+
 impl Attempt<'_> {
-    /// Books, unless it is found to be booked already. Every answer that matters later is added to `evidence`.
-    pub async fn book(&self, evidence: &mut Vec<Evidence>) -> Result<Booked, NotBooked> {
-        if self.start <= self.now {
+    /// Books, unless it is found to be booked already. Every exchange that matters later is added to `evidence`.
+    pub async fn book(&self, evidence: &mut Vec<Evidence>) -> Result<Brought, NotBooked> {
+        if let Some(doubt) = self.appointment.doubt()
+            && let Some(found) = self.find_again(doubt, evidence).await?
+        {
+            return Ok(found);
+        }
+        let now = Utc::now();
+        if self.start <= now {
             return Err(NotBooked::because(Category::Past));
+        }
+        if self.appointment.first_attempt().is_some_and(|first| first + self.waits.tried_for < now) {
+            return Err(NotBooked::because(Category::CalcomUnavailable));
         }
         let (service, staff) = (self.appointment.wish.service.as_deref(), self.appointment.wish.staff.as_ref());
         let fitting =
             self.tenant.event_types_for(service, staff.map(|staff| staff.reveal().as_str())).map_err(|missing| {
                 NotBooked { detail: Some(missing.to_string()), ..NotBooked::because(Category::NoEventType) }
             })?;
-        if self.appointment.attempts() > 1
-            && let Some(found) = self.find_again(&fitting.event_types, evidence).await?
-        {
-            return Ok(Booked { booking: found.booking, how: "found_again" });
-        }
-        let event_type = self.free_event_type(&fitting.event_types, evidence).await?;
-        match self.calcom.book(self.key, &self.new_booking(event_type)).await {
-            Ok(made) => {
-                evidence.push(kept("book", Some(made.answer)));
-                Ok(Booked { booking: made.value.booking, how: "booked" })
-            }
-            Err(failed) => Err(NotBooked::of("book", failed, evidence)),
-        }
+        let free = self.free_event_types(&fitting.event_types, evidence).await?;
+        self.book_one_of(free, evidence).await
     }
 
-    /// The booking that an earlier attempt made without hearing of it.
-    async fn find_again(
-        &self,
-        event_types: &[EventTypeId],
-        evidence: &mut Vec<Evidence>,
-    ) -> Result<Option<FoundBooking>, NotBooked> {
-        let search = Search { event_types, after_start: self.start, before_end: self.start + LONGEST_BOOKING };
-        let listed = self.calcom.list(self.key, &search).await;
-        let listed = listed.map_err(|failed| NotBooked::of("list", failed, evidence))?;
-        let Some(found) = listed.into_iter().find(|found| {
-            found.appointment.as_ref() == Some(&self.appointment.id) && found.booking.status.holds_the_time()
-        }) else {
+    /// Looks for what an earlier attempt has booked without hearing of it. Of several bookings the first one stays.
+    async fn find_again(&self, doubt: Doubt, evidence: &mut Vec<Evidence>) -> Result<Option<Brought>, NotBooked> {
+        let in_doubt = |not_booked: NotBooked| NotBooked { doubt: Some(doubt), ..not_booked };
+        let made_after = self.appointment.created_at - CLOCKS_DIFFER_BY;
+        let listed = self.calcom.bookings_of(self.key, &self.appointment.id, made_after).await;
+        let mut listed = listed.map_err(|failed| in_doubt(NotBooked::of("list", failed, evidence)))?;
+        let is_unreadable = listed.iter().any(|listed| listed.booking.is_none());
+        if is_unreadable || (listed.is_empty() && doubt == Doubt::UnreadableYes) {
+            let detail = "Cal.com says that it booked this, in a form that can't be read".to_owned();
+            let unreadable = NotBooked { detail: Some(detail), ..NotBooked::because(Category::Unknown) };
+            return Err(NotBooked { doubt: Some(Doubt::UnreadableYes), ..unreadable });
+        }
+        if listed.is_empty() {
             return Ok(None);
-        };
-        match self.calcom.get(self.key, &found.booking.uid).await {
+        }
+        listed.sort_by_key(|listed| (listed.made_at.is_none(), listed.made_at));
+        let bookings = listed.into_iter().filter_map(|listed| listed.booking);
+        let mut standing = bookings.filter(|booking| booking.status.holds_the_time());
+        let Some(first) = standing.next() else { return Ok(Some(Brought::CancelledAtCalcom)) };
+        let mut duplicates_cancelled = false;
+        for duplicate in standing {
+            let cancelled = self.calcom.cancel(self.key, &duplicate.uid, "booked twice by mistake").await;
+            let cancelled = cancelled.map_err(|failed| in_doubt(NotBooked::of("cancel", failed, evidence)))?;
+            evidence.push(kept("cancel", cancelled.exchange));
+            duplicates_cancelled = true;
+        }
+        match self.calcom.get(self.key, &first.uid).await {
             Ok(whole) => {
-                evidence.push(kept("get", Some(whole.answer)));
-                Ok(Some(whole.value))
+                evidence.push(kept("get", whole.exchange));
+                Ok(Some(Brought::Booked { booking: whole.value.booking, how: "found_again", duplicates_cancelled }))
             }
-            Err(failed) => Err(NotBooked::of("get", failed, evidence)),
+            Err(failed) => Err(in_doubt(NotBooked::of("get", failed, evidence))),
         }
     }
 
-    /// The first of the event types that is free at the wished start.
-    async fn free_event_type(
+    /// The event types that are free at the wished start.
+    async fn free_event_types(
         &self,
         event_types: &[EventTypeId],
         evidence: &mut Vec<Evidence>,
-    ) -> Result<EventTypeId, NotBooked> {
-        let window = SlotsWindow { start: (self.start - SLOTS_BEFORE).max(self.now), end: self.start + SLOTS_AFTER };
+    ) -> Result<Free, NotBooked> {
+        let from = (self.start - SLOTS_BEFORE).max(Utc::now());
+        let window = SlotsWindow { start: from, end: self.start + SLOTS_AFTER };
         let asked = event_types.iter().map(|event_type| self.calcom.slots(self.key, *event_type, window));
-        let (mut free, mut failure, mut answers) = (Vec::new(), None, Vec::new());
+        let mut free = Free { event_types: Vec::new(), slots: Vec::new() };
+        let (mut failure, mut exchanges) = (None, Vec::new());
         for (event_type, slots) in event_types.iter().zip(join_all(asked).await) {
             match slots {
-                Ok(slots) if slots.value.contains(&self.start) => return Ok(*event_type),
                 Ok(slots) => {
-                    free.extend(slots.value);
-                    answers.push(kept("slots", Some(slots.answer)));
+                    free.event_types.extend(slots.value.contains(&self.start).then_some(*event_type));
+                    free.slots.extend(slots.value);
+                    exchanges.push(kept("slots", slots.exchange));
                 }
                 Err(failed) => failure = Some(failed),
             }
         }
-        evidence.append(&mut answers);
+        if !free.event_types.is_empty() {
+            return Ok(free);
+        }
+        evidence.append(&mut exchanges);
         if let Some(failed) = failure {
             return Err(NotBooked::of("slots", failed, evidence));
         }
-        let category = if free.is_empty() { Category::OutsideWindow } else { Category::HostConflict };
-        Err(NotBooked { proposals: nearest(free, self.start), ..NotBooked::because(category) })
+        let category = if free.slots.is_empty() { Category::OutsideWindow } else { Category::HostConflict };
+        Err(NotBooked { proposals: nearest(free.slots, self.start), ..NotBooked::because(category) })
+    }
+
+    /// Books the first event type that Cal.com takes: between its list of slots and now, one may have been taken.
+    async fn book_one_of(&self, free: Free, evidence: &mut Vec<Evidence>) -> Result<Brought, NotBooked> {
+        let mut taken = NotBooked::because(Category::HostConflict);
+        for event_type in free.event_types {
+            if !self.lease_suffices() {
+                return Err(NotBooked::because(Category::CalcomUnavailable));
+            }
+            let failed = match self.calcom.book(self.key, &self.new_booking(event_type)).await {
+                Ok(made) => {
+                    evidence.push(kept("book", made.exchange));
+                    let booking = made.value.booking;
+                    return Ok(Brought::Booked { booking, how: "booked", duplicates_cancelled: false });
+                }
+                Err(failed) => failed,
+            };
+            let doubt = match failed.effect {
+                Effect::Nothing => None,
+                Effect::Unknown => Some(Doubt::Unanswered),
+                Effect::Done => Some(Doubt::UnreadableYes),
+            };
+            let not_booked = NotBooked { doubt, ..NotBooked::of("book", failed, evidence) };
+            match not_booked.category {
+                Category::HostConflict | Category::OutsideWindow => taken = not_booked,
+                _ => return Err(NotBooked { refused: self.refused_part(not_booked.refused), ..not_booked }),
+            }
+        }
+        let others = free.slots.into_iter().filter(|slot| *slot != self.start).collect();
+        Err(NotBooked { proposals: nearest(others, self.start), ..taken })
+    }
+
+    /// Whether a booking that is sent now is made, if at all, before the lease on the appointment runs out.
+    fn lease_suffices(&self) -> bool {
+        let last_moment = Utc::now() + self.waits.booking_timeout + self.waits.late_booking;
+        matches!(self.appointment.state(), State::Booking { lease_until } if last_moment <= *lease_until)
     }
 
     fn new_booking(&self, event_type: EventTypeId) -> NewBooking {
         let customer = &self.appointment.wish.customer;
         let target = &self.tenant.calcom;
-        let email = customer.email.clone().or_else(|| {
+        let left_out = self.appointment.left_out();
+        let phone = customer.phone.as_ref().filter(|_| left_out != Some(ContactPart::Phone));
+        let email = customer.email.clone().filter(|_| left_out != Some(ContactPart::Email)).or_else(|| {
             // Cal.com needs one of the two. Mail to an address of our own would be lost, so the number comes first.
-            let is_needed = customer.phone.is_none();
+            let is_needed = phone.is_none();
             is_needed.then(|| contact::placeholder_email(&self.appointment.id, &target.placeholder_email_domain))
         });
         let attendee = Attendee {
             name: customer.name.as_ref().map_or(&target.unnamed_customer, |name| name.reveal()).clone(),
             time_zone: self.tenant.time_zone.to_string(),
             email: email.map(|email| email.reveal().clone()),
-            phone_number: customer.phone.as_ref().map(|phone| phone.reveal().clone()),
+            phone_number: phone.map(|phone| phone.reveal().clone()),
             language: self.tenant.language.clone(),
         };
         NewBooking::new(&self.appointment.id, &self.appointment.call, event_type, self.start, attendee)
+    }
+
+    /// The part that Cal.com refuses. Where it names none that was sent, it is the number, which is wrong more often.
+    fn refused_part(&self, named: ContactPart) -> ContactPart {
+        let customer = &self.appointment.wish.customer;
+        match named {
+            ContactPart::Phone if customer.phone.is_none() => ContactPart::Email,
+            ContactPart::Email if customer.email.is_none() => ContactPart::Phone,
+            named => named,
+        }
     }
 }
 
 impl NotBooked {
     /// Without more to say.
     pub fn because(category: Category) -> Self {
-        Self { category: Some(category), ..Self::default() }
+        let (doubt, retry_after, proposals, detail) = (None, None, Vec::new(), None);
+        Self { category, doubt, retry_after, refused: ContactPart::Phone, proposals, detail }
     }
 
     fn of(request: &'static str, failed: Failed, evidence: &mut Vec<Evidence>) -> Self {
-        evidence.push(kept(request, failed.answer));
-        Self { retry_after: failed.retry_after, detail: failed.named_uid, ..Self::because(failed.category) }
+        evidence.push(kept(request, failed.exchange));
+        Self {
+            retry_after: failed.retry_after,
+            refused: failed.refused.unwrap_or(ContactPart::Phone),
+            detail: failed.named_uid,
+            ..Self::because(failed.category)
+        }
     }
 }
 
-fn kept(request: &'static str, answer: Option<Answer>) -> Evidence {
-    let (status, body) = answer.map_or((None, Vec::new()), |answer| (Some(answer.status), answer.body));
-    Evidence { request, status, body }
+fn kept(request: &'static str, exchange: Exchange) -> Evidence {
+    Evidence { request, sent: exchange.request, status: exchange.status, body: exchange.body }
 }
 
 /// The free slots nearest to `start`, nearest first; of two as near, the earlier one.

@@ -10,20 +10,26 @@ use platform::{
     queues::{AppointmentMessage, Queue, QueueError},
     secrets::{CalcomKeys, Secret, SecretError},
     settings,
-    store::{Appointments, Evidence, StoreError, Tenants},
+    store::{Along, Appointments, Evidence, Pauses, SlotChange, SlotLease, StoreError, Tenants, Version},
     telemetry::{Metrics, Subject},
 };
 use scheduling::{
-    appointment::{Actor, Appointment, CancelReason, NoSuchTransition, NotClaimable},
+    appointment::{Actor, Appointment, Doubt, NoSuchTransition, NotClaimable},
     failure::{Category, Circumstances, Decision, decide},
+    ids::AccountName,
     tenant::Tenant,
+    waits::Waits,
 };
 
-use crate::attempt::{Attempt, Booked, NotBooked};
+use crate::{
+    attempt::{Attempt, Brought, NotBooked},
+    gate::{Admission, Gate},
+    quiet::Quiet,
+};
 
 const FUNCTION: &str = "calcom-booking";
-/// Longer than the function's time-out in the template, so that a worker that is alive has its appointment alone.
-const LEASE: TimeDelta = TimeDelta::seconds(75);
+/// Over how long those come back that waited for an account to be asked again.
+const AFTER_QUIET: TimeDelta = TimeDelta::seconds(5);
 
 /// All that booking needs, made once per process.
 pub struct Bookings {
@@ -31,10 +37,13 @@ pub struct Bookings {
     tenants: Tenants,
     keys: Secret<CalcomKeys>,
     calcom: Calcom,
+    gate: Gate,
+    quiet: Quiet,
     bookings: Queue,
     assignments: Queue,
     batches: Batches,
     metrics: Metrics,
+    waits: Waits,
     version: String,
 }
 
@@ -53,36 +62,39 @@ pub enum BookingError {
     /// A queue failed.
     #[error(transparent)]
     Queue(#[from] QueueError),
-    /// The keys can't be read.
-    #[error(transparent)]
-    Secret(#[from] SecretError),
     /// A transition was tried that does not exist: a fault in this function.
     #[error(transparent)]
     Transition(#[from] NoSuchTransition),
 }
 
-/// What is to be told once the result is stored.
+/// What is to be done once the result is stored.
 enum Next {
     TellAssignment,
     Again { at: DateTime<Utc> },
+    Pause { until: DateTime<Utc> },
     Nothing,
 }
 
 impl Bookings {
     /// Reads the settings and makes the clients. The keys are fetched now, while Lambda gives a whole core for free.
     pub async fn from_environment() -> Result<Self, Error> {
-        let config = aws::config().await;
+        let (config, waits) = (aws::config().await, settings::waits()?);
         let metrics = Metrics::new(FUNCTION);
+        let table = settings::required("APPOINTMENTS_TABLE")?;
+        let appointments = Appointments::new(&config, table.clone(), waits);
         let dead_letters = Queue::new(&config, settings::required("DEAD_LETTER_QUEUE_URL")?);
         let bookings = Self {
-            appointments: Appointments::new(&config, settings::required("APPOINTMENTS_TABLE")?),
             tenants: Tenants::new(&config, settings::required("TENANTS_TABLE")?),
             keys: Secret::new(&config, settings::required("CALCOM_KEYS_SECRET")?),
-            calcom: Calcom::new(calcom::Settings::from_environment()?)?,
+            calcom: Calcom::new(calcom::Settings::from_environment(&waits))?,
+            gate: Gate::new(Pauses::new(&config, table), metrics.clone(), waits),
+            quiet: Quiet::default(),
             bookings: Queue::new(&config, settings::required("BOOKINGS_QUEUE_URL")?),
             assignments: Queue::new(&config, settings::required("ASSIGNMENTS_QUEUE_URL")?),
-            batches: Batches::new(dead_letters, metrics.clone())?,
+            batches: Batches::new(dead_letters, appointments.clone(), metrics.clone())?,
+            appointments,
             metrics,
+            waits,
             version: settings::deployed_version(),
         };
         if let Err(error) = bookings.keys.read().await {
@@ -96,16 +108,17 @@ impl Bookings {
         Ok(self.batches.work_off(event, &context, |order, subject| self.book(order, subject)).await)
     }
 
-    /// Claims the appointment, tries to book it, stores what came of it, and only then tells the next step.
+    /// Claims the appointment and its slot, tries to book it, stores what came of it, and only then tells the next step.
     async fn book(&self, order: AppointmentMessage, subject: Subject) -> Result<(), BookingError> {
         let (stored, tenant) =
             tokio::try_join!(self.appointments.load(&order.appointment), self.tenants.load(&order.tenant))?;
         let (mut appointment, version) =
             stored.filter(|(appointment, _)| appointment.tenant == order.tenant).ok_or(BookingError::NotStored)?;
         let tenant = tenant.ok_or(BookingError::NoTenant)?;
-        match appointment.claim(LEASE, self.actor()) {
+        let account = &tenant.calcom.account;
+        match appointment.claim(self.waits.lease, self.actor()) {
             Ok(()) => {}
-            Err(NotClaimable::NotBefore(time)) => return self.again_at(&order, time).await,
+            Err(NotClaimable::NotBefore(time)) => return Ok(self.bookings.send_on(&order, time, &self.waits).await?),
             // The message to staff-assignment may have been lost with the worker that stored the booking.
             Err(NotClaimable::Booked) => return Ok(self.assignments.send(&order).await?),
             Err(NotClaimable::Settled(state)) => {
@@ -113,19 +126,69 @@ impl Bookings {
                 return Ok(());
             }
         }
-        let version = match self.appointments.save(&appointment, version, &[], None).await {
-            // Another worker was first. Should it die, this message is the one that is left.
-            Err(StoreError::Conflict) => return self.again_at(&order, Utc::now() + LEASE).await,
-            saved => saved?,
+        if let Some(until) = self.quiet.until(account, Utc::now()) {
+            return self.again_at(&order, until + self.spread(&appointment, AFTER_QUIET)).await;
+        }
+        let admission = self.gate.admit(account).await?;
+        if admission == Admission::Closed {
+            tracing::info!("its tenant is paused");
+            return Ok(());
+        }
+        let slot = slot_of(&appointment, account);
+        let version = match self.take(&appointment, version, slot.as_ref()).await {
+            Ok(version) => version,
+            // Another worker was first; should it die, the reconciler finds what it left.
+            Err(StoreError::Conflict) => return Ok(()),
+            Err(StoreError::SlotTaken) => {
+                let wait = self.waits.slot + self.spread(&appointment, self.waits.slot);
+                return self.again_at(&order, Utc::now() + wait).await;
+            }
+            Err(error) => return Err(error.into()),
         };
         let mut evidence = Vec::new();
         let next = self.attempt(&mut appointment, &tenant, &mut evidence, &subject).await?;
-        self.appointments.save(&appointment, version, &evidence, None).await?;
+        let slot = slot.as_ref().map(SlotChange::GiveBack);
+        self.appointments.save(&appointment, version, Along { evidence: &evidence, slot, learned: None }).await?;
+        self.tell(next, &order, account, admission, &subject).await
+    }
+
+    /// Tells the next step, or has this one come again, and lets others know whether Cal.com takes the key.
+    async fn tell(
+        &self,
+        next: Next,
+        order: &AppointmentMessage,
+        account: &AccountName,
+        admission: Admission,
+        subject: &Subject,
+    ) -> Result<(), BookingError> {
+        if admission == Admission::Trial && matches!(next, Next::TellAssignment | Next::Nothing) {
+            self.gate.open(account, subject).await?;
+        }
         match next {
-            Next::TellAssignment => Ok(self.assignments.send(&order).await?),
-            Next::Again { at } => self.again_at(&order, at).await,
+            Next::TellAssignment => Ok(self.assignments.send(order).await?),
+            Next::Again { at } => self.again_at(order, at).await,
+            Next::Pause { until } => {
+                self.gate.close(account, until, subject).await?;
+                self.again_at(order, until).await
+            }
             Next::Nothing => Ok(()),
         }
+    }
+
+    async fn again_at(&self, order: &AppointmentMessage, at: DateTime<Utc>) -> Result<(), BookingError> {
+        Ok(self.bookings.send_at(order, at, &self.waits).await?)
+    }
+
+    /// Stores the claim, and with it the lease on the slot.
+    async fn take(
+        &self,
+        appointment: &Appointment,
+        version: Version,
+        slot: Option<&SlotLease>,
+    ) -> Result<Version, StoreError> {
+        let now = Utc::now();
+        let slot = slot.map(|lease| SlotChange::Take { lease, now, until: now + self.waits.lease });
+        self.appointments.save(appointment, version, Along { slot, ..Along::default() }).await
     }
 
     /// Tries to book, at most twice where Cal.com refuses the contact, and moves the appointment on.
@@ -137,34 +200,57 @@ impl Bookings {
         subject: &Subject,
     ) -> Result<Next, BookingError> {
         loop {
-            let not_booked = match self.try_to_book(appointment, tenant, evidence).await? {
-                Ok(Booked { booking, how }) => {
-                    appointment.book(booking, how, self.actor())?;
-                    self.metrics.count("Booked", Some(how), subject);
-                    tracing::info!(how, "booked");
-                    return Ok(Next::TellAssignment);
-                }
+            let not_booked = match self.try_to_book(appointment, tenant, evidence).await {
+                Ok(brought) => return self.settle(appointment, brought, subject),
                 Err(not_booked) => not_booked,
             };
-            let category = not_booked.category.unwrap_or(Category::Unknown);
+            let category = not_booked.category;
             self.metrics.count("BookingFailed", Some(category.as_str()), subject);
-            let decision = decide(category, &self.circumstances(appointment, category, not_booked.retry_after));
-            tracing::warn!(category = category.as_str(), ?decision, "not booked");
+            let decision = decide(category, &self.circumstances(appointment, &not_booked));
+            tracing::warn!(category = category.as_str(), ?decision, doubt = ?not_booked.doubt, "not booked");
             match decision {
-                Decision::AgainWithRepairedContact => appointment.repair_contact(self.actor())?,
-                Decision::Cancel(CancelReason::Past) => {
-                    appointment.cancel(CancelReason::Past, self.actor())?;
+                Decision::AgainWithRepairedContact => appointment.repair_contact(not_booked.refused, self.actor())?,
+                Decision::Cancel(_) => {
+                    appointment.cancel_past(self.actor())?;
                     return Ok(Next::Nothing);
                 }
                 Decision::Review { propose } => {
                     let proposals = if propose { not_booked.proposals } else { Vec::new() };
-                    appointment.give_up_booking(category, proposals, not_booked.detail, self.actor())?;
+                    let NotBooked { doubt, detail, .. } = not_booked;
+                    appointment.give_up_booking(category, doubt, proposals, detail, self.actor())?;
                     return Ok(Next::Nothing);
                 }
                 Decision::Again { at } => {
-                    appointment.retry_at(at, category, self.actor())?;
+                    if category == Category::RateLimited {
+                        self.quiet.keep(&tenant.calcom.account, at);
+                    }
+                    appointment.retry_at(at, category, not_booked.doubt, self.actor())?;
                     return Ok(Next::Again { at });
                 }
+                Decision::Pause { until } => {
+                    appointment.retry_at(until, category, not_booked.doubt, self.actor())?;
+                    return Ok(Next::Pause { until });
+                }
+            }
+        }
+    }
+
+    fn settle(&self, appointment: &mut Appointment, brought: Brought, subject: &Subject) -> Result<Next, BookingError> {
+        match brought {
+            Brought::Booked { booking, how, duplicates_cancelled } => {
+                if duplicates_cancelled {
+                    appointment.note_duplicates_cancelled(self.actor())?;
+                    self.metrics.count("DuplicateCancelled", None, subject);
+                }
+                appointment.book(booking, how, self.actor())?;
+                self.metrics.count("Booked", Some(how), subject);
+                tracing::info!(how, "booked");
+                Ok(Next::TellAssignment)
+            }
+            Brought::CancelledAtCalcom => {
+                appointment.cancel_as_at_calcom(self.actor())?;
+                tracing::info!("its booking was cancelled at Cal.com");
+                Ok(Next::Nothing)
             }
         }
     }
@@ -174,42 +260,47 @@ impl Bookings {
         appointment: &Appointment,
         tenant: &Tenant,
         evidence: &mut Vec<Evidence>,
-    ) -> Result<Result<Booked, NotBooked>, BookingError> {
-        let Some(start) = appointment.wish.start.at() else {
-            return Ok(Err(NotBooked::because(Category::Unknown)));
-        };
-        let keys = self.keys.read().await?;
-        let Some(key) = keys.of(&tenant.calcom.account) else {
-            return Ok(Err(NotBooked::because(Category::Credentials)));
-        };
-        let attempt = Attempt { calcom: &self.calcom, key, tenant, appointment, start, now: Utc::now() };
-        Ok(attempt.book(evidence).await)
+    ) -> Result<Brought, NotBooked> {
+        let in_doubt = |category| NotBooked { doubt: appointment.doubt(), ..NotBooked::because(category) };
+        let start = appointment.wish.start.at().ok_or_else(|| in_doubt(Category::Unknown))?;
+        let keys = self.keys.read().await.map_err(|error| {
+            tracing::error!(%error, "the keys can't be read");
+            in_doubt(match error {
+                SecretError::Unavailable(_) => Category::CalcomUnavailable,
+                SecretError::Unreadable => Category::Credentials,
+            })
+        })?;
+        let key = keys.of(&tenant.calcom.account).ok_or_else(|| in_doubt(Category::Credentials))?;
+        let attempt = Attempt { calcom: &self.calcom, key, tenant, appointment, start, waits: &self.waits };
+        attempt.book(evidence).await
     }
 
-    fn circumstances(
-        &self,
-        appointment: &Appointment,
-        category: Category,
-        retry_after: Option<TimeDelta>,
-    ) -> Circumstances {
+    fn circumstances(&self, appointment: &Appointment, not_booked: &NotBooked) -> Circumstances<'_> {
         let now = Utc::now();
         Circumstances {
+            waits: &self.waits,
             now,
             start: appointment.wish.start.at().unwrap_or(now),
             first_attempt: appointment.first_attempt().unwrap_or(now),
-            again_so_far: appointment.again_so_far(category),
-            contact_repaired: appointment.contact_repaired(),
-            retry_after,
+            again_so_far: appointment.again_so_far(not_booked.category),
+            contact_repaired: appointment.left_out().is_some(),
+            may_be_booked: not_booked.doubt == Some(Doubt::Unanswered),
+            retry_after: not_booked.retry_after,
             spread: appointment.id.spread(appointment.attempts()),
         }
     }
 
-    async fn again_at(&self, order: &AppointmentMessage, at: DateTime<Utc>) -> Result<(), BookingError> {
-        let delay = (at - Utc::now()).to_std().unwrap_or_default();
-        Ok(self.bookings.send_after(order, delay).await?)
+    fn spread(&self, appointment: &Appointment, over: TimeDelta) -> TimeDelta {
+        let share = appointment.id.spread(appointment.history().len().try_into().unwrap_or(u32::MAX));
+        TimeDelta::milliseconds((over.num_milliseconds() as f64 * share) as i64)
     }
 
     fn actor(&self) -> Actor<'_> {
         Actor { function: FUNCTION, version: &self.version, now: Utc::now() }
     }
+}
+
+fn slot_of(appointment: &Appointment, account: &AccountName) -> Option<SlotLease> {
+    let start = appointment.wish.start.at()?;
+    Some(SlotLease { account: account.clone(), start, holder: appointment.id.clone() })
 }

@@ -1,7 +1,9 @@
 //! Books appointments with Cal.com.
 
 mod attempt;
+mod gate;
 mod handler;
+mod quiet;
 
 use handler::Bookings;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};

@@ -1,145 +1,250 @@
-//! From a schedule to cancelled appointments.
+//! From a schedule to settled appointments: what is past and unbooked is cancelled, what is past and booked is closed.
 
-use std::time::{Duration, Instant};
-
-use chrono::{DateTime, Utc};
-use futures_util::{StreamExt, stream};
+use calcom::{Calcom, FoundBooking};
+use chrono::{DateTime, TimeDelta, Utc};
 use lambda_runtime::{Context, Error};
 use platform::{
     aws,
-    deadline::time_left,
+    secrets::{CalcomKeys, Secret},
     settings,
-    store::{Appointments, Cursor, Phase, StoreError},
+    store::{Along, Appointments, Cursor, Evidence, Phase, StoreError, Tenants, Version},
+    sweep::{self, Swept, sweep},
     telemetry::{Metrics, Subject},
 };
 use scheduling::{
-    appointment::{Actor, CancelReason},
+    appointment::{Actor, Appointment, CancelReason, Outcome as Closed, State},
+    failure::Category,
     ids::AppointmentId,
 };
 use serde::{Deserialize, Serialize};
 use tracing::Instrument;
 
 const FUNCTION: &str = "past-cleanup";
-const PAGE: i32 = 100;
-/// How many appointments of a page are worked on at once.
-const AT_ONCE: usize = 10;
-/// No page is begun with less time than this left.
-const LEAST_TIME: Duration = Duration::from_secs(15);
+/// A booked appointment is closed so long after its start: by then people have noted at Cal.com who did not come.
+const CLOSED_AFTER: TimeDelta = TimeDelta::days(1);
+/// For so long Cal.com is asked what became of a booking. Then it is taken for completed.
+const ASKED_FOR: TimeDelta = TimeDelta::days(8);
 
 /// What the schedule, or an operator, sends.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Order {
-    /// Whether to count only.
+    /// Whether to count only. Cal.com is not asked then, so every booking counts as completed.
     pub dry_run: bool,
-    /// Where an earlier run stopped, as its answer said.
+    /// Where an earlier run stopped among the unbooked, as its answer said.
     pub resume_after: Option<Cursor>,
 }
 
 /// What was done.
-#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Serialize)]
 pub struct Report {
     /// Whether it was counted only.
     pub dry_run: bool,
-    /// How many unbooked appointments were found whose start is past.
+    /// How many appointments were found whose time is past.
     pub found: u32,
-    /// How many of them were cancelled, or would be.
+    /// How many were cancelled, unbooked or cancelled at Cal.com, or would be.
     pub cancelled: u32,
-    /// How many were left alone: a worker is at them, or they have changed since.
+    /// How many were closed as completed, or would be.
+    pub completed: u32,
+    /// How many were closed because the customer did not come.
+    pub no_show: u32,
+    /// How many were left alone: a worker is at them, they have changed since, or Cal.com could not be asked.
     pub left_alone: u32,
-    /// Where to go on, where the time did not suffice. The next scheduled run goes on by itself.
+    /// How many could not be seen to. The next run finds them again.
+    pub failed: u32,
+    /// What reading the index cost, in DynamoDB's read units.
+    pub read_units: f64,
+    /// Where to go on among the unbooked, where the time did not suffice. The next scheduled run goes on by itself.
     pub resume_after: Option<Cursor>,
+}
+
+/// What became of one appointment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Outcome {
+    Cancelled,
+    Completed,
+    NoShow,
+    LeftAlone,
+    Failed,
 }
 
 /// All that the cleanup needs, made once per process.
 pub struct PastCleanup {
     appointments: Appointments,
+    tenants: Tenants,
+    keys: Secret<CalcomKeys>,
+    calcom: Calcom,
     metrics: Metrics,
     version: String,
 }
 
 impl PastCleanup {
-    /// Reads the settings and makes the client.
+    /// Reads the settings and makes the clients.
     pub async fn from_environment() -> Result<Self, Error> {
-        let config = aws::config().await;
+        let (config, waits) = (aws::config().await, settings::waits()?);
         Ok(Self {
-            appointments: Appointments::new(&config, settings::required("APPOINTMENTS_TABLE")?),
+            appointments: Appointments::new(&config, settings::required("APPOINTMENTS_TABLE")?, waits),
+            tenants: Tenants::new(&config, settings::required("TENANTS_TABLE")?),
+            keys: Secret::new(&config, settings::required("CALCOM_KEYS_SECRET")?),
+            calcom: Calcom::new(calcom::Settings::from_environment(&waits))?,
             metrics: Metrics::new(FUNCTION),
             version: settings::deployed_version(),
         })
     }
 
-    /// Cancels what is past and unbooked, page by page, as long as there is time.
+    /// Settles what is past, first the unbooked and then the booked, page by page, as long as there is time.
     pub async fn clean_up(&self, order: Order, context: Context) -> Result<Report, Error> {
         let request = Subject::of_request(&context.request_id);
-        let (now, deadline) = (Utc::now(), Instant::now() + time_left(&context));
-        let mut report = Report { dry_run: order.dry_run, ..Report::default() };
-        let mut next = order.resume_after;
         async {
-            loop {
-                let page = self.appointments.past(Phase::Unbooked, now, next.as_ref(), PAGE).await?;
-                self.cancel_all(page.appointments, now, &request, &mut report).await?;
-                next = page.next;
-                let time_left = deadline.saturating_duration_since(Instant::now());
-                if next.is_none() || time_left < LEAST_TIME {
-                    break;
+            let unbooked = self.sweep(Phase::Unbooked, &order, &context, &request).await?;
+            let booked = match unbooked.resume_after {
+                None => {
+                    Some(self.sweep(Phase::Booked, &Order { resume_after: None, ..order }, &context, &request).await?)
                 }
-            }
-            report.resume_after = next;
-            let Report { dry_run, found, cancelled, left_alone, .. } = report;
-            tracing::info!(dry_run, found, cancelled, left_alone, "past appointments are cleaned up");
+                Some(_) => None,
+            };
+            let report = report_of(order.dry_run, &unbooked, booked.as_ref());
+            tracing::info!(report = %serde_json::to_string(&report)?, "past appointments are cleaned up");
             Ok(report)
         }
         .instrument(request.span())
         .await
     }
 
-    async fn cancel_all(
+    async fn sweep(
         &self,
-        page: Vec<AppointmentId>,
-        now: DateTime<Utc>,
+        phase: Phase,
+        order: &Order,
+        context: &Context,
         request: &Subject,
-        report: &mut Report,
-    ) -> Result<(), StoreError> {
-        let dry_run = report.dry_run;
-        let mut done = stream::iter(page).map(|id| self.cancel(id, now, dry_run, request)).buffer_unordered(AT_ONCE);
-        while let Some(was_cancelled) = done.next().await {
-            report.found += 1;
-            *(if was_cancelled? { &mut report.cancelled } else { &mut report.left_alone }) += 1;
-        }
-        Ok(())
+    ) -> Result<Swept<Outcome>, StoreError> {
+        let now = Utc::now();
+        let before = if phase == Phase::Booked { now - CLOSED_AFTER } else { now };
+        let page = async |from: Option<Cursor>| self.appointments.past(phase, before, from.as_ref(), sweep::PAGE).await;
+        let work = async |id: AppointmentId| {
+            self.settle(&id, before, order.dry_run, request).await.unwrap_or_else(|error| {
+                tracing::error!(appointment_id = id.as_str(), %error, "a past appointment can't be seen to");
+                Outcome::Failed
+            })
+        };
+        sweep(context, order.resume_after.clone(), page, work).await
     }
 
-    /// Cancels one appointment, if it is still past and unbooked when it is read.
-    async fn cancel(
+    /// Settles one appointment, if its time is still past when it is read.
+    async fn settle(
         &self,
-        id: AppointmentId,
-        now: DateTime<Utc>,
+        id: &AppointmentId,
+        before: DateTime<Utc>,
         dry_run: bool,
         request: &Subject,
-    ) -> Result<bool, StoreError> {
-        let Some((mut appointment, version)) = self.appointments.load(&id).await? else { return Ok(false) };
-        if dry_run || !appointment.is_past(now) {
-            return Ok(appointment.is_past(now));
+    ) -> Result<Outcome, StoreError> {
+        let Some((appointment, version)) = self.appointments.load(id).await? else { return Ok(Outcome::LeftAlone) };
+        let subject = request.about(&appointment);
+        match (appointment.is_past(before), appointment.is_over(before)) {
+            (true, _) if dry_run => Ok(Outcome::Cancelled),
+            (_, true) if dry_run => Ok(Outcome::Completed),
+            (true, _) => self.cancel(appointment, version, &subject).await,
+            (_, true) => self.close(appointment, version, &subject).await,
+            (false, false) => Ok(Outcome::LeftAlone),
         }
-        let subject = Subject {
-            tenant: Some(appointment.tenant.clone()),
-            call: Some(appointment.call.clone()),
-            appointment: Some(id),
-            ..request.clone()
+    }
+
+    async fn cancel(
+        &self,
+        mut appointment: Appointment,
+        version: Version,
+        subject: &Subject,
+    ) -> Result<Outcome, StoreError> {
+        if appointment.cancel_past(self.actor()).is_err() {
+            return Ok(Outcome::LeftAlone);
+        }
+        self.write(&appointment, version, &[], subject).await
+    }
+
+    /// Closes a booked appointment as what Cal.com says became of it.
+    async fn close(
+        &self,
+        mut appointment: Appointment,
+        version: Version,
+        subject: &Subject,
+    ) -> Result<Outcome, StoreError> {
+        let (found, evidence) = self.ask(&appointment).await?;
+        let is_long_ago = appointment.booking().is_some_and(|booking| booking.start + ASKED_FOR < Utc::now());
+        let outcome = match found {
+            Some(found) if !found.booking.status.holds_the_time() => Closed::CancelledAtCalcom,
+            Some(found) if found.attendee_absent => Closed::NoShow,
+            Some(_) => Closed::Completed,
+            None if is_long_ago => Closed::Completed,
+            None => return Ok(Outcome::LeftAlone),
         };
-        let by = Actor { function: FUNCTION, version: &self.version, now };
-        if appointment.cancel(CancelReason::Past, by).is_err() {
-            return Ok(false);
+        if appointment.close(outcome, self.actor()).is_err() {
+            return Ok(Outcome::LeftAlone);
         }
-        match self.appointments.save(&appointment, version, &[], None).await {
-            Ok(_) => {
-                self.metrics.count("Cancelled", Some(CancelReason::Past.as_str()), &subject);
-                subject.span().in_scope(|| tracing::info!(reason = "past", "cancelled"));
-                Ok(true)
+        self.write(&appointment, version, &evidence, subject).await
+    }
+
+    /// What Cal.com says of the booking; nothing where it can't be asked, or doesn't know.
+    async fn ask(&self, appointment: &Appointment) -> Result<(Option<FoundBooking>, Vec<Evidence>), StoreError> {
+        let nothing = Ok((None, Vec::new()));
+        let Some(booking) = appointment.booking() else { return nothing };
+        let Some(tenant) = self.tenants.load(&appointment.tenant).await? else { return nothing };
+        let Ok(keys) = self.keys.read().await else { return nothing };
+        let Some(key) = keys.of(&tenant.calcom.account) else { return nothing };
+        match self.calcom.get(key, &booking.uid).await {
+            Ok(found) => {
+                let (request, exchange) = ("get", found.exchange);
+                let (sent, status, body) = (exchange.request, exchange.status, exchange.body);
+                Ok((Some(found.value), vec![Evidence { request, sent, status, body }]))
             }
-            Err(StoreError::Conflict) => Ok(false),
-            Err(error) => Err(error),
+            Err(failed) => {
+                if failed.category != Category::CalcomUnavailable {
+                    tracing::warn!(category = failed.category.as_str(), "Cal.com does not say what became of it");
+                }
+                nothing
+            }
         }
+    }
+
+    async fn write(
+        &self,
+        appointment: &Appointment,
+        version: Version,
+        evidence: &[Evidence],
+        subject: &Subject,
+    ) -> Result<Outcome, StoreError> {
+        match self.appointments.save(appointment, version, Along { evidence, ..Along::default() }).await {
+            Ok(_) => {}
+            Err(StoreError::Conflict) => return Ok(Outcome::LeftAlone),
+            Err(error) => return Err(error),
+        }
+        let (name, reason, outcome) = match appointment.state() {
+            State::Completed { .. } => ("Closed", "completed", Outcome::Completed),
+            State::NoShow { .. } => ("Closed", "no_show", Outcome::NoShow),
+            State::Cancelled { reason } => ("Cancelled", reason.as_str(), Outcome::Cancelled),
+            _ => ("Cancelled", CancelReason::Past.as_str(), Outcome::Cancelled),
+        };
+        self.metrics.count(name, Some(reason), subject);
+        subject.span().in_scope(|| tracing::info!(reason, "settled"));
+        Ok(outcome)
+    }
+
+    fn actor(&self) -> Actor<'_> {
+        Actor { function: FUNCTION, version: &self.version, now: Utc::now() }
+    }
+}
+
+fn report_of(dry_run: bool, unbooked: &Swept<Outcome>, booked: Option<&Swept<Outcome>>) -> Report {
+    let swept = || std::iter::once(unbooked).chain(booked);
+    let count = |outcome| swept().filter_map(|swept| swept.outcomes.get(&outcome)).sum();
+    Report {
+        dry_run,
+        found: swept().flat_map(|swept| swept.outcomes.values()).sum(),
+        cancelled: count(Outcome::Cancelled),
+        completed: count(Outcome::Completed),
+        no_show: count(Outcome::NoShow),
+        left_alone: count(Outcome::LeftAlone),
+        failed: count(Outcome::Failed),
+        read_units: swept().map(|swept| swept.read_units).sum(),
+        resume_after: unbooked.resume_after.clone(),
     }
 }

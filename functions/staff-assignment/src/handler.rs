@@ -2,24 +2,25 @@
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use calcom::Calcom;
-use chrono::Utc;
+use chrono::{DateTime, TimeDelta, Utc};
 use lambda_runtime::{Context, Error};
 use platform::{
     aws,
     batch::Batches,
-    queues::{AppointmentMessage, Queue},
-    secrets::{CalcomKeys, Secret, SecretError},
+    queues::{AppointmentMessage, Queue, QueueError},
+    secrets::{CalcomKeys, Secret},
     settings,
-    store::{Appointments, Evidence, StoreError, Tenants},
+    store::{Along, Appointments, Evidence, StoreError, Tenants},
     telemetry::{Metrics, Subject},
 };
 use scheduling::{
     appointment::{Actor, Appointment, NoSuchTransition, State},
-    assignment::{Case, HostMapping, assign, mapping_learned},
+    assignment::{Assignment, Case, HostMapping, Unassigned, assign, mapping_learned},
     booking::{Booking, HostEvidence},
-    failure::Category,
+    failure::{Category, Circumstances, Decision, decide},
     ids::HostId,
     tenant::Tenant,
+    waits::Waits,
 };
 
 const FUNCTION: &str = "staff-assignment";
@@ -32,8 +33,10 @@ pub struct Assignments {
     tenants: Tenants,
     keys: Secret<CalcomKeys>,
     calcom: Calcom,
+    assignments: Queue,
     batches: Batches,
     metrics: Metrics,
+    waits: Waits,
     version: String,
 }
 
@@ -46,35 +49,47 @@ pub enum AssignmentError {
     /// There is no such tenant.
     #[error("the tenant is not stored")]
     NoTenant,
-    /// Cal.com could not be asked for the hosts.
-    #[error("Cal.com can't be asked for the hosts now: {}", .0.as_str())]
-    HostsNotToBeHad(Category),
     /// The store failed, or somebody else was first each time.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The keys can't be read.
+    /// A queue failed.
     #[error(transparent)]
-    Secret(#[from] SecretError),
+    Queue(#[from] QueueError),
     /// A transition was tried that does not exist: a fault in this function.
     #[error(transparent)]
     Transition(#[from] NoSuchTransition),
 }
 
+/// What is known of a booking's hosts now.
+enum Asked {
+    /// All that Cal.com will say, with what it said if it was asked again.
+    Known(Vec<Evidence>),
+    /// Cal.com could not be asked.
+    NotToBeHad {
+        /// Why not.
+        category: Category,
+        /// How long Cal.com asked to wait.
+        retry_after: Option<TimeDelta>,
+    },
+}
+
 impl Assignments {
     /// Reads the settings and makes the clients.
     pub async fn from_environment() -> Result<Self, Error> {
-        let config = aws::config().await;
+        let (config, waits) = (aws::config().await, settings::waits()?);
         let metrics = Metrics::new(FUNCTION);
         let dead_letters = Queue::new(&config, settings::required("DEAD_LETTER_QUEUE_URL")?);
         let tenants_table = settings::required("TENANTS_TABLE")?;
+        let appointments = Appointments::new(&config, settings::required("APPOINTMENTS_TABLE")?, waits);
         Ok(Self {
-            appointments: Appointments::new(&config, settings::required("APPOINTMENTS_TABLE")?)
-                .with_tenants(tenants_table.clone()),
-            tenants: Tenants::new(&config, tenants_table),
+            tenants: Tenants::new(&config, tenants_table.clone()),
             keys: Secret::new(&config, settings::required("CALCOM_KEYS_SECRET")?),
-            calcom: Calcom::new(calcom::Settings::from_environment()?)?,
-            batches: Batches::new(dead_letters, metrics.clone())?,
+            calcom: Calcom::new(calcom::Settings::from_environment(&waits))?,
+            assignments: Queue::new(&config, settings::required("ASSIGNMENTS_QUEUE_URL")?),
+            batches: Batches::new(dead_letters, appointments.clone(), metrics.clone())?,
+            appointments: appointments.with_tenants(tenants_table),
             metrics,
+            waits,
             version: settings::deployed_version(),
         })
     }
@@ -102,62 +117,128 @@ impl Assignments {
         let (mut appointment, version) =
             stored.filter(|(appointment, _)| appointment.tenant == order.tenant).ok_or(AssignmentError::NotStored)?;
         let tenant = tenant.ok_or(AssignmentError::NoTenant)?;
-        let State::Booked { booking } = appointment.state() else {
+        let State::Booked { booking, not_before } = appointment.state() else {
             tracing::info!(state = appointment.state().name().as_str(), "nothing is left to assign");
             return Ok(());
         };
+        if let Some(time) = not_before.filter(|time| *time > Utc::now()) {
+            return Ok(self.assignments.send_on(order, time, &self.waits).await?);
+        }
         let mut booking = booking.clone();
-        let evidence = self.ask_again(&mut appointment, &mut booking, &tenant).await?;
+        let asked = self.ask_again(&mut appointment, &mut booking, &tenant).await?;
         let mappings = self.mappings_of(&booking, &tenant).await?;
-        let mut learned = None;
-        match assign(&Case { booking: &booking, tenant: &tenant, mappings: &mappings }) {
+        let found = assign(&Case { booking: &booking, tenant: &tenant, mappings: &mappings });
+        let evidence = match (asked, &found) {
+            (Asked::NotToBeHad { category, retry_after }, Err(_)) => {
+                let wait = self.wait_for_hosts(&mut appointment, &booking, category, retry_after)?;
+                if let Some(at) = wait {
+                    self.appointments.save(&appointment, version, Along::default()).await?;
+                    return Ok(self.assignments.send_at(order, at, &self.waits).await?);
+                }
+                Vec::new()
+            }
+            (Asked::NotToBeHad { .. }, Ok(_)) => Vec::new(),
+            (Asked::Known(evidence), _) => evidence,
+        };
+        let learned = self.settle_as(&mut appointment, found, subject)?;
+        let along = Along { evidence: &evidence, learned: learned.as_ref(), slot: None };
+        self.appointments.save(&appointment, version, along).await?;
+        Ok(())
+    }
+
+    /// Moves the appointment on to whoever was found, or to review. Answers what was learned of the host.
+    fn settle_as(
+        &self,
+        appointment: &mut Appointment,
+        found: Result<Assignment, Unassigned>,
+        subject: &Subject,
+    ) -> Result<Option<HostMapping>, AssignmentError> {
+        match found {
             Ok(assignment) => {
                 let strategy = assignment.strategy.as_str();
-                learned = mapping_learned(&assignment, &tenant.id, Utc::now());
+                let learned = mapping_learned(&assignment, &appointment.tenant, Utc::now());
                 appointment.assign(assignment, self.actor())?;
                 self.metrics.count("Assigned", Some(strategy), subject);
                 tracing::info!(strategy, learned = learned.is_some(), "assigned");
+                Ok(learned)
             }
             Err(reason) => {
                 appointment.leave_unassigned(reason, self.actor())?;
                 self.metrics.count("Unassigned", Some(reason.as_str()), subject);
                 tracing::warn!(reason = reason.as_str(), "no staff member is found");
+                Ok(None)
             }
         }
-        self.appointments.save(&appointment, version, evidence.as_slice(), learned.as_ref()).await?;
-        Ok(())
     }
 
-    /// Where the booking has no host, asks Cal.com for it once.
+    /// Where the booking has no host, asks Cal.com for it once more.
     async fn ask_again(
         &self,
         appointment: &mut Appointment,
         booking: &mut Booking,
         tenant: &Tenant,
-    ) -> Result<Vec<Evidence>, AssignmentError> {
-        let HostEvidence::None { because, asked_again: false } = booking.hosts else { return Ok(Vec::new()) };
-        let keys = self.keys.read().await?;
-        let key = keys.of(&tenant.calcom.account);
-        let key = key.ok_or(AssignmentError::HostsNotToBeHad(Category::Credentials))?;
-        let answer = match self.calcom.get(key, &booking.uid).await {
+    ) -> Result<Asked, AssignmentError> {
+        let HostEvidence::None { because, asked_again: false } = booking.hosts else {
+            return Ok(Asked::Known(Vec::new()));
+        };
+        let not_to_be_had = |category| Ok(Asked::NotToBeHad { category, retry_after: None });
+        let Ok(keys) = self.keys.read().await else { return not_to_be_had(Category::CalcomUnavailable) };
+        let Some(key) = keys.of(&tenant.calcom.account) else { return not_to_be_had(Category::Credentials) };
+        let exchange = match self.calcom.get(key, &booking.uid).await {
             Ok(found) => {
                 booking.hosts = match found.value.booking.hosts {
                     HostEvidence::None { because, .. } => HostEvidence::None { because, asked_again: true },
                     named => named,
                 };
-                found.answer
+                found.exchange
             }
-            Err(failed) => match failed.answer {
-                // Cal.com has said all that it will say.
-                Some(answer) if failed.category == Category::Unknown => {
-                    booking.hosts = HostEvidence::None { because, asked_again: true };
-                    answer
-                }
-                _ => return Err(AssignmentError::HostsNotToBeHad(failed.category)),
-            },
+            // Cal.com has said all that it will say.
+            Err(failed) if failed.category == Category::Unknown => {
+                booking.hosts = HostEvidence::None { because, asked_again: true };
+                failed.exchange
+            }
+            Err(failed) => {
+                return Ok(Asked::NotToBeHad { category: failed.category, retry_after: failed.retry_after });
+            }
         };
         appointment.learn_hosts(booking.hosts.clone(), self.actor())?;
-        Ok(vec![Evidence { request: "get", status: Some(answer.status), body: answer.body }])
+        Ok(Asked::Known(vec![Evidence {
+            request: "get",
+            sent: exchange.request,
+            status: exchange.status,
+            body: exchange.body,
+        }]))
+    }
+
+    /// When Cal.com is to be asked for the hosts again. `None` where it has been asked for long enough.
+    fn wait_for_hosts(
+        &self,
+        appointment: &mut Appointment,
+        booking: &Booking,
+        category: Category,
+        retry_after: Option<TimeDelta>,
+    ) -> Result<Option<DateTime<Utc>>, AssignmentError> {
+        let now = Utc::now();
+        let again_so_far = appointment.again_so_far(category);
+        let circumstances = Circumstances {
+            waits: &self.waits,
+            now,
+            start: booking.start,
+            first_attempt: appointment.booked_at().unwrap_or(now),
+            again_so_far,
+            contact_repaired: true,
+            may_be_booked: false,
+            retry_after,
+            spread: appointment.id.spread(again_so_far),
+        };
+        match decide(category, &circumstances) {
+            Decision::Again { at } | Decision::Pause { until: at } if at < booking.start => {
+                tracing::warn!(category = category.as_str(), %at, "Cal.com can't be asked for the hosts now");
+                appointment.wait_for_hosts(at, category, self.actor())?;
+                Ok(Some(at))
+            }
+            _ => Ok(None),
+        }
     }
 
     async fn mappings_of(&self, booking: &Booking, tenant: &Tenant) -> Result<Vec<HostMapping>, StoreError> {

@@ -10,15 +10,16 @@ use platform::{
     queues::{AppointmentMessage, Queue},
     secrets::{RetellKeys, Secret},
     settings,
-    store::{CallEvent, Calls, Recorded, Tenants},
+    store::{Appointments, Asked, CallEvent, Calls, Pointers, Recorded, Tenants},
     telemetry::{Metrics, Subject},
 };
 use retell::event::{Event, EventKind};
 use scheduling::{
     appointment::{Actor, Appointment, StateName},
-    ids::AppointmentId,
+    contact,
+    ids::{AppointmentId, CustomerId},
     tenant::Tenant,
-    wish::Wish,
+    wish::{CallFields, Wish},
 };
 use serde_json::{Value, json};
 use tracing::Instrument;
@@ -29,12 +30,15 @@ use crate::{
 };
 
 const FUNCTION: &str = "webhook-intake";
+/// How often a place is looked for among the customer's appointments.
+const TRIES: u32 = 3;
 
 /// All that intake needs, made once per process.
 pub struct Intake {
     keys: Secret<RetellKeys>,
     tenants: Tenants,
     calls: Calls,
+    appointments: Appointments,
     bookings: Queue,
     metrics: Metrics,
     version: String,
@@ -43,17 +47,14 @@ pub struct Intake {
 impl Intake {
     /// Reads the settings and makes the clients. The keys are fetched now, while Lambda gives a whole core for free.
     pub async fn from_environment() -> Result<Self, Error> {
-        let config = aws::config().await;
+        let (config, waits) = (aws::config().await, settings::waits()?);
+        let table = settings::required("APPOINTMENTS_TABLE")?;
         let kept_for = TimeDelta::days(settings::parsed_or("CALL_RETENTION_DAYS", 30)?);
         let intake = Self {
             keys: Secret::new(&config, settings::required("RETELL_KEYS_SECRET")?),
             tenants: Tenants::new(&config, settings::required("TENANTS_TABLE")?),
-            calls: Calls::new(
-                &config,
-                settings::required("CALLS_TABLE")?,
-                settings::required("APPOINTMENTS_TABLE")?,
-                kept_for,
-            ),
+            calls: Calls::new(&config, settings::required("CALLS_TABLE")?, table.clone(), kept_for, waits),
+            appointments: Appointments::new(&config, table, waits),
             bookings: Queue::new(&config, settings::required("BOOKINGS_QUEUE_URL")?),
             metrics: Metrics::new(FUNCTION),
             version: settings::deployed_version(),
@@ -91,39 +92,79 @@ impl Intake {
         let tenant = self.tenant_of(&event, &webhook).await?;
         subject.tenant = Some(tenant.id.clone());
         let by = Actor { function: FUNCTION, version: &self.version, now };
-        let appointment = asked_for(&event, &tenant, by);
-        subject.appointment = appointment.as_ref().map(|appointment| appointment.id.clone());
+        let asked_for = asked_for(&event, &tenant, by);
+        subject.appointment = asked_for.as_ref().map(|appointment| appointment.id.clone());
+        let caller = event.call.caller_number().and_then(|number| contact::phone_number(number, &tenant.country));
+        let caller = caller.map(|number| CustomerId::of_phone(&tenant.id, number.reveal()));
         let stored = CallEvent {
             tenant: &tenant.id,
             call: &event.call.id,
+            caller: caller.as_ref(),
             name: event.kind.as_str(),
             body: &webhook.body,
             received_at: now,
         };
         async {
-            let recorded = self.calls.record(&stored, appointment.as_ref()).await.map_err(Refusal::StoreDown)?;
-            self.tell_booking(appointment.as_ref(), &recorded).await?;
-            tracing::info!(event = event.kind.as_str(), new = recorded == Recorded::New, "the call is stored");
+            let appointment = self.store(&stored, asked_for, &tenant).await?;
+            self.tell_booking(appointment.as_ref()).await?;
+            tracing::info!(event = event.kind.as_str(), "the call is stored");
             Ok(told(appointment.map(|appointment| appointment.id)))
         }
         .instrument(subject.span())
         .await
     }
 
+    /// Stores the event with the appointment that it asks for, and answers that as it stands now. A customer who has the
+    /// same service at the same time already gets no second one: the call is tied to the first.
+    async fn store(
+        &self,
+        event: &CallEvent<'_>,
+        asked_for: Option<Appointment>,
+        tenant: &Tenant,
+    ) -> Result<Option<Appointment>, Refusal> {
+        let Some(appointment) = asked_for else {
+            self.calls.record(event, None).await.map_err(Refusal::StoreDown)?;
+            return Ok(None);
+        };
+        let customers = appointment.wish.customer.ids(&tenant.id);
+        let what = appointment.wish.what(tenant);
+        let asked = Asked { appointment: &appointment, customers: &customers, what: what.as_deref() };
+        let mut how = Pointers::IfFree;
+        for _ in 0..TRIES {
+            let recorded = self.calls.record(event, Some((&asked, &how))).await.map_err(Refusal::StoreDown)?;
+            let before = match recorded {
+                Recorded::New => return Ok(Some(appointment)),
+                Recorded::Known(known) => return Ok(known.map(|known| *known)),
+                Recorded::AskedBefore(before) => before,
+            };
+            how = match self.appointments.load(&before).await.map_err(Refusal::StoreDown)? {
+                Some((before, _)) if before.stands_for(&appointment) => {
+                    self.calls.link(event, &before.id).await.map_err(Refusal::StoreDown)?;
+                    tracing::info!(linked_to = before.id.as_str(), "the call asks for what is there already");
+                    return Ok(Some(before));
+                }
+                Some((before, _)) if before.is_open() => Pointers::Beside,
+                _ => Pointers::InPlaceOf(before),
+            };
+        }
+        // Two ways to reach the customer lead to two appointments that no longer count.
+        let recorded = self.calls.record(event, Some((&asked, &Pointers::Beside))).await.map_err(Refusal::StoreDown)?;
+        Ok(match recorded {
+            Recorded::Known(known) => known.map(|known| *known),
+            Recorded::New | Recorded::AskedBefore(_) => Some(appointment),
+        })
+    }
+
     async fn tenant_of(&self, event: &Event, webhook: &Verified<'_>) -> Result<Arc<Tenant>, Refusal> {
-        let (agent, number) = (event.call.agent_id.as_ref(), event.call.to_number.as_deref());
+        let (agent, number) = (event.call.agent_id.as_ref(), event.call.business_number());
         let found = self.tenants.of_call(agent, number).await.map_err(Refusal::StoreDown)?;
         found.filter(|tenant| tenant.retell.account == webhook.account).ok_or(Refusal::UnknownTenant)
     }
 
     /// Queues what waits to be booked. One that was known and still waits is queued once more: its first message may
     /// never have been sent, and a second one does no harm.
-    async fn tell_booking(&self, asked_for: Option<&Appointment>, recorded: &Recorded) -> Result<(), Refusal> {
-        let stands = match recorded {
-            Recorded::New => asked_for,
-            Recorded::Known(appointment) => appointment.as_deref(),
-        };
-        let waiting = stands.filter(|appointment| appointment.state().name() == StateName::Requested);
+    async fn tell_booking(&self, appointment: Option<&Appointment>) -> Result<(), Refusal> {
+        let waiting = appointment.filter(|appointment| appointment.state().name() == StateName::Requested);
         let Some(appointment) = waiting else { return Ok(()) };
         self.bookings.send(&AppointmentMessage::about(appointment)).await.map_err(Refusal::QueueDown)
     }

@@ -15,7 +15,7 @@ from .console import fail, say
 from .processes import free_port, wait_until_up
 from .tools import RETELL_KEY, ROOT, WORK
 
-FUNCTIONS = ["webhook-intake", "calcom-booking", "staff-assignment", "past-cleanup"]
+FUNCTIONS = ["webhook-intake", "calcom-booking", "staff-assignment", "past-cleanup", "sync-reconciler"]
 REGION = "eu-central-1"
 STACK = "frontdesk"
 BUCKET = "frontdesk-code"
@@ -23,13 +23,16 @@ USUAL_PORT = 4599
 RETELL_ACCOUNT = "main"
 CALCOM_ACCOUNT = "local"
 CALCOM_STAND_IN_KEY = "cal_local_frontdesk"
+# An account of its own for the test that has Cal.com refuse a key.
+SECOND_CALCOM_ACCOUNT = "second"
 
 
 class Stack:
     """A deployed stack: its endpoint, its outputs, and the keys that were put into its secrets."""
 
-    def __init__(self, endpoint, outputs, calcom_url):
+    def __init__(self, endpoint, outputs, calcom_url, waits_divided_by):
         self.endpoint = endpoint
+        self.waits_divided_by = waits_divided_by
         self.outputs = outputs
         self.calcom_url = calcom_url
         api = outputs["WebhookApiId"]
@@ -55,15 +58,17 @@ class Stack:
             "CALCOM_KEYS_SECRET": outputs["CalcomKeysSecret"],
             "CALCOM_BASE_URL": self.calcom_url,
             "WEBHOOK_URL": self.webhook_url,
+            "WAITS_DIVIDED_BY": str(self.waits_divided_by),
             "STACK_NAME": STACK,
             "OPERATOR_COMMAND": str(binary("frontdesk")),
         }
 
 
-def build():
-    """Builds the functions, the operator's command and the Cal.com stand-in in release."""
+def build(*besides):
+    """Builds the functions, the operator's command, the Cal.com stand-in and what else is asked for in release."""
     say("building in release (a first build takes some minutes)")
-    tools.cargo("build", "--release", "--locked", "--bins", "--workspace")
+    wanted = [*FUNCTIONS, "operator", "calcom-stand-in", *besides]
+    tools.cargo("build", "--release", "--locked", "--bins", *(f"--package={name}" for name in wanted))
 
 
 def binary(name):
@@ -72,17 +77,21 @@ def binary(name):
     return (ROOT / target / "release" / name).resolve()
 
 
-def start(processes, port=None):
-    """Starts Cal.com's stand-in (or takes the real one) and MiniStack, and deploys the template."""
+def start(processes, port=None, waits_divided_by=1, through=lambda name, url: url):
+    """Starts Cal.com's stand-in (or takes the real one) and MiniStack, and deploys the template.
+
+    The functions reach both `through` something that answers another URL for theirs, if a test wants to stand between.
+    """
     real_key = os.environ.get("CALCOM_API_KEY")
     calcom_url = os.environ.get("CALCOM_BASE_URL", "https://api.cal.com") if real_key else _start_stand_in(processes)
-    endpoint = _start_ministack(processes, port)
+    endpoint = _start_ministack(processes, port, through)
     os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", AWS_DEFAULT_REGION=REGION)
     say(f"deploying infra/template.yaml, with Cal.com at {calcom_url}")
-    stack = Stack(endpoint, _deploy(endpoint, calcom_url), calcom_url)
+    outputs = _deploy(endpoint, through("calcom", calcom_url), waits_divided_by)
+    stack = Stack(endpoint, outputs, calcom_url, waits_divided_by)
     secrets = _client("secretsmanager", endpoint)
     retell_keys = {RETELL_ACCOUNT: {"current": RETELL_KEY}}
-    calcom_keys = {CALCOM_ACCOUNT: real_key or CALCOM_STAND_IN_KEY}
+    calcom_keys = {CALCOM_ACCOUNT: real_key or CALCOM_STAND_IN_KEY, SECOND_CALCOM_ACCOUNT: CALCOM_STAND_IN_KEY}
     secrets.put_secret_value(SecretId=stack.outputs["RetellKeysSecret"], SecretString=json.dumps(retell_keys))
     secrets.put_secret_value(SecretId=stack.outputs["CalcomKeysSecret"], SecretString=json.dumps(calcom_keys))
     _write_environment(stack)
@@ -109,7 +118,7 @@ def _start_stand_in(processes):
     return url
 
 
-def _start_ministack(processes, wished_port):
+def _start_ministack(processes, wished_port, through):
     port = free_port(wished_port or USUAL_PORT)
     say(f"starting MiniStack, which stands in for AWS, on port {port}")
     endpoint = f"http://127.0.0.1:{port}"
@@ -124,7 +133,7 @@ def _start_ministack(processes, wished_port):
         MINISTACK_HOST="127.0.0.1",
         MINISTACK_REGION=REGION,
         AWS_DEFAULT_REGION=REGION,
-        AWS_ENDPOINT_URL=endpoint,
+        AWS_ENDPOINT_URL=through("aws", endpoint),
         TMPDIR=str(scratch),
         LOG_LEVEL="WARNING",
     )
@@ -132,7 +141,7 @@ def _start_ministack(processes, wished_port):
     return endpoint
 
 
-def _deploy(endpoint, calcom_url):
+def _deploy(endpoint, calcom_url, waits_divided_by):
     s3 = _client("s3", endpoint)
     s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
     template = (ROOT / "infra/template.yaml").read_text()
@@ -148,6 +157,7 @@ def _deploy(endpoint, calcom_url):
         "Architecture": "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64",
         "CalcomBaseUrl": calcom_url,
         "FrontdeskVersion": _version(),
+        "WaitsDividedBy": str(waits_divided_by),
     }
     formation.create_stack(
         StackName=STACK,

@@ -22,7 +22,7 @@ def run_inside(requirements=REQUIREMENTS):
     """Goes on inside the environment: installs what is missing and starts the running script anew with its Python."""
     python = install(requirements)
     if Path(sys.prefix).resolve() != ENVIRONMENT.resolve():
-        os.execv(python, [str(python), *sys.argv])
+        os.execv(python, [str(python), str(Path(sys.argv[0]).resolve()), *sys.argv[1:]])
 
 
 def install(requirements):
@@ -35,8 +35,11 @@ def install(requirements):
     if sys.version_info < (3, 10):
         fail("Python 3.10 or newer is needed; this one is " + sys.version.split()[0])
     say(f"installing the packages of {requirements.relative_to(ROOT)} into {ENVIRONMENT.relative_to(ROOT)}/")
-    if not python.exists():
-        venv.create(ENVIRONMENT, with_pip=True)
+    if not (ENVIRONMENT / "bin/pip").exists():
+        try:
+            venv.create(ENVIRONMENT, with_pip=True, clear=True)
+        except subprocess.CalledProcessError:
+            fail("Python can't make an environment: its venv module lacks pip. On Debian and Ubuntu, install python3-venv.")
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements]
     if subprocess.run(pip).returncode != 0:
         fail("The packages can't be installed. Is PyPI reachable? Then run the same command again.")
@@ -64,3 +67,8 @@ def cargo_tool(name, version):
         cargo("install", name, "--version", version, "--locked", "--quiet", "--root", str(place))
         stamp.touch()
     return place / "bin" / name
+
+
+def without_calcom_key():
+    """The environment for tests: they book with the stand-in alone, whatever key lies about."""
+    return {name: value for name, value in os.environ.items() if name != "CALCOM_API_KEY"}

@@ -13,28 +13,30 @@ use serde_json::{Map, Value};
 
 use crate::request::APPOINTMENT_KEY;
 
-/// An answer as it came.
+/// One request with what came back, to be kept as evidence.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// The HTTP status.
-    pub status: u16,
-    /// Every byte of the body.
+pub struct Exchange {
+    /// Method, path and body, without the key and with every personal value left out.
+    pub request: String,
+    /// The HTTP status; `None` where no answer came.
+    pub status: Option<u16>,
+    /// Every byte of the answer's body.
     pub body: Vec<u8>,
 }
 
-impl fmt::Debug for Answer {
+impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Answer({}, {} bytes)", self.status, self.body.len())
+        write!(f, "Exchange({}, {:?}, {} bytes)", self.request, self.status, self.body.len())
     }
 }
 
-/// What was asked for, with the answer it was read from.
+/// What was asked for, with the exchange it was read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answered<T> {
     /// What was asked for.
     pub value: T,
-    /// The answer.
-    pub answer: Answer,
+    /// The exchange.
+    pub exchange: Exchange,
 }
 
 /// A booking that Cal.com told about.
@@ -44,6 +46,17 @@ pub struct FoundBooking {
     pub booking: Booking,
     /// The appointment that it was made for, if it was made by us.
     pub appointment: Option<AppointmentId>,
+    /// Whether Cal.com has it noted that the attendee did not come.
+    pub attendee_absent: bool,
+}
+
+/// A booking of ours in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedBooking {
+    /// When it was made; `None` where Cal.com does not say so.
+    pub made_at: Option<DateTime<Utc>>,
+    /// The booking; `None` where it has a form that can't be read.
+    pub booking: Option<Booking>,
 }
 
 /// A booking in Cal.com's form.
@@ -59,6 +72,8 @@ struct RawBooking {
     hosts: Value,
     #[serde(default)]
     metadata: Value,
+    #[serde(default)]
+    attendees: Value,
 }
 
 #[derive(Deserialize)]
@@ -90,15 +105,25 @@ pub(crate) fn booking(body: &[u8]) -> Option<FoundBooking> {
     }
 }
 
-/// The bookings in an answer to a list, and how many entries it held; one that can't be read is left out.
-pub(crate) fn bookings(body: &[u8]) -> Option<(Vec<FoundBooking>, usize)> {
-    match data(body)? {
-        Value::Array(bookings) => {
-            let listed = bookings.len();
-            Some((bookings.into_iter().filter_map(one_booking).collect(), listed))
-        }
-        _ => None,
-    }
+/// One page of a list of bookings.
+pub(crate) struct Page {
+    /// How many bookings it held, of whomever.
+    pub(crate) listed: usize,
+    /// Those that were made for the appointment.
+    pub(crate) ours: Vec<ListedBooking>,
+}
+
+/// The bookings in an answer to a list that were made for `appointment`. Ours are known by their metadata alone, so that
+/// one that can't be read is still seen.
+pub(crate) fn page(body: &[u8], appointment: &AppointmentId) -> Option<Page> {
+    let Value::Array(bookings) = data(body)? else { return None };
+    let listed = bookings.len();
+    let is_ours = |booking: &Value| appointment_of(&booking["metadata"]).as_ref() == Some(appointment);
+    let ours = bookings.into_iter().filter(is_ours).map(|booking| ListedBooking {
+        made_at: booking["createdAt"].as_str().and_then(|text| text.parse().ok()),
+        booking: one_booking(booking).map(|found| found.booking),
+    });
+    Some(Page { listed, ours: ours.collect() })
 }
 
 /// The free slots in an answer, in order.
@@ -119,7 +144,9 @@ pub(crate) fn slots(body: &[u8]) -> Option<Vec<DateTime<Utc>>> {
 
 fn one_booking(value: Value) -> Option<FoundBooking> {
     let raw: RawBooking = serde_json::from_value(value).ok()?;
-    let appointment = raw.metadata.get(APPOINTMENT_KEY).and_then(Value::as_str).map(AppointmentId::new);
+    let appointment = appointment_of(&raw.metadata);
+    let is_absent = |attendee: &Value| attendee["absent"] == Value::Bool(true);
+    let attendee_absent = raw.attendees.as_array().is_some_and(|attendees| attendees.iter().any(is_absent));
     let event_type = raw.event_type_id.or(raw.event_type.map(|event_type| event_type.id))?;
     Some(FoundBooking {
         booking: Booking {
@@ -130,7 +157,12 @@ fn one_booking(value: Value) -> Option<FoundBooking> {
             hosts: hosts(raw.hosts),
         },
         appointment,
+        attendee_absent,
     })
+}
+
+fn appointment_of(metadata: &Value) -> Option<AppointmentId> {
+    metadata.get(APPOINTMENT_KEY)?.as_str().map(AppointmentId::new)
 }
 
 /// The hosts, or what stood in their place. A host without a number for its id is nobody.
@@ -204,6 +236,26 @@ mod tests {
     }
 
     #[test]
+    fn a_booking_of_ours_is_seen_in_a_list_even_where_it_cannot_be_read() {
+        let strange = json!({"uid": 7, "metadata": {"frontdeskAppointmentId": "a1"}});
+        let other = json!({"uid": "u2", "metadata": {"frontdeskAppointmentId": "a2"}});
+        let answer = json!({"status": "success", "data": [made(json!([])), strange, other, null, 3]});
+        let page = page(answer.to_string().as_bytes(), &AppointmentId::new("a1")).unwrap();
+        let readable: Vec<bool> = page.ours.iter().map(|listed| listed.booking.is_some()).collect();
+        assert_eq!((page.listed, readable), (5, vec![true, false]));
+    }
+
+    #[test]
+    fn an_attendee_who_did_not_come_is_noticed() {
+        let mut answer = made(json!([]));
+        assert!(!read(&answer).unwrap().attendee_absent);
+        answer["attendees"] = json!([{"name": "a", "absent": false}]);
+        assert!(!read(&answer).unwrap().attendee_absent);
+        answer["attendees"] = json!([{"name": "a", "absent": true}]);
+        assert!(read(&answer).unwrap().attendee_absent);
+    }
+
+    #[test]
     fn slots_come_in_order_and_in_utc() {
         let answer = json!({"status": "success", "data": {
             "2026-12-02": [{"start": "2026-12-02T09:00:00.000+01:00"}],
@@ -216,7 +268,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_make_the_parsers_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = (booking(&bytes), bookings(&bytes), slots(&bytes));
+            let _ = (booking(&bytes), page(&bytes, &AppointmentId::new("a")), slots(&bytes));
         }
     }
 }

@@ -1,20 +1,20 @@
 //! The requests.
 
-use std::{env, num::ParseIntError, time::Duration};
+use std::{env, time::Duration};
 
 use chrono::{DateTime, Utc};
-use reqwest::{Method, RequestBuilder, header::HeaderMap};
+use reqwest::{Method, RequestBuilder};
 use scheduling::{
-    failure::Category,
-    ids::{BookingUid, EventTypeId},
+    ids::{AppointmentId, BookingUid, EventTypeId},
+    waits::Waits,
 };
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
-    answer::{self, Answer, Answered, FoundBooking},
+    answer::{self, Answered, Exchange, FoundBooking, ListedBooking},
     failure::Failed,
-    request::{NewBooking, Search, SlotsWindow, utc},
+    request::{NewBooking, SlotsWindow, utc},
 };
 
 /// Where Cal.com is and how long it may take.
@@ -26,25 +26,24 @@ pub struct Settings {
     pub bookings_version: String,
     /// `cal-api-version` of the requests about slots.
     pub slots_version: String,
-    /// For one request, from its start to the last byte of its answer.
+    /// For a request that changes nothing, from its start to the last byte of its answer.
     pub timeout: Duration,
+    /// For a request to book, which takes longer: giving it up early would leave in doubt whether it was done.
+    pub booking_timeout: Duration,
 }
 
 impl Settings {
-    /// The defaults, or what `CALCOM_BASE_URL`, `CALCOM_BOOKINGS_VERSION` and `CALCOM_TIMEOUT_SECONDS` say instead.
-    ///
-    /// # Errors
-    /// When the time-out is not a whole number.
-    pub fn from_environment() -> Result<Self, ParseIntError> {
+    /// The defaults, or what `CALCOM_BASE_URL` and `CALCOM_BOOKINGS_VERSION` say instead, with the time-out for bookings
+    /// that the lease on an appointment allows for.
+    pub fn from_environment(waits: &Waits) -> Self {
         let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
         let defaults = Self::default();
-        let timeout = variable("CALCOM_TIMEOUT_SECONDS").map(|seconds| seconds.parse()).transpose()?;
-        Ok(Self {
+        Self {
             base_url: variable("CALCOM_BASE_URL").unwrap_or(defaults.base_url),
             bookings_version: variable("CALCOM_BOOKINGS_VERSION").unwrap_or(defaults.bookings_version),
-            slots_version: defaults.slots_version,
-            timeout: timeout.map_or(defaults.timeout, Duration::from_secs),
-        })
+            booking_timeout: waits.booking_timeout.to_std().unwrap_or(defaults.booking_timeout),
+            ..Self::default()
+        }
     }
 }
 
@@ -55,6 +54,7 @@ impl Default for Settings {
             bookings_version: "2024-08-13".to_owned(),
             slots_version: "2024-09-04".to_owned(),
             timeout: Duration::from_secs(12),
+            booking_timeout: Duration::from_secs(30),
         }
     }
 }
@@ -87,13 +87,14 @@ impl Calcom {
         Ok(Self { http, settings })
     }
 
-    /// `POST /v2/bookings`. Not to be repeated without a [`Self::list`] before it: Cal.com knows no idempotency key.
+    /// `POST /v2/bookings`. Not to be repeated without [`Self::bookings_of`] before it where its effect is not known:
+    /// Cal.com knows no idempotency key.
     ///
     /// # Errors
     /// In the domain's categories.
     pub async fn book(&self, key: &SecretString, booking: &NewBooking) -> Result<Answered<FoundBooking>, Failed> {
-        let request = self.bookings(Method::POST, "").json(booking);
-        self.send(request, key, answer::booking).await
+        let request = self.bookings(Method::POST, "").json(booking).timeout(self.settings.booking_timeout);
+        self.send(request, Some(booking.without_customer()), key, answer::booking).await
     }
 
     /// `GET /v2/bookings/{uid}`.
@@ -101,27 +102,32 @@ impl Calcom {
     /// # Errors
     /// In the domain's categories.
     pub async fn get(&self, key: &SecretString, uid: &BookingUid) -> Result<Answered<FoundBooking>, Failed> {
-        self.send(self.bookings(Method::GET, &format!("/{uid}")), key, answer::booking).await
+        self.send(self.bookings(Method::GET, &format!("/{uid}")), None, key, answer::booking).await
     }
 
-    /// `GET /v2/bookings`: every booking that fits, page by page.
+    /// `GET /v2/bookings`: every booking that was made for `appointment` after `made_after`, read page by page.
+    ///
+    /// The account's bookings are listed by when they were made and ours picked out by their metadata. An attendee's
+    /// email, which Cal.com makes up for those who have none, and a start, which may have been moved, would miss some.
     ///
     /// # Errors
     /// In the domain's categories.
-    pub async fn list(&self, key: &SecretString, search: &Search<'_>) -> Result<Vec<FoundBooking>, Failed> {
-        let event_types: Vec<String> = search.event_types.iter().map(EventTypeId::to_string).collect();
+    pub async fn bookings_of(
+        &self,
+        key: &SecretString,
+        appointment: &AppointmentId,
+        made_after: DateTime<Utc>,
+    ) -> Result<Vec<ListedBooking>, Failed> {
         let mut found = Vec::new();
-        for page in 0.. {
+        for nth in 0.. {
             let request = self.bookings(Method::GET, "").query(&[
-                ("eventTypeIds", event_types.join(",")),
-                ("afterStart", utc(search.after_start)),
-                ("beforeEnd", utc(search.before_end)),
+                ("afterCreatedAt", utc(made_after)),
                 ("take", PAGE.to_string()),
-                ("skip", (page * PAGE).to_string()),
+                ("skip", (nth * PAGE).to_string()),
             ]);
-            let (bookings, listed) = self.send(request, key, answer::bookings).await?.value;
-            found.extend(bookings);
-            if listed < PAGE {
+            let page = self.send(request, None, key, |body| answer::page(body, appointment)).await?.value;
+            found.extend(page.ours);
+            if page.listed < PAGE {
                 break;
             }
         }
@@ -138,9 +144,9 @@ impl Calcom {
         uid: &BookingUid,
         reason: &str,
     ) -> Result<Answered<FoundBooking>, Failed> {
-        let request =
-            self.bookings(Method::POST, &format!("/{uid}/cancel")).json(&json!({"cancellationReason": reason}));
-        self.send(request, key, answer::booking).await
+        let body = json!({"cancellationReason": reason});
+        let request = self.bookings(Method::POST, &format!("/{uid}/cancel")).json(&body);
+        self.send(request, Some(body), key, answer::booking).await
     }
 
     /// `POST /v2/bookings/{uid}/reschedule`. The answer is a new booking with a uid of its own.
@@ -153,8 +159,9 @@ impl Calcom {
         uid: &BookingUid,
         start: DateTime<Utc>,
     ) -> Result<Answered<FoundBooking>, Failed> {
-        let request = self.bookings(Method::POST, &format!("/{uid}/reschedule")).json(&json!({"start": utc(start)}));
-        self.send(request, key, answer::booking).await
+        let body = json!({"start": utc(start)});
+        let request = self.bookings(Method::POST, &format!("/{uid}/reschedule")).json(&body);
+        self.send(request, Some(body), key, answer::booking).await
     }
 
     /// `GET /v2/slots`: when the event type can be booked, in order.
@@ -177,7 +184,7 @@ impl Calcom {
                 ("end", utc(window.end)),
                 ("timeZone", "UTC".to_owned()),
             ]);
-        self.send(request, key, answer::slots).await
+        self.send(request, None, key, answer::slots).await
     }
 
     fn bookings(&self, method: Method, rest: &str) -> RequestBuilder {
@@ -186,28 +193,45 @@ impl Calcom {
             .header("cal-api-version", &self.settings.bookings_version)
     }
 
+    /// Sends a request; `body` is what of its body is kept as evidence.
     async fn send<T>(
         &self,
         request: RequestBuilder,
+        body: Option<Value>,
         key: &SecretString,
         read: impl FnOnce(&[u8]) -> Option<T>,
     ) -> Result<Answered<T>, Failed> {
-        // The error itself is dropped: it may hold the URL, and that an email.
+        let Ok(request) = request.bearer_auth(key.expose_secret()).build() else {
+            return Err(Failed::without_answer(String::new(), false));
+        };
+        let sent = told(&request, body);
+        // The error itself is dropped: whether Cal.com was reached is all that it tells.
         let whole = async {
-            let response = request.bearer_auth(key.expose_secret()).send().await?;
+            let response = self.http.execute(request).await?;
             let (status, headers) = (response.status(), response.headers().clone());
             Ok::<_, reqwest::Error>((status, headers, whole_body(response).await?))
         };
-        let Ok((status, headers, body)) = whole.await else { return Err(Failed::without_answer()) };
-        let answer = Answer { status: status.as_u16(), body };
+        let (status, headers, body) = match whole.await {
+            Ok(answer) => answer,
+            Err(error) => return Err(Failed::without_answer(sent, !error.is_connect())),
+        };
+        let exchange = Exchange { request: sent, status: Some(status.as_u16()), body };
         if !status.is_success() {
-            return Err(Failed::of(answer, &headers, Utc::now()));
+            return Err(Failed::refused(status.as_u16(), exchange, &headers, Utc::now()));
         }
-        match read(&answer.body) {
-            Some(value) => Ok(Answered { value, answer }),
-            None => Err(Failed { category: Category::Unknown, ..Failed::of(answer, &HeaderMap::new(), Utc::now()) }),
+        match read(&exchange.body) {
+            Some(value) => Ok(Answered { value, exchange }),
+            None => Err(Failed::unreadable(exchange)),
         }
     }
+}
+
+/// A request as it is kept: method, path, and what may be kept of its body. The key stands in a header and is not told.
+fn told(request: &reqwest::Request, body: Option<Value>) -> String {
+    let url = request.url();
+    let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let body = body.map(|body| format!(" {body}")).unwrap_or_default();
+    format!("{} {}{query}{body}", request.method(), url.path())
 }
 
 async fn whole_body(mut response: reqwest::Response) -> Result<Vec<u8>, reqwest::Error> {
@@ -224,17 +248,18 @@ async fn whole_body(mut response: reqwest::Response) -> Result<Vec<u8>, reqwest:
 
 #[cfg(test)]
 mod tests {
-    use scheduling::ids::{AppointmentId, CallId};
+    use scheduling::{failure::Category, ids::CallId};
     use wiremock::{
         Mock, MockServer, ResponseTemplate,
         matchers::{body_json, header, method, path, query_param},
     };
 
     use super::*;
-    use crate::Attendee;
+    use crate::{Attendee, Effect};
 
     async fn client(server: &MockServer) -> Calcom {
-        Calcom::new(Settings { base_url: server.uri(), timeout: Duration::from_millis(300), ..Settings::default() })
+        let brief = Duration::from_millis(300);
+        Calcom::new(Settings { base_url: server.uri(), timeout: brief, booking_timeout: brief, ..Settings::default() })
             .unwrap()
     }
 
@@ -280,21 +305,24 @@ mod tests {
             .await;
         let made = client(&server).await.book(&key(), &new_booking()).await.unwrap();
         assert_eq!(made.value.booking.uid.as_str(), "u1");
-        assert_eq!(made.answer.body, body.into_bytes());
+        assert_eq!(made.exchange.body, body.into_bytes());
+        let sent = made.exchange.request;
+        assert!(sent.starts_with(r#"POST /v2/bookings {"attendee":{"language":"de","name":"[personal]""#), "{sent}");
+        assert!(!["Max", "+49", "cal_key"].iter().any(|secret| sent.contains(secret)), "{sent}");
     }
 
     #[tokio::test]
-    async fn a_slow_answer_and_a_cut_connection_may_have_booked() {
+    async fn a_slow_answer_may_have_booked_and_a_connection_that_never_stood_has_not() {
         let server = MockServer::start().await;
         Mock::given(method("POST"))
             .respond_with(ResponseTemplate::new(201).set_delay(Duration::from_secs(2)))
             .mount(&server)
             .await;
         let failed = client(&server).await.book(&key(), &new_booking()).await.unwrap_err();
-        assert_eq!((failed.category, failed.answer), (Category::CalcomUnavailable, None));
+        assert_eq!((failed.category, failed.effect), (Category::CalcomUnavailable, Effect::Unknown));
         let nobody_there = Calcom::new(Settings { base_url: "http://127.0.0.1:1".to_owned(), ..Settings::default() });
         let failed = nobody_there.unwrap().book(&key(), &new_booking()).await.unwrap_err();
-        assert_eq!(failed.category, Category::CalcomUnavailable);
+        assert_eq!((failed.category, failed.effect), (Category::CalcomUnavailable, Effect::Nothing));
     }
 
     #[tokio::test]
@@ -305,27 +333,26 @@ mod tests {
             .mount(&server)
             .await;
         let failed = client(&server).await.book(&key(), &new_booking()).await.unwrap_err();
-        assert_eq!((failed.category, failed.answer.unwrap().body), (Category::Unknown, b"yes".to_vec()));
+        assert_eq!((failed.category, failed.effect), (Category::Unknown, Effect::Done));
+        assert_eq!(failed.exchange.body, b"yes");
     }
 
     #[tokio::test]
     async fn a_list_is_read_to_its_end() {
         let server = MockServer::start().await;
-        let full: Vec<_> = (0..PAGE).map(|n| booking(&format!("u{n}"))).collect();
-        for (skip, page) in [("0", full), ("250", vec![booking("last")])] {
+        let other = json!({"uid": "x", "metadata": {"frontdeskAppointmentId": "a2"}});
+        for (skip, page) in [("0", vec![other; PAGE]), ("250", vec![booking("last")])] {
             Mock::given(method("GET"))
                 .and(path("/v2/bookings"))
-                .and(query_param("eventTypeIds", "7,8"))
-                .and(query_param("afterStart", "2026-12-01T08:00:00.000Z"))
+                .and(query_param("afterCreatedAt", "2026-12-01T08:00:00.000Z"))
                 .and(query_param("skip", skip))
                 .respond_with(ResponseTemplate::new(200).set_body_json(json!({"status": "success", "data": page})))
                 .mount(&server)
                 .await;
         }
-        let search =
-            Search { event_types: &[EventTypeId(7), EventTypeId(8)], after_start: start(), before_end: start() };
-        let found = client(&server).await.list(&key(), &search).await.unwrap();
-        assert_eq!((found.len(), found.last().unwrap().booking.uid.as_str()), (251, "last"));
+        let found = client(&server).await.bookings_of(&key(), &AppointmentId::new("a1"), start()).await.unwrap();
+        let uids: Vec<_> = found.into_iter().map(|listed| listed.booking.unwrap().uid).collect();
+        assert_eq!(uids, [BookingUid::new("last")]);
     }
 
     #[tokio::test]

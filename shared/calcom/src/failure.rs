@@ -2,38 +2,73 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::HeaderMap;
-use scheduling::failure::Category;
+use scheduling::{contact::ContactPart, failure::Category};
 use serde_json::Value;
 
-use crate::answer::Answer;
+use crate::answer::Exchange;
 
 /// A request that brought nothing.
 #[derive(Debug, thiserror::Error)]
-#[error("Cal.com: {} ({})", .category.as_str(), .answer.as_ref().map_or_else(|| "no answer".to_owned(), |a| a.status.to_string()))]
+#[error("Cal.com: {} ({})", .category.as_str(), .exchange.status.map_or_else(|| "no answer".to_owned(), |s| s.to_string()))]
 pub struct Failed {
     /// Why.
     pub category: Category,
+    /// What it may have done all the same.
+    pub effect: Effect,
     /// How long Cal.com asked to wait.
     pub retry_after: Option<TimeDelta>,
     /// The booking that a booker at their limit could move, where Cal.com names one.
     pub named_uid: Option<String>,
-    /// The answer, if one came.
-    pub answer: Option<Answer>,
+    /// The part of the contact that Cal.com refuses, where it names one.
+    pub refused: Option<ContactPart>,
+    /// What was sent, and what came back.
+    pub exchange: Exchange,
+}
+
+/// What a request that failed may have done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing: Cal.com refused it, or was not reached.
+    Nothing,
+    /// Nobody knows: no answer came, or one that tells nothing of what was done. It may still be under way.
+    Unknown,
+    /// Cal.com said that it was done, in a form that can't be read.
+    Done,
 }
 
 impl Failed {
-    /// No answer came: the connection failed or took too long. What was asked for may have been done.
-    pub(crate) fn without_answer() -> Self {
-        Self { category: Category::CalcomUnavailable, retry_after: None, named_uid: None, answer: None }
+    /// No answer came. What was asked for may have been done, if Cal.com was reached at all.
+    pub(crate) fn without_answer(request: String, was_reached: bool) -> Self {
+        Self {
+            category: Category::CalcomUnavailable,
+            effect: if was_reached { Effect::Unknown } else { Effect::Nothing },
+            retry_after: None,
+            named_uid: None,
+            refused: None,
+            exchange: Exchange { request, status: None, body: Vec::new() },
+        }
     }
 
-    /// An answer came that refuses, or that can't be read.
-    pub(crate) fn of(answer: Answer, headers: &HeaderMap, now: DateTime<Utc>) -> Self {
-        let error = serde_json::from_slice::<Value>(&answer.body).unwrap_or_default();
+    /// An answer came that says yes and can't be read.
+    pub(crate) fn unreadable(exchange: Exchange) -> Self {
+        let (category, effect) = (Category::Unknown, Effect::Done);
+        Self { category, effect, retry_after: None, named_uid: None, refused: None, exchange }
+    }
+
+    /// An answer came that refuses.
+    pub(crate) fn refused(status: u16, exchange: Exchange, headers: &HeaderMap, now: DateTime<Utc>) -> Self {
+        let error = serde_json::from_slice::<Value>(&exchange.body).unwrap_or_default();
         let message = message(&error).unwrap_or_default().to_lowercase();
-        let category = category(answer.status, &message);
-        let named_uid = (category == Category::BookerLimit).then(|| named_uid(&error)).flatten();
-        Self { category, retry_after: retry_after(headers, now), named_uid, answer: Some(answer) }
+        let category = category(status, &message);
+        let of_contact = category == Category::InvalidContact;
+        Self {
+            category,
+            effect: if category == Category::CalcomUnavailable { Effect::Unknown } else { Effect::Nothing },
+            retry_after: retry_after(headers, now),
+            named_uid: (category == Category::BookerLimit).then(|| named_uid(&error)).flatten(),
+            refused: of_contact.then(|| refused_part(&message)).flatten(),
+            exchange,
+        }
     }
 }
 
@@ -61,6 +96,12 @@ fn category(status: u16, message: &str) -> Category {
         },
         _ => Category::Unknown,
     }
+}
+
+/// The part of the contact that a message names. `message` is in lower case.
+fn refused_part(message: &str) -> Option<ContactPart> {
+    let named = [("phonenumber", ContactPart::Phone), ("email", ContactPart::Email)];
+    named.into_iter().find_map(|(field, part)| message.contains(field).then_some(part))
 }
 
 /// The uid of the booking that could be rescheduled, wherever the details hold it.
@@ -105,10 +146,14 @@ mod tests {
         "2026-12-01T08:00:00Z".parse().unwrap()
     }
 
-    fn refused(status: u16, message: &str) -> Category {
-        let body = serde_json::json!({"status": "error", "error": {"code": "E", "message": message}});
-        let answer = Answer { status, body: body.to_string().into_bytes() };
-        Failed::of(answer, &HeaderMap::new(), now()).category
+    fn failed(status: u16, body: impl ToString) -> Failed {
+        let body = body.to_string().into_bytes();
+        let exchange = Exchange { request: "POST /v2/bookings".to_owned(), status: Some(status), body };
+        Failed::refused(status, exchange, &HeaderMap::new(), now())
+    }
+
+    fn refused(status: u16, message: &str) -> Failed {
+        failed(status, serde_json::json!({"status": "error", "error": {"code": "E", "message": message}}))
     }
 
     #[test]
@@ -143,15 +188,34 @@ mod tests {
             (400, "The moon is full", Category::Unknown),
             (418, "teapot", Category::Unknown),
         ] {
-            assert_eq!(refused(status, message), category, "{status} {message}");
+            assert_eq!(refused(status, message).category, category, "{status} {message}");
         }
     }
 
     #[test]
+    fn only_an_answer_that_refuses_tells_that_nothing_was_done() {
+        for (status, effect) in
+            [(400, Effect::Nothing), (429, Effect::Nothing), (500, Effect::Unknown), (408, Effect::Unknown)]
+        {
+            assert_eq!(refused(status, "no").effect, effect, "{status}");
+        }
+        assert_eq!(Failed::without_answer(String::new(), false).effect, Effect::Nothing);
+        assert_eq!(Failed::without_answer(String::new(), true).effect, Effect::Unknown);
+    }
+
+    #[test]
+    fn the_part_of_the_contact_that_is_refused_is_named() {
+        let part = |message| refused(400, message).refused;
+        assert_eq!(part("attendee.phoneNumber must be a valid phone number"), Some(ContactPart::Phone));
+        assert_eq!(part("attendee.email must be an email"), Some(ContactPart::Email));
+        assert_eq!(part("attendee is not right"), None);
+    }
+
+    #[test]
     fn a_body_in_no_known_form_is_no_error_of_ours() {
-        let answer = Answer { status: 502, body: b"<html>Bad gateway</html>".to_vec() };
-        let failed = Failed::of(answer.clone(), &HeaderMap::new(), now());
-        assert_eq!((failed.category, failed.answer), (Category::CalcomUnavailable, Some(answer)));
+        let failed = failed(502, "<html>Bad gateway</html>");
+        assert_eq!(failed.category, Category::CalcomUnavailable);
+        assert_eq!((failed.exchange.status, failed.exchange.body), (Some(502), b"<html>Bad gateway</html>".to_vec()));
     }
 
     #[test]
@@ -159,8 +223,7 @@ mod tests {
         let body = serde_json::json!({"error": {
             "message": "Attendee with this email can't book because the maximum number of active bookings has been reached.",
             "details": {"rescheduleUid": "u9"}}});
-        let answer = Answer { status: 400, body: body.to_string().into_bytes() };
-        assert_eq!(Failed::of(answer, &HeaderMap::new(), now()).named_uid.as_deref(), Some("u9"));
+        assert_eq!(failed(400, body).named_uid.as_deref(), Some("u9"));
     }
 
     #[test]

@@ -13,7 +13,7 @@
 //! let calcom = Calcom::new(Settings::default())?;
 //! let key = "cal_live_...".to_owned().into();
 //! let booking = calcom.get(&key, &BookingUid::new("vx3gSRGCyqpE3ymzVqauwQ")).await?;
-//! println!("{:?}, as Cal.com put it in {} bytes", booking.value.booking.status, booking.answer.body.len());
+//! println!("{:?}, as Cal.com put it in {} bytes", booking.value.booking.status, booking.exchange.body.len());
 //! # Ok(())
 //! # }
 //! ```
@@ -23,7 +23,7 @@ mod client;
 mod failure;
 mod request;
 
-pub use answer::{Answer, Answered, FoundBooking};
+pub use answer::{Answered, Exchange, FoundBooking, ListedBooking};
 pub use client::{Calcom, Settings};
-pub use failure::Failed;
-pub use request::{APPOINTMENT_KEY, Attendee, CALL_KEY, NewBooking, Search, SlotsWindow};
+pub use failure::{Effect, Failed};
+pub use request::{APPOINTMENT_KEY, Attendee, CALL_KEY, NewBooking, SlotsWindow};

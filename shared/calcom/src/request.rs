@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, SecondsFormat, Utc};
 use scheduling::ids::{AppointmentId, CallId, EventTypeId};
 use serde::Serialize;
+use serde_json::Value;
 
 /// The key in a booking's `metadata` that holds our appointment's id.
 pub const APPOINTMENT_KEY: &str = "frontdeskAppointmentId";
@@ -52,17 +53,17 @@ impl NewBooking {
         let metadata = BTreeMap::from([(APPOINTMENT_KEY, appointment.to_string()), (CALL_KEY, call.to_string())]);
         Self { start, event_type_id: event_type, attendee, metadata }
     }
-}
 
-/// Which bookings to list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Search<'a> {
-    /// Of these event types.
-    pub event_types: &'a [EventTypeId],
-    /// Starting at this time or later.
-    pub after_start: DateTime<Utc>,
-    /// Ending by this time.
-    pub before_end: DateTime<Utc>,
+    /// What is kept of it as evidence: all but who the customer is.
+    pub(crate) fn without_customer(&self) -> Value {
+        let mut kept = serde_json::to_value(self).unwrap_or_default();
+        for field in ["name", "email", "phoneNumber"] {
+            if let Some(value) = kept["attendee"].get_mut(field) {
+                *value = Value::from("[personal]");
+            }
+        }
+        kept
+    }
 }
 
 /// Which slots to list.

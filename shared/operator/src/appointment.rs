@@ -1,10 +1,14 @@
 //! Appointments, as an operator sees them: where they stand and why, and nothing personal.
 
+use std::{fs, path::PathBuf};
+
 use chrono::Utc;
 use clap::Subcommand;
 use platform::{
-    aws, settings,
-    store::{Appointments, StoreError, Tenants, Version},
+    aws,
+    queues::{AppointmentMessage, Queue},
+    settings,
+    store::{Along, Appointments, StoreError, Tenants, Version},
 };
 use scheduling::{
     appointment::{Actor, Appointment, State},
@@ -14,7 +18,10 @@ use scheduling::{
 };
 use serde_json::{Value, json};
 
-use crate::tenant::CommandError;
+use crate::error::CommandError;
+
+/// By whom a transition was made that an operator asked for.
+pub const OPERATOR: &str = "operator";
 
 /// What can be done with appointments.
 #[derive(Subcommand)]
@@ -39,12 +46,25 @@ pub enum Command {
         /// The staff member's id.
         staff: String,
     },
+    /// Tries one again that needs review, once what was wrong is mended.
+    Retry {
+        /// The appointment's id.
+        id: String,
+    },
+    /// Lists every request to Cal.com that was kept with an appointment, and its answer.
+    Answers {
+        /// The appointment's id.
+        id: String,
+        /// Writes the answers' bodies into this folder, byte for byte as they came.
+        #[arg(long)]
+        into: Option<PathBuf>,
+    },
 }
 
 /// Does what is asked for.
 pub async fn run(command: Command) -> Result<(), CommandError> {
     let config = aws::config().await;
-    let appointments = Appointments::new(&config, settings::required("APPOINTMENTS_TABLE")?);
+    let appointments = Appointments::new(&config, settings::required("APPOINTMENTS_TABLE")?, settings::waits()?);
     match command {
         Command::Show { id, booking } => {
             let id = if booking {
@@ -63,32 +83,86 @@ pub async fn run(command: Command) -> Result<(), CommandError> {
             }
         }
         Command::Assign { id, staff } => {
-            let id = AppointmentId::new(id);
-            let (mut appointment, version) = stored(&appointments, &id).await?;
             let tenants = Tenants::new(&config, settings::required("TENANTS_TABLE")?);
-            let tenant = tenants.load(&appointment.tenant).await?;
-            let staff = StaffId::new(staff);
-            if tenant.is_none_or(|tenant| tenant.staff_member(&staff).is_none()) {
-                return Err(CommandError::NotFound(format!("staff member {staff} of {}", appointment.tenant)));
-            }
-            let version_of_ours = settings::deployed_version();
-            let by = Actor { function: "operator", version: &version_of_ours, now: Utc::now() };
-            let host = appointment.booking().and_then(|booking| match &booking.hosts {
-                HostEvidence::Named(hosts) => Some(hosts.first().id),
-                HostEvidence::None { .. } => None,
-            });
-            let assignment = Assignment { staff: staff.clone(), strategy: StrategyName::Operator, host };
-            appointment
-                .assign_by_operator(assignment, by)
-                .map_err(|refused| CommandError::Refused(format!("{refused}: it has no booking")))?;
-            appointments.save(&appointment, version, &[], None).await?;
-            println!("{id} is assigned to {staff}");
+            assign(&appointments, &tenants, &AppointmentId::new(id), StaffId::new(staff)).await?;
+        }
+        Command::Retry { id } => {
+            let id = AppointmentId::new(id);
+            let (appointment, version) = stored(&appointments, &id).await?;
+            let appointment = take_up_again(&appointments, appointment, version).await?;
+            let (queue, step) = queue_of(&appointment);
+            let queue = Queue::new(&config, settings::required(queue)?);
+            queue.send(&AppointmentMessage::about(&appointment)).await?;
+            println!("{id} goes on: it is {step} now");
+        }
+        Command::Answers { id, into } => answers(&appointments, &AppointmentId::new(id), into).await?,
+    }
+    Ok(())
+}
+
+/// Takes an appointment up again that needs review, and stores that.
+pub async fn take_up_again(
+    appointments: &Appointments,
+    mut appointment: Appointment,
+    version: Version,
+) -> Result<Appointment, CommandError> {
+    let version_of_ours = settings::deployed_version();
+    let by = Actor { function: OPERATOR, version: &version_of_ours, now: Utc::now() };
+    appointment.take_up_again(by).map_err(|refused| CommandError::Refused(refused.to_string()))?;
+    appointments.save(&appointment, version, Along::default()).await?;
+    Ok(appointment)
+}
+
+/// The setting that names the queue of an appointment's next step, and what that step does with it.
+pub fn queue_of(appointment: &Appointment) -> (&'static str, &'static str) {
+    match appointment.booking() {
+        Some(_) => ("ASSIGNMENTS_QUEUE_URL", "assigned"),
+        None => ("BOOKINGS_QUEUE_URL", "booked"),
+    }
+}
+
+async fn assign(
+    appointments: &Appointments,
+    tenants: &Tenants,
+    id: &AppointmentId,
+    staff: StaffId,
+) -> Result<(), CommandError> {
+    let (mut appointment, version) = stored(appointments, id).await?;
+    let tenant = tenants.load(&appointment.tenant).await?;
+    if tenant.is_none_or(|tenant| tenant.staff_member(&staff).is_none()) {
+        return Err(CommandError::NotFound(format!("staff member {staff} of {}", appointment.tenant)));
+    }
+    let version_of_ours = settings::deployed_version();
+    let by = Actor { function: OPERATOR, version: &version_of_ours, now: Utc::now() };
+    let host = appointment.booking().and_then(|booking| match &booking.hosts {
+        HostEvidence::Named(hosts) => Some(hosts.first().id),
+        HostEvidence::None { .. } => None,
+    });
+    let assignment = Assignment { staff: staff.clone(), strategy: StrategyName::Operator, host };
+    appointment
+        .assign_by_operator(assignment, by)
+        .map_err(|refused| CommandError::Refused(format!("{refused}: it has no booking")))?;
+    appointments.save(&appointment, version, Along::default()).await?;
+    println!("{id} is assigned to {staff}");
+    Ok(())
+}
+
+async fn answers(appointments: &Appointments, id: &AppointmentId, into: Option<PathBuf>) -> Result<(), CommandError> {
+    stored(appointments, id).await?;
+    for answer in appointments.answers(id).await? {
+        let status = answer.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+        println!("{}  {status}  {} bytes  {}", answer.name, answer.body.len(), answer.sent);
+        if let Some(folder) = &into {
+            let path = folder.join(format!("{}.body", answer.name.replace('#', "-")));
+            let written = fs::create_dir_all(folder).and_then(|()| fs::write(&path, &answer.body));
+            written.map_err(|error| CommandError::NoFile { path, error })?;
         }
     }
     Ok(())
 }
 
-async fn stored(appointments: &Appointments, id: &AppointmentId) -> Result<(Appointment, Version), CommandError> {
+/// An appointment that must be there.
+pub async fn stored(appointments: &Appointments, id: &AppointmentId) -> Result<(Appointment, Version), CommandError> {
     let found: Result<_, StoreError> = appointments.load(id).await;
     found?.ok_or_else(|| CommandError::NotFound(format!("appointment {id}")))
 }
@@ -102,12 +176,15 @@ fn shown(appointment: &Appointment) -> Value {
     });
     let assignment = match appointment.state() {
         State::Assigned { assignment, .. } => Some(assignment),
+        State::Completed { assignment, .. } | State::NoShow { assignment, .. } => assignment.as_ref(),
         _ => None,
     };
-    let (reason, proposals) = match appointment.state() {
-        State::NeedsReview { reason, proposals, .. } => (Some(reason.to_string()), json!(proposals)),
-        State::Cancelled { reason } => (Some(reason.as_str().to_owned()), Value::Null),
-        _ => (None, Value::Null),
+    let (reason, proposals, detail) = match appointment.state() {
+        State::NeedsReview { reason, proposals, detail, .. } => {
+            (Some(reason.to_string()), json!(proposals), detail.as_deref())
+        }
+        State::Cancelled { reason } => (Some(reason.as_str().to_owned()), Value::Null, None),
+        _ => (None, Value::Null, None),
     };
     json!({
         "appointment": appointment.id,
@@ -115,6 +192,8 @@ fn shown(appointment: &Appointment) -> Value {
         "call": appointment.call,
         "state": appointment.state().name(),
         "reason": reason,
+        "detail": detail,
+        "may_be_booked": appointment.doubt(),
         "start": appointment.wish.start.at(),
         "calcom_uid": booking.map(|booking| &booking.uid),
         "hosts": hosts,

@@ -5,6 +5,9 @@
 //! infrastructure, and no test.
 
 mod appointment;
+mod customer;
+mod dead_letters;
+mod error;
 mod tenant;
 
 use std::process::ExitCode;
@@ -13,7 +16,8 @@ use clap::{Parser, Subcommand};
 
 /// What an operator of Frontdesk does by hand.
 ///
-/// The tables are those that the environment names, `TENANTS_TABLE` and `APPOINTMENTS_TABLE`, as in the stack's outputs.
+/// Tables and queues are those that the environment names, `TENANTS_TABLE`, `APPOINTMENTS_TABLE` and so on, as in the
+/// stack's outputs.
 #[derive(Parser)]
 #[command(name = "frontdesk", version)]
 struct Arguments {
@@ -26,9 +30,15 @@ enum About {
     /// Businesses: check, load, show, remove.
     #[command(subcommand)]
     Tenant(tenant::Command),
-    /// Appointments: show, list what needs a person, assign by hand.
+    /// Appointments: show, list what needs a person, assign by hand, try again.
     #[command(subcommand)]
     Appointment(appointment::Command),
+    /// Messages that could not be worked off: list, send again.
+    #[command(subcommand)]
+    DeadLetters(dead_letters::Command),
+    /// Customers: all that is stored about one, to hand out or to erase.
+    #[command(subcommand)]
+    Customer(customer::Command),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -36,6 +46,8 @@ async fn main() -> ExitCode {
     let done = match Arguments::parse().about {
         About::Tenant(command) => tenant::run(command).await,
         About::Appointment(command) => appointment::run(command).await,
+        About::DeadLetters(command) => dead_letters::run(command).await,
+        About::Customer(command) => customer::run(command).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

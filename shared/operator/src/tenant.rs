@@ -5,9 +5,8 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 use chrono::Utc;
 use clap::Subcommand;
 use platform::{
-    aws,
-    settings::{self, SettingsError},
-    store::{StoreError, TenantRecord, Tenants},
+    aws, settings,
+    store::{TenantRecord, Tenants},
 };
 use scheduling::{
     assignment::MappingSource,
@@ -15,6 +14,8 @@ use scheduling::{
     tenant::{MappedHost, Tenant},
 };
 use serde_json::Value;
+
+use crate::error::CommandError;
 
 /// What can be done with a tenant.
 #[derive(Subcommand)]
@@ -45,51 +46,6 @@ pub enum Command {
         #[arg(long)]
         dry_run: bool,
     },
-}
-
-/// What kept a command from being done.
-#[derive(Debug, thiserror::Error)]
-pub enum CommandError {
-    /// A file can't be read.
-    #[error("{}: {error}", path.display())]
-    NoFile {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// A tenant file has another form.
-    #[error("{}, line {line}, at {at}: {what}", path.display())]
-    Form {
-        /// Which file.
-        path: PathBuf,
-        /// In which line.
-        line: usize,
-        /// Where inside the file.
-        at: String,
-        /// What is wrong.
-        what: String,
-    },
-    /// A tenant file has the right form and makes no sense.
-    #[error("{} is not loaded:\n{}", path.display(), problems.join("\n"))]
-    Problems {
-        /// Which file.
-        path: PathBuf,
-        /// Each with its path inside the file.
-        problems: Vec<String>,
-    },
-    /// There is no such tenant or appointment.
-    #[error("there is no {0}")]
-    NotFound(String),
-    /// What was asked for can't be done.
-    #[error("{0}")]
-    Refused(String),
-    /// The environment lacks something.
-    #[error(transparent)]
-    Settings(#[from] SettingsError),
-    /// The store failed.
-    #[error("{0}; is AWS_ENDPOINT_URL or your AWS profile set, and are the tables' names right?")]
-    Store(#[from] StoreError),
 }
 
 /// Does what is asked for.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, SdkConfig, timeout::TimeoutConfig};
+pub use aws_config::SdkConfig;
+use aws_config::{BehaviorVersion, timeout::TimeoutConfig};
 
 /// One try of a request. DynamoDB and SQS answer in milliseconds; what takes seconds is lost.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);

@@ -5,13 +5,15 @@
 //! | it is worked off | nothing: SQS deletes it |
 //! | it can't be read | set aside in the dead-letter queue with its reason, at once |
 //! | its work fails or panics, or takes past the deadline | failed: SQS delivers it again |
-//! | the same at its last delivery | set aside in the dead-letter queue with its reason |
+//! | the same at its last delivery | its appointment needs review; set aside in the dead-letter queue with its reason |
 //! | the deadline is near before it was started | failed: SQS delivers it again |
 
 use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use chrono::Utc;
 use futures_util::{FutureExt, StreamExt, stream};
+use scheduling::appointment::Actor;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
@@ -19,6 +21,7 @@ use crate::{
     deadline::time_left,
     queues::{AppointmentMessage, Queue},
     settings::{self, SettingsError},
+    store::Appointments,
     telemetry::{Metrics, Subject},
 };
 
@@ -32,17 +35,29 @@ const TIME_TO_ANSWER: Duration = Duration::from_secs(2);
 /// Works off batches.
 pub struct Batches {
     dead_letters: Queue,
+    appointments: Appointments,
     last_delivery: u32,
     metrics: Metrics,
 }
 
+/// What became of one message.
+enum Outcome {
+    WorkedOff,
+    SetAside,
+    Failed(BatchItemFailure),
+    /// It has no id: an empty one in the answer would have SQS deliver the whole batch again.
+    Nameless,
+}
+
 impl Batches {
-    /// Sets aside in `dead_letters` what can't be worked off. `MAX_RECEIVE_COUNT` in the environment is the queue's.
+    /// Sets aside in `dead_letters` what can't be worked off, and has its appointment reviewed. `MAX_RECEIVE_COUNT` in
+    /// the environment is the queue's.
     ///
     /// # Errors
     /// When that variable can't be read.
-    pub fn new(dead_letters: Queue, metrics: Metrics) -> Result<Self, SettingsError> {
-        Ok(Self { dead_letters, last_delivery: settings::parsed_or("MAX_RECEIVE_COUNT", 5)?, metrics })
+    pub fn new(dead_letters: Queue, appointments: Appointments, metrics: Metrics) -> Result<Self, SettingsError> {
+        let last_delivery = settings::parsed_or("MAX_RECEIVE_COUNT", 5)?;
+        Ok(Self { dead_letters, appointments, last_delivery, metrics })
     }
 
     /// Hands each message to `work`, several at once, and says which have failed.
@@ -58,19 +73,22 @@ impl Batches {
         E: std::error::Error,
     {
         let deadline = Instant::now() + time_left(context);
-        let received = event.records.len();
         let request = Subject::of_request(&context.request_id);
-        let failures: Vec<BatchItemFailure> = stream::iter(event.records)
+        let outcomes: Vec<Outcome> = stream::iter(event.records)
             .map(|message| self.work_off_one(message, deadline, &request, &work))
             .buffer_unordered(AT_ONCE)
-            .filter_map(std::future::ready)
             .collect()
             .await;
-        if received > 0 && failures.len() == received {
+        let is_worked_off = |outcome: &Outcome| matches!(outcome, Outcome::WorkedOff);
+        if !outcomes.is_empty() && !outcomes.iter().any(is_worked_off) {
             self.metrics.count("BatchAllFailed", None, &request);
         }
+        let failure = |outcome| match outcome {
+            Outcome::Failed(failure) => Some(failure),
+            Outcome::WorkedOff | Outcome::SetAside | Outcome::Nameless => None,
+        };
         let mut response = SqsBatchResponse::default();
-        response.batch_item_failures = failures;
+        response.batch_item_failures = outcomes.into_iter().filter_map(failure).collect();
         response
     }
 
@@ -80,7 +98,7 @@ impl Batches {
         deadline: Instant,
         request: &Subject,
         work: &F,
-    ) -> Option<BatchItemFailure>
+    ) -> Outcome
     where
         F: Fn(AppointmentMessage, Subject) -> W,
         W: Future<Output = Result<(), E>>,
@@ -105,7 +123,7 @@ impl Batches {
             // Unwind-safe, since nothing that the work shares is left half changed: what counts is in the store.
             let work = AssertUnwindSafe(work(order, subject.clone()).in_current_span()).catch_unwind();
             let reason = match timeout_at(deadline - TIME_TO_ANSWER, work).await {
-                Ok(Ok(Ok(()))) => return None,
+                Ok(Ok(Ok(()))) => return Outcome::WorkedOff,
                 Ok(Ok(Err(error))) => error.to_string(),
                 Ok(Err(_)) => "panic".to_owned(),
                 Err(_) => "deadline".to_owned(),
@@ -115,20 +133,32 @@ impl Batches {
             if receive_count(&message) < self.last_delivery {
                 return failed(&message);
             }
+            self.have_reviewed(&subject, &reason).await;
             self.set_aside(&message, &reason, &subject).await
         }
         .instrument(span)
         .await
     }
 
+    /// Ties a dead letter to its appointment. Where that can't be done, the reconciler finds the appointment by itself.
+    async fn have_reviewed(&self, subject: &Subject, reason: &str) {
+        let Some(appointment) = &subject.appointment else { return };
+        let version = settings::deployed_version();
+        let by = Actor { function: self.metrics.function(), version: &version, now: Utc::now() };
+        match self.appointments.set_aside(appointment, reason, by).await {
+            Ok(needs_review) => tracing::info!(needs_review, "its appointment is seen to"),
+            Err(error) => tracing::error!(%error, "its appointment can't be moved to review"),
+        }
+    }
+
     /// Puts a message into the dead-letter queue with its reason. Where that fails, SQS does it, without the reason.
-    async fn set_aside(&self, message: &SqsMessage, reason: &str, subject: &Subject) -> Option<BatchItemFailure> {
+    async fn set_aside(&self, message: &SqsMessage, reason: &str, subject: &Subject) -> Outcome {
         let id = message.message_id.as_deref().unwrap_or("unknown");
         tracing::error!(reason, message_id = id, "the message is set aside in the dead-letter queue");
         self.metrics.count("MessageSetAside", None, subject);
         let body = message.body.as_deref().unwrap_or_default();
         match self.dead_letters.set_aside(body, reason, id).await {
-            Ok(()) => None,
+            Ok(()) => Outcome::SetAside,
             Err(error) => {
                 tracing::error!(%error, "the message can't be set aside");
                 failed(message)
@@ -137,12 +167,11 @@ impl Batches {
     }
 }
 
-/// `None` for a message without an id: an empty id in the answer would have SQS deliver the whole batch again.
-fn failed(message: &SqsMessage) -> Option<BatchItemFailure> {
-    let id = message.message_id.clone().filter(|id| !id.is_empty())?;
+fn failed(message: &SqsMessage) -> Outcome {
+    let Some(id) = message.message_id.clone().filter(|id| !id.is_empty()) else { return Outcome::Nameless };
     let mut failure = BatchItemFailure::default();
     failure.item_identifier = id;
-    Some(failure)
+    Outcome::Failed(failure)
 }
 
 fn receive_count(message: &SqsMessage) -> u32 {

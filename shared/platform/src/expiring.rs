@@ -24,6 +24,10 @@ impl<K: Hash + Eq, V: Clone> Expiring<K, V> {
         (kept_at.elapsed() < self.lifetime).then(|| value.clone())
     }
 
+    pub(crate) fn forget(&self, key: &K) {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+
     pub(crate) fn keep(&self, key: K, value: V) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         entries.retain(|_, (kept_at, _)| kept_at.elapsed() < self.lifetime);
@@ -40,6 +44,8 @@ mod tests {
         let kept = Expiring::new(Duration::from_secs(60));
         kept.keep("a", 1);
         assert_eq!((kept.get(&"a"), kept.get(&"b")), (Some(1), None));
+        kept.forget(&"a");
+        assert_eq!(kept.get(&"a"), None);
         let gone = Expiring::new(Duration::ZERO);
         gone.keep("a", 1);
         assert_eq!(gone.get(&"a"), None);

@@ -7,6 +7,7 @@
 //! | [`store`] | the tables: appointments, calls, tenants |
 //! | [`queues`] | the messages between functions |
 //! | [`batch`] | a batch of messages, each of which may fail alone |
+//! | [`sweep`] | going through an index as long as there is time |
 //! | [`deadline`] | how long an invocation may still take |
 //! | [`secrets`] | Retell's and Cal.com's keys |
 //! | [`telemetry`] | logs and metrics without anything personal |
@@ -19,4 +20,5 @@ pub mod queues;
 pub mod secrets;
 pub mod settings;
 pub mod store;
+pub mod sweep;
 pub mod telemetry;

@@ -4,14 +4,18 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_sqs::{Client, types::MessageAttributeValue};
+use chrono::{DateTime, TimeDelta, Utc};
 use scheduling::{
     appointment::Appointment,
     ids::{AppointmentId, CallId, TenantId},
+    waits::Waits,
 };
 use serde::{Deserialize, Serialize};
 
 /// The longest that SQS keeps a message back.
 pub const LONGEST_DELAY: Duration = Duration::from_secs(15 * 60);
+/// How much before its time a message may come because clocks differ. One that comes earlier is a second one.
+const TOO_EARLY: TimeDelta = TimeDelta::seconds(5);
 
 /// "There is something to do for this appointment."
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +90,36 @@ impl Queue {
         self.send_after(message, Duration::ZERO).await
     }
 
+    /// Sends a message, to be received at a time. A wait that is longer than a message's is left to the reconciler.
+    ///
+    /// # Errors
+    /// When the queue can't be reached or refuses.
+    pub async fn send_at(
+        &self,
+        message: &AppointmentMessage,
+        at: DateTime<Utc>,
+        waits: &Waits,
+    ) -> Result<(), QueueError> {
+        let delay = at - Utc::now();
+        if delay > waits.longest_message {
+            return Ok(());
+        }
+        self.send_after(message, delay.to_std().unwrap_or_default()).await
+    }
+
+    /// Sends on a message that came before its time, unless it came so early that another one waits already.
+    ///
+    /// # Errors
+    /// When the queue can't be reached or refuses.
+    pub async fn send_on(
+        &self,
+        message: &AppointmentMessage,
+        at: DateTime<Utc>,
+        waits: &Waits,
+    ) -> Result<(), QueueError> {
+        if at - Utc::now() > TOO_EARLY { Ok(()) } else { self.send_at(message, at, waits).await }
+    }
+
     /// Sends a message, to be received after `delay`, or after [`LONGEST_DELAY`] where that is shorter: whoever
     /// receives it too early sends it on.
     ///
@@ -117,6 +151,50 @@ impl Queue {
             .send()
             .await;
         sent.map(drop).map_err(|error| QueueError(crate::store::code_of(&error)))
+    }
+}
+
+/// A message that was taken out of a queue for a while.
+#[derive(Debug, Clone)]
+pub struct Received {
+    /// SQS's name for it.
+    pub id: String,
+    /// Its body.
+    pub body: String,
+    /// Why it was set aside, where a function did that.
+    pub reason: Option<String>,
+    receipt: String,
+}
+
+impl Queue {
+    /// Takes up to ten messages out of the queue. Those that are not [`Self::delete`]d are back after `hidden_for`.
+    ///
+    /// # Errors
+    /// When the queue can't be reached or refuses.
+    pub async fn receive(&self, hidden_for: Duration) -> Result<Vec<Received>, QueueError> {
+        let request = self.client.receive_message().queue_url(&self.url).max_number_of_messages(10);
+        let request = request.visibility_timeout(hidden_for.as_secs_f64().ceil() as i32).wait_time_seconds(1);
+        let answer = request.message_attribute_names("All").send().await;
+        let answer = answer.map_err(|error| QueueError(crate::store::code_of(&error)))?;
+        let received = answer.messages.unwrap_or_default().into_iter().map(|message| {
+            let attributes = message.message_attributes.unwrap_or_default();
+            Received {
+                id: message.message_id.unwrap_or_default(),
+                body: message.body.unwrap_or_default(),
+                reason: attributes.get("reason").and_then(|reason| reason.string_value.clone()),
+                receipt: message.receipt_handle.unwrap_or_default(),
+            }
+        });
+        Ok(received.collect())
+    }
+
+    /// Deletes a message that was received.
+    ///
+    /// # Errors
+    /// When the queue can't be reached or refuses.
+    pub async fn delete(&self, message: &Received) -> Result<(), QueueError> {
+        let request = self.client.delete_message().queue_url(&self.url).receipt_handle(&message.receipt);
+        request.send().await.map(drop).map_err(|error| QueueError(crate::store::code_of(&error)))
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::{env, str::FromStr};
 
+use scheduling::waits::Waits;
+
 /// A variable of the environment that is missing or can't be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
@@ -35,4 +37,12 @@ pub fn parsed_or<T: FromStr>(name: &'static str, default: T) -> Result<T, Settin
 /// The version of Frontdesk that is deployed, as it stands in every appointment's history.
 pub fn deployed_version() -> String {
     required("FRONTDESK_VERSION").unwrap_or_else(|_| env!("CARGO_PKG_VERSION").to_owned())
+}
+
+/// How long things wait. `WAITS_DIVIDED_BY` makes all of it shorter, for tests.
+///
+/// # Errors
+/// [`SettingsError::Unreadable`].
+pub fn waits() -> Result<Waits, SettingsError> {
+    Ok(Waits::default().divided_by(parsed_or("WAITS_DIVIDED_BY", 1)?))
 }

@@ -2,7 +2,10 @@
 
 use std::{io::Write, panic};
 
-use scheduling::ids::{AppointmentId, CallId, TenantId};
+use scheduling::{
+    appointment::Appointment,
+    ids::{AppointmentId, CallId, TenantId},
+};
 use serde_json::{Map, Value, json};
 use tracing::{Span, level_filters::LevelFilter};
 use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
@@ -33,7 +36,7 @@ pub fn init() {
     }));
 }
 
-const OUR_CRATES: [&str; 8] = [
+const OUR_CRATES: [&str; 9] = [
     "calcom",
     "calcom_booking",
     "past_cleanup",
@@ -41,6 +44,7 @@ const OUR_CRATES: [&str; 8] = [
     "retell",
     "scheduling",
     "staff_assignment",
+    "sync_reconciler",
     "webhook_intake",
 ];
 
@@ -58,6 +62,17 @@ pub struct Subject {
 }
 
 impl Subject {
+    /// The subject of a piece of work about an appointment.
+    #[must_use]
+    pub fn about(&self, appointment: &Appointment) -> Self {
+        Self {
+            tenant: Some(appointment.tenant.clone()),
+            call: Some(appointment.call.clone()),
+            appointment: Some(appointment.id.clone()),
+            ..self.clone()
+        }
+    }
+
     /// The subject of an invocation that is not yet about anything.
     pub fn of_request(request_id: &str) -> Self {
         Self { request_id: request_id.to_owned(), ..Self::default() }
@@ -87,6 +102,11 @@ impl Metrics {
     /// Metrics of one function.
     pub fn new(function: &'static str) -> Self {
         Self { function, version: settings::deployed_version() }
+    }
+
+    /// The function that these are metrics of.
+    pub fn function(&self) -> &'static str {
+        self.function
     }
 
     /// Counts `name` once more. `kind` tells apart what is counted under one name; it must be one of few words, since

@@ -60,7 +60,7 @@ pub struct Call {
     from_number: Option<String>,
     /// The number that was called.
     #[serde(default, deserialize_with = "lenient")]
-    pub to_number: Option<String>,
+    to_number: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     direction: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
@@ -108,6 +108,16 @@ impl Event {
         let names = [event.kind.as_str(), event.call.id.as_str()];
         let are_plausible = names.iter().all(|name| (1..=LONGEST_NAME).contains(&name.len()));
         if are_plausible { Ok(event) } else { Err(NotAnEvent::BadName) }
+    }
+}
+
+impl Call {
+    /// The business's own number: the one that was called, or that the agent called from.
+    pub fn business_number(&self) -> Option<&str> {
+        match self.direction.as_deref() {
+            Some("outbound") => self.from_number.as_deref(),
+            _ => self.to_number.as_deref(),
+        }
     }
 }
 
@@ -166,12 +176,11 @@ mod tests {
     }
 
     #[test]
-    fn the_customer_is_who_called_or_was_called() {
-        assert_eq!(call(r#"{"call_id":"c","from_number":"+491","to_number":"+492"}"#).caller_number(), Some("+491"));
-        assert_eq!(
-            call(r#"{"call_id":"c","direction":"outbound","from_number":"+491","to_number":"+492"}"#).caller_number(),
-            Some("+492")
-        );
+    fn the_customer_is_who_called_or_was_called_and_the_business_the_other_one() {
+        let inbound = call(r#"{"call_id":"c","from_number":"+491","to_number":"+492"}"#);
+        assert_eq!((inbound.caller_number(), inbound.business_number()), (Some("+491"), Some("+492")));
+        let outbound = call(r#"{"call_id":"c","direction":"outbound","from_number":"+491","to_number":"+492"}"#);
+        assert_eq!((outbound.caller_number(), outbound.business_number()), (Some("+492"), Some("+491")));
     }
 
     #[test]

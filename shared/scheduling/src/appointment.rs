@@ -1,10 +1,12 @@
 //! The appointment: its states, what moves it from one to the next, and its history.
 //!
 //! ```text
-//! requested -> booking -> booked -> assigned
-//!     |  ^________|  |       |
-//!     |              |       |
-//!     +--------------+-------+--> needs_review, cancelled
+//! requested -> booking -> booked -> assigned -> completed, no_show
+//!     |  ^________|  |       |  ^       |
+//!     |  ^           |       |  |       |
+//!     +--|-----------+-------+--|-------+--> cancelled
+//!     |  |           |       |  |
+//!     +--------------+-------+-----> needs_review, and from there on as before, or cancelled
 //! ```
 //!
 //! A transition is a method that either changes the state and adds a line to the history, or refuses and changes
@@ -18,11 +20,18 @@ use serde::{Deserialize, Serialize};
 use crate::{
     assignment::{Assignment, Unassigned},
     booking::{Booking, HostEvidence},
+    contact::{ContactPart, Customer},
     failure::Category,
     ids::{AppointmentId, CallId, ServiceId, TenantId},
     start_time::{StartProblem, WishedStart},
+    waits::Waits,
     wish::Wish,
 };
+
+/// Why an appointment was claimed that another worker had: it died, or was cut off.
+const LEASE_RAN_OUT: &str = "lease_ran_out";
+/// Why an appointment goes on that needed review. What was tried before no longer counts.
+const TAKEN_UP_AGAIN: &str = "taken_up_again";
 
 /// What a caller asked for, and what has become of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,8 +50,22 @@ pub struct Appointment {
     /// How often a worker has claimed it.
     attempts: u32,
     first_attempt: Option<DateTime<Utc>>,
-    contact_repaired: bool,
+    /// The part of the contact that Cal.com refused. It stays with the wish and is not sent again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    left_out: Option<ContactPart>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    doubt: Option<Doubt>,
     history: Vec<HistoryLine>,
+}
+
+/// Why Cal.com may hold a booking that is not written down here. It is asked for it before anything else is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Doubt {
+    /// A request to book was sent, or may have been, and nobody has read the answer.
+    Unanswered,
+    /// Cal.com said yes in a form that could not be read. It is never asked to book again.
+    UnreadableYes,
 }
 
 /// Where an appointment stands. A booked one always has its booking, an unassigned one its reason.
@@ -64,6 +87,9 @@ pub enum State {
     Booked {
         /// The booking.
         booking: Booking,
+        /// Its hosts are asked for again, not before this time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        not_before: Option<DateTime<Utc>>,
     },
     /// Booked, and a staff member does it.
     Assigned {
@@ -91,6 +117,22 @@ pub enum State {
         /// Why.
         reason: CancelReason,
     },
+    /// Its time has gone by as booked.
+    Completed {
+        /// The booking.
+        booking: Booking,
+        /// Who did it, if that was known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        assignment: Option<Assignment>,
+    },
+    /// Its time has gone by, and at Cal.com it is noted that the customer did not come.
+    NoShow {
+        /// The booking.
+        booking: Booking,
+        /// Who waited, if that was known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        assignment: Option<Assignment>,
+    },
 }
 
 /// The name of a state.
@@ -109,6 +151,10 @@ pub enum StateName {
     NeedsReview,
     /// See [`State::Cancelled`].
     Cancelled,
+    /// See [`State::Completed`].
+    Completed,
+    /// See [`State::NoShow`].
+    NoShow,
 }
 
 /// Why a person's decision is needed.
@@ -121,6 +167,8 @@ pub enum ReviewReason {
     Booking(Category),
     /// It is booked, and nobody knows for whom.
     Assignment(Unassigned),
+    /// Its message is a dead letter, or its workers died time after time.
+    SetAside,
 }
 
 /// Why an appointment will not take place.
@@ -129,6 +177,46 @@ pub enum ReviewReason {
 pub enum CancelReason {
     /// Its start went by before it was booked.
     Past,
+    /// Its booking was cancelled or refused at Cal.com.
+    AtCalcom,
+    /// The customer's data was erased before it was booked.
+    Erased,
+}
+
+/// What became of a booked appointment whose time has gone by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It took place, as far as anyone knows.
+    Completed,
+    /// The customer did not come.
+    NoShow,
+    /// It had been cancelled or refused at Cal.com.
+    CancelledAtCalcom,
+}
+
+/// When an appointment should move, and what is wrong where it has not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// From this time on it is the reconciler's to send.
+    pub at: DateTime<Utc>,
+    /// What must have happened if it still stands then.
+    pub cause: DueCause,
+}
+
+/// Why the reconciler sends an appointment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DueCause {
+    /// Its first message was never sent, or was lost.
+    NeverSent,
+    /// The delayed message for its next attempt was lost.
+    MessageLost,
+    /// The time of its next attempt has come, for which no message could wait.
+    AttemptDue,
+    /// Its worker died or was cut off.
+    LeaseRanOut,
+    /// It is booked and nobody looked for its staff member.
+    NotAssigned,
 }
 
 /// One transition, as it is told later.
@@ -205,7 +293,8 @@ impl Appointment {
             state,
             attempts: 0,
             first_attempt: None,
-            contact_repaired: false,
+            left_out: None,
+            doubt: None,
             history: Vec::new(),
         };
         appointment.note(None, why, by);
@@ -227,9 +316,20 @@ impl Appointment {
         self.first_attempt
     }
 
-    /// Whether Cal.com refused the contact and it was repaired.
-    pub fn contact_repaired(&self) -> bool {
-        self.contact_repaired
+    /// The part of the contact that Cal.com refused and that is left out since.
+    pub fn left_out(&self) -> Option<ContactPart> {
+        self.left_out
+    }
+
+    /// When it was last booked, or taken up again as booked.
+    pub fn booked_at(&self) -> Option<DateTime<Utc>> {
+        let became_booked = |line: &&HistoryLine| line.to == StateName::Booked && line.from != Some(StateName::Booked);
+        self.history.iter().rfind(became_booked).map(|line| line.at)
+    }
+
+    /// Whether Cal.com may hold a booking that is not written down here.
+    pub fn doubt(&self) -> Option<Doubt> {
+        self.doubt
     }
 
     /// Every transition, oldest first.
@@ -240,16 +340,51 @@ impl Appointment {
     /// The booking, if there is one.
     pub fn booking(&self) -> Option<&Booking> {
         match &self.state {
-            State::Booked { booking } | State::Assigned { booking, .. } => Some(booking),
+            State::Booked { booking, .. }
+            | State::Assigned { booking, .. }
+            | State::Completed { booking, .. }
+            | State::NoShow { booking, .. } => Some(booking),
             State::NeedsReview { booking, .. } => booking.as_ref(),
             State::Requested { .. } | State::Booking { .. } | State::Cancelled { .. } => None,
         }
     }
 
-    /// How often it was sent again for `category`.
+    /// How often it was sent again for `category`, to be booked or to learn its hosts.
     pub fn again_so_far(&self, category: Category) -> u32 {
-        let again = |line: &&HistoryLine| line.to == StateName::Requested && line.why == category.as_str();
-        self.history.iter().filter(again).count().try_into().unwrap_or(u32::MAX)
+        let again = |line: &HistoryLine| {
+            matches!(line.to, StateName::Requested | StateName::Booked) && line.why == category.as_str()
+        };
+        self.count_recent(again)
+    }
+
+    /// How often its worker died or was cut off.
+    pub fn workers_lost(&self) -> u32 {
+        self.count_recent(|line| line.why == LEASE_RAN_OUT)
+    }
+
+    /// Counts lines of the history since a person last had it taken up again.
+    fn count_recent(&self, counts: impl Fn(&HistoryLine) -> bool) -> u32 {
+        let recent = self.history.iter().rev().take_while(|line| line.why != TAKEN_UP_AGAIN);
+        recent.filter(|line| counts(line)).count().try_into().unwrap_or(u32::MAX)
+    }
+
+    /// When it should move next. `None` where nothing is left to do without a person.
+    ///
+    /// A message is under way for whatever is to be done soon, so the reconciler waits `waits.grace` longer; for what is
+    /// to be done later than a message can wait there is none.
+    pub fn due(&self, waits: &Waits) -> Option<Due> {
+        let last = self.history.last().map_or(self.created_at, |line| line.at);
+        let waiting = |not_before: Option<DateTime<Utc>>, sooner: DueCause| match not_before {
+            Some(at) if at - last > waits.longest_message => Due { at, cause: DueCause::AttemptDue },
+            _ => Due { at: not_before.unwrap_or(last) + waits.grace, cause: sooner },
+        };
+        match &self.state {
+            State::Requested { not_before: None } => Some(waiting(None, DueCause::NeverSent)),
+            State::Requested { not_before } => Some(waiting(*not_before, DueCause::MessageLost)),
+            State::Booking { lease_until } => Some(Due { at: *lease_until, cause: DueCause::LeaseRanOut }),
+            State::Booked { not_before, .. } => Some(waiting(*not_before, DueCause::NotAssigned)),
+            _ => None,
+        }
     }
 
     /// `requested`, or `booking` with a lease that ran out, to `booking`: this worker alone books it for `lease`.
@@ -265,10 +400,13 @@ impl Appointment {
             State::Booking { lease_until } if *lease_until > by.now => {
                 return Err(NotClaimable::NotBefore(*lease_until));
             }
-            State::Booking { .. } => "lease_ran_out",
+            State::Booking { .. } => LEASE_RAN_OUT,
             State::Booked { .. } => return Err(NotClaimable::Booked),
             settled => return Err(NotClaimable::Settled(settled.name())),
         };
+        if why == LEASE_RAN_OUT {
+            self.doubt.get_or_insert(Doubt::Unanswered);
+        }
         self.attempts = self.attempts.saturating_add(1);
         self.first_attempt.get_or_insert(by.now);
         self.move_to(State::Booking { lease_until: by.now + lease }, why, by);
@@ -281,7 +419,18 @@ impl Appointment {
     /// From any other state.
     pub fn book(&mut self, booking: Booking, why: &str, by: Actor<'_>) -> Result<(), NoSuchTransition> {
         self.only_from(&[StateName::Booking], StateName::Booked)?;
-        self.move_to(State::Booked { booking }, why, by);
+        self.doubt = None;
+        self.move_to(State::Booked { booking, not_before: None }, why, by);
+        Ok(())
+    }
+
+    /// Notes that bookings which an earlier attempt had made besides were cancelled. It is still this worker's.
+    ///
+    /// # Errors
+    /// From any state but `booking`.
+    pub fn note_duplicates_cancelled(&mut self, by: Actor<'_>) -> Result<(), NoSuchTransition> {
+        self.only_from(&[StateName::Booking], StateName::Booking)?;
+        self.note(Some(StateName::Booking), "duplicate_cancelled".to_owned(), by);
         Ok(())
     }
 
@@ -289,20 +438,27 @@ impl Appointment {
     ///
     /// # Errors
     /// From any other state.
-    pub fn retry_at(&mut self, at: DateTime<Utc>, category: Category, by: Actor<'_>) -> Result<(), NoSuchTransition> {
+    pub fn retry_at(
+        &mut self,
+        at: DateTime<Utc>,
+        category: Category,
+        doubt: Option<Doubt>,
+        by: Actor<'_>,
+    ) -> Result<(), NoSuchTransition> {
         self.only_from(&[StateName::Booking], StateName::Requested)?;
+        self.doubt = doubt;
         self.move_to(State::Requested { not_before: Some(at) }, category.as_str(), by);
         Ok(())
     }
 
-    /// Leaves out the phone number that Cal.com refused, once. It is still this worker's.
+    /// Leaves out the part of the contact that Cal.com refused, once. It is still this worker's.
     ///
     /// # Errors
     /// From any state but `booking`.
-    pub fn repair_contact(&mut self, by: Actor<'_>) -> Result<(), NoSuchTransition> {
+    pub fn repair_contact(&mut self, refused: ContactPart, by: Actor<'_>) -> Result<(), NoSuchTransition> {
         self.only_from(&[StateName::Booking], StateName::Booking)?;
-        self.contact_repaired = true;
-        self.wish.customer.phone = None;
+        self.left_out = Some(refused);
+        self.doubt = None;
         self.note(Some(StateName::Booking), Category::InvalidContact.as_str().to_owned(), by);
         Ok(())
     }
@@ -314,13 +470,53 @@ impl Appointment {
     pub fn give_up_booking(
         &mut self,
         category: Category,
+        doubt: Option<Doubt>,
         proposals: Vec<DateTime<Utc>>,
         detail: Option<String>,
         by: Actor<'_>,
     ) -> Result<(), NoSuchTransition> {
         self.only_from(&[StateName::Booking], StateName::NeedsReview)?;
+        self.doubt = doubt;
         let reason = ReviewReason::Booking(category);
         self.move_to(State::NeedsReview { reason, booking: None, proposals, detail }, category.as_str(), by);
+        Ok(())
+    }
+
+    /// To `needs_review`, because nothing has come of trying: `detail` says of what kind the trouble is.
+    ///
+    /// # Errors
+    /// From a settled state, and while a worker is at it.
+    pub fn set_aside(&mut self, detail: String, by: Actor<'_>) -> Result<(), NoSuchTransition> {
+        let is_busy = matches!(self.state, State::Booking { lease_until } if lease_until > by.now);
+        let from = self.state.name();
+        if is_busy || !matches!(from, StateName::Requested | StateName::Booking | StateName::Booked) {
+            return Err(NoSuchTransition { from, to: StateName::NeedsReview });
+        }
+        if from == StateName::Booking {
+            self.doubt.get_or_insert(Doubt::Unanswered);
+        }
+        let booking = self.unassigned_booking();
+        let (reason, proposals) = (ReviewReason::SetAside, Vec::new());
+        self.move_to(State::NeedsReview { reason, booking, proposals, detail: Some(detail) }, "set_aside", by);
+        Ok(())
+    }
+
+    /// `needs_review` back to where it came from, because a person has mended what was wrong: to `requested`, or to
+    /// `booked` where it has a booking. What was tried before no longer counts.
+    ///
+    /// # Errors
+    /// From any other state, and where the start can't be read: trying again would not make it readable.
+    pub fn take_up_again(&mut self, by: Actor<'_>) -> Result<(), NoSuchTransition> {
+        let State::NeedsReview { booking, .. } = &self.state else {
+            return Err(NoSuchTransition { from: self.state.name(), to: StateName::Requested });
+        };
+        let state = match booking.clone() {
+            Some(booking) => State::Booked { booking, not_before: None },
+            None if self.wish.start.at().is_some() => State::Requested { not_before: None },
+            None => return Err(NoSuchTransition { from: StateName::NeedsReview, to: StateName::Requested }),
+        };
+        (self.first_attempt, self.left_out) = (None, None);
+        self.move_to(state, TAKEN_UP_AGAIN, by);
         Ok(())
     }
 
@@ -343,7 +539,7 @@ impl Appointment {
     /// Where there is no booking.
     pub fn assign_by_operator(&mut self, assignment: Assignment, by: Actor<'_>) -> Result<(), NoSuchTransition> {
         if let State::Assigned { booking, .. } = &self.state {
-            self.state = State::Booked { booking: booking.clone() };
+            self.state = State::Booked { booking: booking.clone(), not_before: None };
         }
         self.assign(assignment, by)
     }
@@ -364,35 +560,127 @@ impl Appointment {
     /// # Errors
     /// From any other state.
     pub fn learn_hosts(&mut self, evidence: HostEvidence, by: Actor<'_>) -> Result<(), NoSuchTransition> {
-        let State::Booked { booking } = &mut self.state else {
+        let State::Booked { booking, not_before } = &mut self.state else {
             return Err(NoSuchTransition { from: self.state.name(), to: StateName::Booked });
         };
         booking.hosts = evidence;
+        *not_before = None;
         self.note(Some(StateName::Booked), "hosts_asked_again".to_owned(), by);
         Ok(())
     }
 
-    /// Whether it has no booking, its start is past and no worker is at it: then nothing can come of it any more.
-    pub fn is_past(&self, now: DateTime<Utc>) -> bool {
-        let is_idle = match &self.state {
-            State::Requested { .. } | State::NeedsReview { booking: None, .. } => true,
-            State::Booking { lease_until } => *lease_until <= now,
-            _ => false,
+    /// Has Cal.com asked for the hosts again at `at`. The state stays `booked`.
+    ///
+    /// # Errors
+    /// From any other state.
+    pub fn wait_for_hosts(
+        &mut self,
+        at: DateTime<Utc>,
+        category: Category,
+        by: Actor<'_>,
+    ) -> Result<(), NoSuchTransition> {
+        let State::Booked { not_before, .. } = &mut self.state else {
+            return Err(NoSuchTransition { from: self.state.name(), to: StateName::Booked });
         };
-        is_idle && self.wish.start.at().is_some_and(|start| start < now)
+        *not_before = Some(at);
+        self.note(Some(StateName::Booked), category.as_str().to_owned(), by);
+        Ok(())
+    }
+
+    /// Whether its start is past and certainly nothing is booked: then nothing can come of it any more.
+    ///
+    /// What a worker has, or may have left at Cal.com, is not told by its start alone.
+    pub fn is_past(&self, now: DateTime<Utc>) -> bool {
+        let is_unbooked = matches!(self.state, State::Requested { .. } | State::NeedsReview { booking: None, .. });
+        is_unbooked && self.doubt.is_none() && self.wish.start.at().is_some_and(|start| start < now)
     }
 
     /// To `cancelled`, because its start went by unbooked.
     ///
     /// # Errors
     /// Where [`Self::is_past`] does not hold, unless a worker that holds the lease says so itself.
-    pub fn cancel(&mut self, reason: CancelReason, by: Actor<'_>) -> Result<(), NoSuchTransition> {
+    pub fn cancel_past(&mut self, by: Actor<'_>) -> Result<(), NoSuchTransition> {
         let is_mine = matches!(self.state, State::Booking { .. });
         if !is_mine && !self.is_past(by.now) {
             return Err(NoSuchTransition { from: self.state.name(), to: StateName::Cancelled });
         }
-        self.move_to(State::Cancelled { reason }, reason.as_str(), by);
+        self.doubt = None;
+        self.move_to(State::Cancelled { reason: CancelReason::Past }, CancelReason::Past.as_str(), by);
         Ok(())
+    }
+
+    /// `booking` to `cancelled`, because the booking that an earlier attempt made was cancelled at Cal.com since.
+    ///
+    /// # Errors
+    /// From any other state.
+    pub fn cancel_as_at_calcom(&mut self, by: Actor<'_>) -> Result<(), NoSuchTransition> {
+        self.only_from(&[StateName::Booking], StateName::Cancelled)?;
+        self.doubt = None;
+        self.move_to(State::Cancelled { reason: CancelReason::AtCalcom }, CancelReason::AtCalcom.as_str(), by);
+        Ok(())
+    }
+
+    /// Whether it is booked, assigned or not, and its start lies so long ago that what became of it is known.
+    pub fn is_over(&self, before: DateTime<Utc>) -> bool {
+        let is_open = matches!(
+            self.state,
+            State::Booked { .. } | State::Assigned { .. } | State::NeedsReview { booking: Some(_), .. }
+        );
+        is_open && self.booking().is_some_and(|booking| booking.start < before)
+    }
+
+    /// From a state with a booking to the one that tells what became of it.
+    ///
+    /// # Errors
+    /// Where there is no booking, or it is closed already.
+    pub fn close(&mut self, outcome: Outcome, by: Actor<'_>) -> Result<(), NoSuchTransition> {
+        let (booking, assignment) = match &self.state {
+            State::Booked { booking, .. } | State::NeedsReview { booking: Some(booking), .. } => (booking, None),
+            State::Assigned { booking, assignment } => (booking, Some(assignment)),
+            _ => return Err(NoSuchTransition { from: self.state.name(), to: StateName::Completed }),
+        };
+        let (booking, assignment) = (booking.clone(), assignment.cloned());
+        let (state, why) = match outcome {
+            Outcome::Completed => (State::Completed { booking, assignment }, "time_gone_by"),
+            Outcome::NoShow => (State::NoShow { booking, assignment }, "noted_at_calcom"),
+            Outcome::CancelledAtCalcom => {
+                (State::Cancelled { reason: CancelReason::AtCalcom }, CancelReason::AtCalcom.as_str())
+            }
+        };
+        self.move_to(state, why, by);
+        Ok(())
+    }
+
+    /// Takes out all that is known of the customer. What is not booked yet can't be booked any more and is cancelled;
+    /// otherwise state, times, service and staff stay, so that nothing is counted differently afterwards.
+    ///
+    /// # Errors
+    /// While a worker is at it.
+    pub fn erase_customer(&mut self, by: Actor<'_>) -> Result<(), NoSuchTransition> {
+        if let State::Booking { .. } = self.state {
+            return Err(NoSuchTransition { from: StateName::Booking, to: StateName::Cancelled });
+        }
+        self.wish.customer = Customer::default();
+        (self.wish.staff, self.wish.notes) = (None, None);
+        if let WishedStart::Unusable { spoken, .. } = &mut self.wish.start {
+            *spoken = None;
+        }
+        let from = self.state.name();
+        if matches!(self.state, State::Requested { .. } | State::NeedsReview { booking: None, .. }) {
+            self.state = State::Cancelled { reason: CancelReason::Erased };
+        }
+        self.note(Some(from), CancelReason::Erased.as_str().to_owned(), by);
+        Ok(())
+    }
+
+    /// Whether another call of the same customer for the same service and start asks for nothing more than this.
+    pub fn stands_for(&self, other: &Self) -> bool {
+        self.is_open() && self.tenant == other.tenant && self.wish.customer.may_be(&other.wish.customer)
+    }
+
+    /// Whether it may still take place.
+    pub fn is_open(&self) -> bool {
+        !matches!(self.state, State::Cancelled { .. } | State::Completed { .. } | State::NoShow { .. })
     }
 
     /// The service that was understood, for whoever counts by it.
@@ -403,7 +691,7 @@ impl Appointment {
 
     fn unassigned_booking(&self) -> Option<Booking> {
         match &self.state {
-            State::Booked { booking } | State::NeedsReview { booking: Some(booking), .. } => Some(booking.clone()),
+            State::Booked { booking, .. } | State::NeedsReview { booking: Some(booking), .. } => Some(booking.clone()),
             _ => None,
         }
     }
@@ -441,6 +729,8 @@ impl State {
             Self::Assigned { .. } => StateName::Assigned,
             Self::NeedsReview { .. } => StateName::NeedsReview,
             Self::Cancelled { .. } => StateName::Cancelled,
+            Self::Completed { .. } => StateName::Completed,
+            Self::NoShow { .. } => StateName::NoShow,
         }
     }
 
@@ -459,6 +749,8 @@ impl StateName {
             Self::Assigned => "assigned",
             Self::NeedsReview => "needs_review",
             Self::Cancelled => "cancelled",
+            Self::Completed => "completed",
+            Self::NoShow => "no_show",
         }
     }
 }
@@ -475,6 +767,7 @@ impl fmt::Display for ReviewReason {
             Self::Start(problem) => problem.fmt(f),
             Self::Booking(category) => f.write_str(category.as_str()),
             Self::Assignment(reason) => f.write_str(reason.as_str()),
+            Self::SetAside => f.write_str("set_aside"),
         }
     }
 }
@@ -484,6 +777,21 @@ impl CancelReason {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Past => "past",
+            Self::AtCalcom => "cancelled_at_calcom",
+            Self::Erased => "erased",
+        }
+    }
+}
+
+impl DueCause {
+    /// The word for it in reports, logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NeverSent => "never_sent",
+            Self::MessageLost => "message_lost",
+            Self::AttemptDue => "attempt_due",
+            Self::LeaseRanOut => LEASE_RAN_OUT,
+            Self::NotAssigned => "not_assigned",
         }
     }
 }
@@ -556,7 +864,7 @@ mod tests {
     fn a_retry_waits_for_its_time() {
         let mut appointment = requested(3600);
         appointment.claim(LEASE, by(0)).unwrap();
-        appointment.retry_at(by(30).now, Category::RateLimited, by(1)).unwrap();
+        appointment.retry_at(by(30).now, Category::RateLimited, None, by(1)).unwrap();
         assert_eq!(appointment.claim(LEASE, by(29)), Err(NotClaimable::NotBefore(by(30).now)));
         assert_eq!(appointment.again_so_far(Category::RateLimited), 1);
         assert_eq!(appointment.again_so_far(Category::Unknown), 0);
@@ -587,16 +895,109 @@ mod tests {
     }
 
     #[test]
-    fn only_what_nobody_works_at_is_past() {
+    fn only_what_is_certainly_not_booked_is_past() {
         let mut appointment = requested(10);
         assert!(!appointment.is_past(by(10).now));
         assert!(appointment.is_past(by(11).now));
         appointment.claim(LEASE, by(5)).unwrap();
-        assert!(!appointment.is_past(by(11).now));
-        assert!(appointment.is_past(by(95).now));
-        appointment.book(booking(), "booked", by(11)).unwrap();
-        assert!(!appointment.is_past(by(5000).now));
-        assert!(appointment.cancel(CancelReason::Past, by(5000)).is_err());
+        assert!(!appointment.is_past(by(11).now), "a worker has it");
+        assert!(!appointment.is_past(by(95).now), "its worker may have booked it before it died");
+        appointment.retry_at(by(20).now, Category::CalcomUnavailable, Some(Doubt::Unanswered), by(11)).unwrap();
+        assert!(!appointment.is_past(by(95).now), "Cal.com may hold its booking");
+        appointment.claim(LEASE, by(96)).unwrap();
+        appointment.cancel_past(by(96)).unwrap();
+        assert!(matches!(appointment.state(), State::Cancelled { reason: CancelReason::Past }));
+    }
+
+    #[test]
+    fn whoever_takes_over_from_a_dead_worker_doubts_that_nothing_is_booked() {
+        let mut appointment = requested(3600);
+        appointment.claim(LEASE, by(0)).unwrap();
+        assert_eq!(appointment.doubt(), None);
+        appointment.claim(LEASE, by(90)).unwrap();
+        assert_eq!((appointment.doubt(), appointment.workers_lost()), (Some(Doubt::Unanswered), 1));
+        appointment.book(booking(), "found_again", by(91)).unwrap();
+        assert_eq!(appointment.doubt(), None);
+    }
+
+    #[test]
+    fn what_does_not_move_is_due_with_its_cause() {
+        let waits = Waits::default();
+        let due = |appointment: &Appointment| {
+            appointment.due(&waits).map(|due| ((due.at - by(0).now).num_seconds(), due.cause))
+        };
+        let mut appointment = requested(86_400);
+        assert_eq!(due(&appointment), Some((120, DueCause::NeverSent)));
+        appointment.claim(LEASE, by(5)).unwrap();
+        assert_eq!(due(&appointment), Some((95, DueCause::LeaseRanOut)));
+        appointment.retry_at(by(65).now, Category::RateLimited, None, by(5)).unwrap();
+        assert_eq!(due(&appointment), Some((185, DueCause::MessageLost)), "a message waits for this");
+        appointment.claim(LEASE, by(65)).unwrap();
+        appointment.retry_at(by(3665).now, Category::RateLimited, None, by(65)).unwrap();
+        assert_eq!(due(&appointment), Some((3665, DueCause::AttemptDue)), "no message can wait so long");
+        appointment.claim(LEASE, by(3665)).unwrap();
+        appointment.book(booking(), "booked", by(3700)).unwrap();
+        assert_eq!(due(&appointment), Some((3820, DueCause::NotAssigned)));
+        appointment.assign(anna(StrategyName::HostEmail), by(3701)).unwrap();
+        assert_eq!(due(&appointment), None);
+    }
+
+    #[test]
+    fn what_was_set_aside_goes_on_where_it_stopped_and_is_tried_anew() {
+        let mut appointment = requested(3600);
+        for n in 0..3 {
+            appointment.claim(LEASE, by(n)).unwrap();
+            appointment.retry_at(by(n).now, Category::Unknown, None, by(n)).unwrap();
+        }
+        appointment.claim(LEASE, by(5)).unwrap();
+        assert!(appointment.set_aside("panic".to_owned(), by(6)).is_err(), "a worker has it");
+        appointment.set_aside("panic".to_owned(), by(95)).unwrap();
+        assert_eq!(appointment.again_so_far(Category::Unknown), 3);
+        appointment.take_up_again(by(100)).unwrap();
+        assert_eq!(appointment.state().name(), StateName::Requested);
+        assert_eq!((appointment.again_so_far(Category::Unknown), appointment.workers_lost()), (0, 0));
+        assert_eq!(appointment.doubt(), Some(Doubt::Unanswered), "the dead worker may have booked it");
+        appointment.claim(LEASE, by(101)).unwrap();
+        appointment.book(booking(), "booked", by(102)).unwrap();
+        appointment.set_aside("panic".to_owned(), by(103)).unwrap();
+        appointment.take_up_again(by(104)).unwrap();
+        assert_eq!(appointment.state().name(), StateName::Booked);
+    }
+
+    #[test]
+    fn an_appointment_that_took_place_is_closed_and_one_that_did_not_is_told_apart() {
+        for (outcome, name) in [
+            (Outcome::Completed, StateName::Completed),
+            (Outcome::NoShow, StateName::NoShow),
+            (Outcome::CancelledAtCalcom, StateName::Cancelled),
+        ] {
+            let mut appointment = requested(3600);
+            assert!(appointment.close(outcome, by(0)).is_err());
+            appointment.claim(LEASE, by(1)).unwrap();
+            appointment.book(booking(), "booked", by(2)).unwrap();
+            appointment.assign(anna(StrategyName::HostEmail), by(3)).unwrap();
+            assert!(!appointment.is_over(by(3600).now) && appointment.is_over(by(3601).now));
+            appointment.close(outcome, by(7200)).unwrap();
+            assert_eq!(appointment.state().name(), name);
+            assert!(appointment.close(outcome, by(7201)).is_err());
+        }
+    }
+
+    #[test]
+    fn an_erased_customer_leaves_the_figures_as_they_were() {
+        let mut appointment = requested(3600);
+        appointment.claim(LEASE, by(1)).unwrap();
+        assert!(appointment.erase_customer(by(2)).is_err(), "a worker has it");
+        appointment.book(booking(), "booked", by(2)).unwrap();
+        appointment.assign(anna(StrategyName::HostEmail), by(3)).unwrap();
+        let (state, start) = (appointment.state().clone(), appointment.wish.start.clone());
+        appointment.erase_customer(by(4)).unwrap();
+        assert_eq!((appointment.state(), &appointment.wish.start), (&state, &start));
+        assert_eq!(appointment.wish.customer, Customer::default());
+
+        let mut unbooked = requested(3600);
+        unbooked.erase_customer(by(1)).unwrap();
+        assert!(matches!(unbooked.state(), State::Cancelled { reason: CancelReason::Erased }));
     }
 
     #[test]
@@ -618,31 +1019,84 @@ mod tests {
         Assign,
         LeaveUnassigned,
         LearnHosts,
-        Cancel,
+        WaitForHosts,
+        CancelPast,
+        CancelAsAtCalcom,
+        SetAside,
+        TakeUpAgain,
+        Close,
     }
 
     fn event() -> impl Strategy<Value = Event> {
         use Event::*;
-        proptest::sample::select(vec![Claim, Book, Retry, Repair, GiveUp, Assign, LeaveUnassigned, LearnHosts, Cancel])
+        proptest::sample::select(vec![
+            Claim,
+            Book,
+            Retry,
+            Repair,
+            GiveUp,
+            Assign,
+            LeaveUnassigned,
+            LearnHosts,
+            WaitForHosts,
+            CancelPast,
+            CancelAsAtCalcom,
+            SetAside,
+            TakeUpAgain,
+            Close,
+        ])
     }
 
     fn apply(appointment: &mut Appointment, event: &Event, by: Actor<'_>) -> bool {
         match event {
             Event::Claim => appointment.claim(LEASE, by).is_ok(),
             Event::Book => appointment.book(booking(), "booked", by).is_ok(),
-            Event::Retry => appointment.retry_at(by.now, Category::Unknown, by).is_ok(),
-            Event::Repair => appointment.repair_contact(by).is_ok(),
-            Event::GiveUp => appointment.give_up_booking(Category::Unknown, vec![], None, by).is_ok(),
+            Event::Retry => appointment.retry_at(by.now, Category::Unknown, None, by).is_ok(),
+            Event::Repair => appointment.repair_contact(ContactPart::Phone, by).is_ok(),
+            Event::GiveUp => appointment.give_up_booking(Category::Unknown, None, vec![], None, by).is_ok(),
             Event::Assign => appointment.assign(anna(StrategyName::HostEmail), by).is_ok(),
             Event::LeaveUnassigned => appointment.leave_unassigned(Unassigned::NoHostInBooking, by).is_ok(),
             Event::LearnHosts => {
                 appointment.learn_hosts(HostEvidence::None { because: NoHost::Unknown, asked_again: true }, by).is_ok()
             }
-            Event::Cancel => appointment.cancel(CancelReason::Past, by).is_ok(),
+            Event::WaitForHosts => appointment.wait_for_hosts(by.now, Category::CalcomUnavailable, by).is_ok(),
+            Event::CancelPast => appointment.cancel_past(by).is_ok(),
+            Event::CancelAsAtCalcom => appointment.cancel_as_at_calcom(by).is_ok(),
+            Event::SetAside => appointment.set_aside("it failed".to_owned(), by).is_ok(),
+            Event::TakeUpAgain => appointment.take_up_again(by).is_ok(),
+            Event::Close => appointment.close(Outcome::Completed, by).is_ok(),
         }
     }
 
     proptest! {
+        #[test]
+        fn whatever_happened_before_an_appointment_ends_in_exactly_one_final_state(
+            events in proptest::collection::vec((event(), 0_i64..200), 0..40),
+        ) {
+            let mut appointment = requested(1000);
+            let mut seconds = 0;
+            for (event, waited) in events {
+                seconds += waited;
+                apply(&mut appointment, &event, by(seconds));
+            }
+            // What the reconciler, the worker it wakes, and the cleanup do once everything else has come to rest.
+            let later = by(seconds + 100_000);
+            if appointment.claim(LEASE, later).is_ok() {
+                appointment.cancel_past(later).unwrap();
+            }
+            if appointment.is_past(later.now) {
+                appointment.cancel_past(later).unwrap();
+            } else if appointment.is_over(later.now) {
+                appointment.close(Outcome::Completed, later).unwrap();
+            }
+            let waits_for_a_person = matches!(appointment.state(), State::NeedsReview { booking: None, .. })
+                && appointment.doubt().is_some();
+            let is_final =
+                matches!(appointment.state().name(), StateName::Cancelled | StateName::Completed | StateName::NoShow);
+            prop_assert!(is_final || waits_for_a_person, "{:?}", appointment.state());
+            prop_assert_eq!(appointment.due(&Waits::default()), None);
+        }
+
         #[test]
         fn any_order_of_events_keeps_the_rules(events in proptest::collection::vec((event(), 0_i64..200), 0..40)) {
             let mut appointment = requested(1000);
@@ -656,8 +1110,13 @@ mod tests {
                 prop_assert_eq!(lines, usize::from(changed), "each change leaves one line");
                 let had_booking = before.booking().is_some();
                 prop_assert!(!had_booking || appointment.booking().is_some(), "a booking is never forgotten");
-                let is_final = matches!(before.state(), State::Assigned { .. } | State::Cancelled { .. });
-                prop_assert!(!(is_final && changed), "a final state never changes by itself");
+                let is_final = matches!(
+                    before.state().name(),
+                    StateName::Cancelled | StateName::Completed | StateName::NoShow
+                );
+                prop_assert!(!(is_final && changed), "a final state never changes");
+                let is_assigned = before.state().name() == StateName::Assigned;
+                prop_assert!(!is_assigned || !changed || matches!(event, Event::Close), "an assigned one is only closed");
             }
         }
     }

@@ -1,11 +1,14 @@
 //! How a customer can be reached, read from what a voice agent wrote down.
 
-use std::str::FromStr;
+use std::{collections::BTreeSet, str::FromStr};
 
 use email_address::EmailAddress;
 use serde::{Deserialize, Serialize};
 
-use crate::{ids::AppointmentId, personal::Personal};
+use crate::{
+    ids::{AppointmentId, CustomerId, TenantId},
+    personal::Personal,
+};
 
 /// The customer as the call described them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +25,38 @@ pub struct Customer {
     /// What was written where an email belongs, if it isn't one. It is kept for a person to read and never guessed at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email_as_spoken: Option<Personal<String>>,
+}
+
+/// A part of a contact that Cal.com may refuse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ContactPart {
+    /// The phone number.
+    Phone,
+    /// The email.
+    Email,
+}
+
+impl Customer {
+    /// By which this customer is known again: the number, then the email, as far as they are there.
+    pub fn ids(&self, tenant: &TenantId) -> Vec<CustomerId> {
+        let by_phone = self.phone.iter().map(|phone| CustomerId::of_phone(tenant, phone.reveal()));
+        by_phone.chain(self.email.iter().map(|email| CustomerId::of_email(tenant, email.reveal()))).collect()
+    }
+
+    /// Whether two customers with one contact may be one person: either gave no name, or all the words of one name are
+    /// among those of the other. A family shares its number and its last name, and yet each of them wants to come.
+    pub fn may_be(&self, other: &Self) -> bool {
+        let (ours, theirs) = (self.name_words(), other.name_words());
+        ours.is_subset(&theirs) || theirs.is_subset(&ours)
+    }
+
+    fn name_words(&self) -> BTreeSet<String> {
+        const TITLES: [&str; 8] = ["frau", "herr", "herrn", "dr", "prof", "mr", "mrs", "ms"];
+        let name = self.name.as_ref().map(|name| name.reveal().to_lowercase()).unwrap_or_default();
+        let words = name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        words.filter(|word| !TITLES.contains(word)).map(str::to_owned).collect()
+    }
 }
 
 /// Reads a phone number in national or international form and answers it in E.164 form.
@@ -69,6 +104,22 @@ mod tests {
     fn hidden_callers_have_no_number() {
         for text in ["", "anonymous", "Anonymous", "anonymous_1732460000_ab12", "unknown", "+49", "12", "+1 555"] {
             assert_eq!(phone(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn one_contact_is_one_person_unless_the_names_differ() {
+        let called = |name: &str| Customer {
+            name: (!name.is_empty()).then(|| Personal::new(name.to_owned())),
+            ..Customer::default()
+        };
+        for (one, other) in
+            [("Sabine Müller", "Frau Müller"), ("", "Max"), ("erika BEISPIEL", "Beispiel, Erika"), ("", "")]
+        {
+            assert!(called(one).may_be(&called(other)) && called(other).may_be(&called(one)), "{one} {other}");
+        }
+        for (one, other) in [("Erika Beispiel", "Max Beispiel"), ("Anna", "Ben")] {
+            assert!(!called(one).may_be(&called(other)), "{one} {other}");
         }
     }
 

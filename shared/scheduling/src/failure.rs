@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::appointment::CancelReason;
+use crate::{appointment::CancelReason, waits::Waits};
 
 /// Why a booking failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -51,7 +51,9 @@ impl Category {
 
 /// What is known when an attempt has failed.
 #[derive(Debug, Clone, Copy)]
-pub struct Circumstances {
+pub struct Circumstances<'a> {
+    /// How long things wait.
+    pub waits: &'a Waits,
     /// Now.
     pub now: DateTime<Utc>,
     /// When the appointment starts.
@@ -62,6 +64,8 @@ pub struct Circumstances {
     pub again_so_far: u32,
     /// Whether it was already sent with a repaired contact.
     pub contact_repaired: bool,
+    /// Whether a request to book was sent whose answer never came: Cal.com may still be at it.
+    pub may_be_booked: bool,
     /// How long Cal.com asked to wait.
     pub retry_after: Option<TimeDelta>,
     /// In `0.0..1.0`: where in the range of delays this one lies, so that retries don't come all at once.
@@ -83,51 +87,62 @@ pub enum Decision {
         /// When.
         at: DateTime<Utc>,
     },
-    /// It is tried again at once without the phone number and with an email of our own where there is none.
+    /// It is tried again at once without the part of the contact that Cal.com refuses.
     AgainWithRepairedContact,
+    /// The key is refused: nothing of the tenant's is tried before `until`, and then one appointment first.
+    Pause {
+        /// Until when.
+        until: DateTime<Utc>,
+    },
 }
 
-/// How long an appointment is tried again for, counted from its first attempt.
-pub const TRIED_FOR: TimeDelta = TimeDelta::hours(24);
 /// How often something unknown is tried again.
 pub const UNKNOWN_TRIES: u32 = 3;
-
-const FIRST_DELAY: TimeDelta = TimeDelta::seconds(10);
-const LONGEST_DELAY: TimeDelta = TimeDelta::minutes(15);
-const CREDENTIALS_DELAY: TimeDelta = TimeDelta::minutes(15);
-const RATE_LIMIT_DELAY: TimeDelta = TimeDelta::seconds(30);
+/// How many times as long as an appointment is tried a booking is looked for that Cal.com may hold.
+const LOOKED_FOR_LONGER: i32 = 3;
 
 /// What happens after an attempt that failed with `category`.
-pub fn decide(category: Category, after: &Circumstances) -> Decision {
+pub fn decide(category: Category, after: &Circumstances<'_>) -> Decision {
     let review = Decision::Review { propose: false };
+    let asked_for = after.retry_after.unwrap_or(TimeDelta::zero());
     match category {
         Category::Past => Decision::Cancel(CancelReason::Past),
         Category::HostConflict | Category::OutsideWindow => Decision::Review { propose: true },
         Category::InvalidContact if !after.contact_repaired => Decision::AgainWithRepairedContact,
         Category::InvalidContact | Category::NoEventType | Category::BookerLimit => review,
-        Category::RateLimited => after.again_in(after.retry_after.unwrap_or(RATE_LIMIT_DELAY)),
-        Category::CalcomUnavailable => {
-            after.again_in(after.growing_delay().max(after.retry_after.unwrap_or(TimeDelta::zero())))
+        Category::RateLimited if after.retry_after.is_none() => {
+            after.again_in(after.growing_delay().max(after.waits.rate_limit))
         }
-        Category::Credentials => after.again_in(CREDENTIALS_DELAY),
+        Category::RateLimited | Category::CalcomUnavailable => after.again_in(after.growing_delay().max(asked_for)),
+        Category::Credentials => Decision::Pause { until: after.now + after.spread_out(after.waits.pause) },
         Category::Unknown if after.again_so_far < UNKNOWN_TRIES => after.again_in(after.growing_delay()),
         Category::Unknown => review,
     }
 }
 
-impl Circumstances {
+impl Circumstances<'_> {
     /// 10 s, 20 s, 40 s and so on up to 15 min, each stretched by up to half.
     fn growing_delay(&self) -> TimeDelta {
-        let doubled = FIRST_DELAY * 2_i32.pow(self.again_so_far.min(10));
-        stretched(doubled.min(LONGEST_DELAY), self.spread / 2.0)
+        let doubled = self.waits.first_retry * 2_i32.pow(self.again_so_far.min(10));
+        stretched(doubled.min(self.waits.longest_retry), self.spread / 2.0)
     }
 
+    /// Again after `delay`, but never past the start, or for longer than a day. Where Cal.com may hold a booking, it is
+    /// asked for it all the same, for some days more, once it can no longer be about to make it.
     fn again_in(&self, delay: TimeDelta) -> Decision {
-        let at = self.now + stretched(delay.max(TimeDelta::seconds(1)), self.spread / 10.0);
-        if at >= self.start || at > self.first_attempt + TRIED_FOR {
+        let at = self.now + self.spread_out(delay.max(TimeDelta::seconds(1)));
+        let looked_for_until = self.first_attempt + self.waits.tried_for * LOOKED_FOR_LONGER;
+        if self.may_be_booked && at <= looked_for_until {
+            return Decision::Again { at: at.max(self.now + self.waits.late_booking) };
+        }
+        if at >= self.start || at > self.first_attempt + self.waits.tried_for {
             return Decision::Review { propose: false };
         }
         Decision::Again { at }
+    }
+
+    fn spread_out(&self, delay: TimeDelta) -> TimeDelta {
+        stretched(delay, self.spread / 10.0)
     }
 }
 
@@ -141,22 +156,26 @@ mod tests {
 
     use super::*;
 
-    fn after(again_so_far: u32) -> Circumstances {
+    static WAITS: std::sync::LazyLock<Waits> = std::sync::LazyLock::new(Waits::default);
+
+    fn after(again_so_far: u32) -> Circumstances<'static> {
         let now = "2026-12-01T08:00:00Z".parse().unwrap();
         Circumstances {
+            waits: &WAITS,
             now,
             start: now + TimeDelta::days(3),
             first_attempt: now,
             again_so_far,
             contact_repaired: false,
+            may_be_booked: false,
             retry_after: None,
             spread: 0.0,
         }
     }
 
-    fn seconds(decision: Decision, after: &Circumstances) -> Option<i64> {
+    fn seconds(decision: Decision, after: &Circumstances<'_>) -> Option<i64> {
         match decision {
-            Decision::Again { at } => Some((at - after.now).num_seconds()),
+            Decision::Again { at } | Decision::Pause { until: at } => Some((at - after.now).num_seconds()),
             _ => None,
         }
     }
@@ -173,6 +192,30 @@ mod tests {
         let asked = Circumstances { retry_after: Some(TimeDelta::seconds(77)), ..after(0) };
         assert_eq!(seconds(decide(Category::RateLimited, &asked), &asked), Some(77));
         assert_eq!(seconds(decide(Category::CalcomUnavailable, &asked), &asked), Some(77));
+        assert_eq!(seconds(decide(Category::RateLimited, &after(0)), &after(0)), Some(30));
+    }
+
+    #[test]
+    fn a_wait_of_nothing_does_not_have_cal_com_asked_every_second() {
+        let delays: Vec<_> = (0..4)
+            .map(|n| Circumstances { retry_after: Some(TimeDelta::zero()), ..after(n) })
+            .map(|asked| seconds(decide(Category::RateLimited, &asked), &asked).unwrap())
+            .collect();
+        assert_eq!(delays, [10, 20, 40, 80]);
+    }
+
+    #[test]
+    fn what_may_be_booked_is_looked_for_even_when_its_time_is_up() {
+        let late = Circumstances { start: after(0).now, may_be_booked: true, ..after(0) };
+        assert_eq!(seconds(decide(Category::CalcomUnavailable, &late), &late), Some(90));
+        let sure = Circumstances { may_be_booked: false, ..late };
+        assert_eq!(decide(Category::CalcomUnavailable, &sure), Decision::Review { propose: false });
+    }
+
+    #[test]
+    fn a_refused_key_pauses_its_tenant_and_gives_up_no_appointment() {
+        let late = Circumstances { start: after(0).now + TimeDelta::seconds(1), ..after(90) };
+        assert_eq!(seconds(decide(Category::Credentials, &late), &late), Some(300));
     }
 
     #[test]
@@ -192,7 +235,7 @@ mod tests {
         #[test]
         fn nothing_is_tried_past_its_start_or_for_more_than_a_day(
             again_so_far in 0_u32..1000, waited in 0_i64..100_000, until_start in -1000_i64..200_000,
-            retry_after in proptest::option::of(0_i64..1_000_000), spread in 0.0..1.0_f64, which in 0_usize..4,
+            retry_after in proptest::option::of(0_i64..1_000_000), spread in 0.0..1.0_f64, which in 0_usize..3,
         ) {
             let base = after(again_so_far);
             let circumstances = Circumstances {
@@ -202,12 +245,11 @@ mod tests {
                 spread,
                 ..base
             };
-            let category =
-                [Category::RateLimited, Category::CalcomUnavailable, Category::Credentials, Category::Unknown][which];
+            let category = [Category::RateLimited, Category::CalcomUnavailable, Category::Unknown][which];
             if let Decision::Again { at } = decide(category, &circumstances) {
                 prop_assert!(at > circumstances.now);
                 prop_assert!(at < circumstances.start);
-                prop_assert!(at <= circumstances.first_attempt + TRIED_FOR);
+                prop_assert!(at <= circumstances.first_attempt + WAITS.tried_for);
             }
         }
     }

@@ -79,6 +79,10 @@ text_id! {
     /// Names a key in the secrets: a Retell account, or a Cal.com account.
     AccountName
 }
+text_id! {
+    /// A customer, by one way to reach them. It tells neither the number nor the email. See [`CustomerId::of_phone`].
+    CustomerId
+}
 number_id! {
     /// A host, as Cal.com names its person (`hosts[].id`).
     HostId
@@ -105,6 +109,23 @@ impl AppointmentId {
     }
 }
 
+impl CustomerId {
+    /// The customer of a tenant who is reached by this number, in E.164 form.
+    pub fn of_phone(tenant: &TenantId, number: &str) -> Self {
+        Self::of(tenant, "phone", number)
+    }
+
+    /// The customer of a tenant who is reached by this email, in whatever case it is written.
+    pub fn of_email(tenant: &TenantId, email: &str) -> Self {
+        Self::of(tenant, "email", &email.to_lowercase())
+    }
+
+    fn of(tenant: &TenantId, way: &str, contact: &str) -> Self {
+        let name = format!("frontdesk/{tenant}/{way}/{contact}");
+        Self(Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()).to_string())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,6 +136,16 @@ mod tests {
         let here = AppointmentId::of_call(&TenantId::new("a"), &call);
         assert_eq!(here, AppointmentId::of_call(&TenantId::new("a"), &call));
         assert_ne!(here, AppointmentId::of_call(&TenantId::new("b"), &call));
+    }
+
+    #[test]
+    fn a_customer_is_known_again_within_one_tenant_and_told_to_nobody() {
+        let (here, there) = (TenantId::new("a"), TenantId::new("b"));
+        let id = CustomerId::of_email(&here, "Max@web.example");
+        assert_eq!(id, CustomerId::of_email(&here, "max@WEB.example"));
+        assert_ne!(id, CustomerId::of_email(&there, "max@web.example"));
+        assert_ne!(CustomerId::of_phone(&here, "+4930901820"), CustomerId::of_phone(&here, "+4930901821"));
+        assert!(!id.as_str().contains("max"));
     }
 
     #[test]

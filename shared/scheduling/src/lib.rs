@@ -14,6 +14,7 @@
 //! | [`personal`] | values that never reach a log |
 //! | [`start_time`] | from spoken times to instants, clock changes included |
 //! | [`tenant`] | one business: staff, services, where its calls come from |
+//! | [`waits`] | every lease, time-out and delay |
 //! | [`wish`] | what the caller asked for, read out of a call |
 
 pub mod appointment;
@@ -25,4 +26,5 @@ pub mod ids;
 pub mod personal;
 pub mod start_time;
 pub mod tenant;
+pub mod waits;
 pub mod wish;

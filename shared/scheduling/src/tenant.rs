@@ -311,6 +311,10 @@ impl Tenant {
                 format!("retell.numbers[{at}]"),
                 "write the number in E.164 form, such as +4930901820",
             );
+            found.first(number, "retell", at, "numbers");
+        }
+        for (at, agent) in self.retell.agent_ids.iter().enumerate() {
+            found.first(agent, "retell", at, "agent_ids");
         }
         self.staff_problems(&mut found);
         self.service_problems(&mut found);

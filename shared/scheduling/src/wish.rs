@@ -42,7 +42,7 @@ impl Wish {
     pub fn of_call(call: &impl CallFields, tenant: &Tenant) -> Option<Self> {
         let fields = &tenant.fields;
         let first = |keys: &[String]| keys.iter().find_map(|key| call.text(key));
-        let wanted = first(&fields.wanted).map(|answer| is_yes(&answer));
+        let wanted = first(&fields.wanted).and_then(|answer| yes_or_no(&answer));
         let service = first(&fields.service);
         let start = match first(&fields.start) {
             Some(text) => start_time::read_start(Some(&text), tenant.time_zone),
@@ -75,8 +75,22 @@ impl Wish {
     }
 }
 
-fn is_yes(answer: &str) -> bool {
-    matches!(answer.trim().to_lowercase().as_str(), "true" | "yes" | "ja" | "1")
+impl Wish {
+    /// What is wished for, start and service, in a form that can be compared. `None` where either is not known.
+    pub fn what(&self, tenant: &Tenant) -> Option<String> {
+        let (start, spoken) = (self.start.at()?, self.service.as_deref()?);
+        let service = tenant.service_called(spoken)?;
+        Some(format!("{}#{}", start.format("%Y-%m-%dT%H:%MZ"), service.id))
+    }
+}
+
+/// A plain yes or no. Anything else decides nothing: an appointment must not be lost to a word that nobody foresaw.
+fn yes_or_no(answer: &str) -> Option<bool> {
+    match answer.trim().trim_end_matches(['.', '!']).to_lowercase().as_str() {
+        "true" | "yes" | "ja" | "1" => Some(true),
+        "false" | "no" | "nein" | "0" => Some(false),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -113,8 +127,16 @@ mod tests {
     #[test]
     fn the_agents_no_outweighs_the_fields_and_its_yes_does_too() {
         assert_eq!(wish([("appointment_requested", "false"), ("service", "cut"), ("date", "2026-12-01")], None), None);
-        let asked = wish([("appointment_requested", "true")], None).unwrap();
+        let asked = wish([("appointment_requested", "Ja.")], None).unwrap();
         assert_eq!(asked.start, WishedStart::Unusable { problem: StartProblem::Missing, spoken: None });
+    }
+
+    #[test]
+    fn a_word_that_is_neither_yes_nor_no_loses_no_appointment() {
+        for word in ["gewünscht", "Haarschnitt am Montag", "y", "vielleicht"] {
+            assert!(wish([("appointment_requested", word), ("service", "cut")], None).is_some(), "{word}");
+            assert_eq!(wish([("appointment_requested", word), ("notes", "opening hours")], None), None, "{word}");
+        }
     }
 
     #[test]

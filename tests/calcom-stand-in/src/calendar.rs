@@ -1,6 +1,6 @@
 //! What the stand-in knows: event types, hosts, bookings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Datelike, NaiveTime, SecondsFormat, TimeDelta, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     StandIn,
-    faults::{Fault, RequestKind},
+    faults::{Fault, RequestKind, Sky},
 };
 
 /// A bookable service.
@@ -31,6 +31,9 @@ pub struct EventType {
     /// When it closes.
     #[serde(default = "eighteen")]
     pub closes: u32,
+    /// How long Cal.com thinks between its check and its insert, in milliseconds.
+    #[serde(default = "thirty")]
+    pub thinks_for: u64,
     /// Whether Sundays are free as well.
     #[serde(default)]
     pub sundays: bool,
@@ -75,6 +78,10 @@ fn eighteen() -> u32 {
     18
 }
 
+fn thirty() -> u64 {
+    30
+}
+
 /// A booking.
 #[derive(Debug, Clone)]
 pub(crate) struct Made {
@@ -88,6 +95,7 @@ pub(crate) struct Made {
     pub(crate) attendee: Value,
     pub(crate) metadata: Value,
     pub(crate) made_at: DateTime<Utc>,
+    pub(crate) attendee_absent: bool,
 }
 
 /// All that the stand-in knows.
@@ -95,6 +103,9 @@ pub(crate) struct Made {
 pub struct Calendar {
     pub(crate) event_types: BTreeMap<u64, EventType>,
     pub(crate) bookings: Vec<Made>,
+    /// Which of the bookings each host has.
+    of_host: HashMap<u64, Vec<usize>>,
+    pub(crate) weather: Option<Sky>,
     pub(crate) faults: Vec<(u64, Fault)>,
     pub(crate) requests: BTreeMap<(u64, RequestKind), u32>,
 }
@@ -113,8 +124,8 @@ impl Calendar {
         let end = start + length(event_type);
         let stands = |made: &&Made| made.status != "cancelled";
         let of = |host: &BookedHost| {
-            let id = host.id;
-            self.bookings.iter().filter(stands).filter(move |made| made.host.id == id)
+            let numbers = self.of_host.get(&host.id).into_iter().flatten();
+            numbers.map(|&number| &self.bookings[number]).filter(stands)
         };
         let is_free = |host: &&BookedHost| !of(host).any(|made| made.start < end && start < made.end);
         let mut free: Vec<BookedHost> = event_type.hosts.iter().filter(is_free).cloned().collect();
@@ -124,6 +135,7 @@ impl Calendar {
 
     pub(crate) fn make(&mut self, made: Made) -> Value {
         let answer = self.shown(&made, RequestKind::Book);
+        self.of_host.entry(made.host.id).or_default().push(self.bookings.len());
         self.bookings.push(made);
         answer
     }
@@ -149,11 +161,13 @@ impl Calendar {
             }
             HostForm::Empty => json!([]),
         };
+        let mut attendee = made.attendee.clone();
+        attendee["absent"] = json!(made.attendee_absent);
         json!({
             "id": made.number, "uid": made.uid, "title": "Termin", "status": made.status, "hosts": hosts,
             "start": iso(made.start), "end": iso(made.end), "duration": (made.end - made.start).num_minutes(),
             "eventTypeId": made.event_type, "eventType": {"id": made.event_type, "slug": "termin"},
-            "attendees": [made.attendee], "bookingFieldsResponses": {}, "metadata": made.metadata,
+            "attendees": [attendee], "bookingFieldsResponses": {}, "metadata": made.metadata,
             "createdAt": iso(made.made_at), "updatedAt": iso(made.made_at),
         })
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use fastrand::Rng;
 use serde::{Deserialize, Serialize};
 
 /// A kind of request.
@@ -48,6 +49,13 @@ pub enum FaultKind {
         #[serde(default)]
         headers: BTreeMap<String, String>,
     },
+    /// The request is answered with this very text, and nothing is done.
+    Body {
+        /// The status.
+        status: u16,
+        /// The whole body.
+        text: String,
+    },
     /// What is asked for is done, and the answer is a 502.
     AnswerLost,
     /// What is asked for is done after this many milliseconds.
@@ -55,4 +63,64 @@ pub enum FaultKind {
         /// How long it takes.
         milliseconds: u64,
     },
+}
+
+/// Faults that come by chance, in a sequence that depends on the seed alone.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Weather {
+    /// Where the sequence begins.
+    pub seed: u64,
+    /// The share of requests that are answered 500, half of them after a booking was made.
+    pub unavailable: f64,
+    /// The share that is answered 429.
+    pub rate_limited: f64,
+    /// The share of bookings that are made while the connection is cut.
+    pub answer_lost: f64,
+    /// The share of bookings that are made late.
+    pub slow: f64,
+    /// How late, in milliseconds.
+    pub slow_by: u64,
+}
+
+/// A weather under way.
+pub(crate) struct Sky {
+    weather: Weather,
+    dice: Rng,
+}
+
+impl From<Weather> for Sky {
+    fn from(weather: Weather) -> Self {
+        Self { dice: Rng::with_seed(weather.seed), weather }
+    }
+}
+
+impl Sky {
+    /// What goes wrong with the next request of this kind.
+    pub(crate) fn next(&mut self, request: RequestKind) -> Option<FaultKind> {
+        let (chance, weather) = (self.dice.f64(), &self.weather);
+        let books = request == RequestKind::Book;
+        let shares = [
+            (
+                weather.unavailable / 2.0,
+                FaultKind::Refused { status: 500, message: "boom".to_owned(), headers: BTreeMap::new() },
+            ),
+            (weather.unavailable / 2.0, FaultKind::AnswerLost),
+            (
+                weather.rate_limited,
+                FaultKind::Refused {
+                    status: 429,
+                    message: "Too many requests".to_owned(),
+                    headers: BTreeMap::from([("retry-after".to_owned(), "1".to_owned())]),
+                },
+            ),
+            (if books { weather.answer_lost } else { 0.0 }, FaultKind::AnswerLost),
+            (if books { weather.slow } else { 0.0 }, FaultKind::Slow { milliseconds: weather.slow_by }),
+        ];
+        let mut below = 0.0;
+        shares.into_iter().find_map(|(share, kind)| {
+            below += share;
+            (chance < below).then_some(kind)
+        })
+    }
 }

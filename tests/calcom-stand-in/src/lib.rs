@@ -13,11 +13,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::{
     Router,
+    extract::DefaultBodyLimit,
     routing::{get, post, put},
 };
 
 pub use calendar::{BookedHost, Calendar, EventType, HostForm};
-pub use faults::{Fault, FaultKind, RequestKind};
+pub use faults::{Fault, FaultKind, RequestKind, Weather};
 
 /// The stand-in's memory.
 #[derive(Clone, Default)]
@@ -31,6 +32,9 @@ impl StandIn {
     }
 }
 
+/// A fault may hold an answer of some megabytes.
+const LARGEST_BODY: usize = 16 * 1024 * 1024;
+
 /// Every path that it answers.
 pub fn router(stand_in: StandIn) -> Router {
     Router::new()
@@ -43,5 +47,9 @@ pub fn router(stand_in: StandIn) -> Router {
         .route("/_stand-in/event-types/{id}/faults", post(requests::order_fault))
         .route("/_stand-in/event-types/{id}/bookings", get(requests::bookings_of))
         .route("/_stand-in/event-types/{id}/requests", get(requests::requests_of))
+        .route("/_stand-in/bookings", get(requests::all_bookings))
+        .route("/_stand-in/bookings/{uid}/absent", post(requests::note_absent))
+        .route("/_stand-in/weather", put(requests::put_weather))
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .with_state(stand_in)
 }

@@ -16,11 +16,8 @@ use serde_json::{Value, json};
 use crate::{
     StandIn,
     calendar::{EventType, Made, is_open, length, new_uid},
-    faults::{Fault, FaultKind, RequestKind},
+    faults::{Fault, FaultKind, RequestKind, Weather},
 };
-
-/// How long Cal.com thinks between its check and its insert.
-const BETWEEN_CHECK_AND_INSERT: Duration = Duration::from_millis(30);
 
 type Answer = Result<Response, Refusal>;
 
@@ -33,7 +30,13 @@ impl IntoResponse for Refusal {
     }
 }
 
+/// Goes on when whoever asked has gone: Cal.com books then, too.
 pub(crate) async fn book(State(stand_in): State<StandIn>, headers: HeaderMap, body: Bytes) -> Answer {
+    let booked = tokio::spawn(book_for_whoever_asked(stand_in, headers, body)).await;
+    booked.unwrap_or_else(|_| Err(refused(StatusCode::INTERNAL_SERVER_ERROR, "the stand-in is broken")))
+}
+
+async fn book_for_whoever_asked(stand_in: StandIn, headers: HeaderMap, body: Bytes) -> Answer {
     allowed(&headers, &["2024-08-13", "2026-02-25"])?;
     let asked: Value = serde_json::from_slice(&body).map_err(|_| bad_request("Unexpected token in JSON"))?;
     let id = asked["eventTypeId"].as_u64().ok_or_else(|| bad_request("eventTypeId must be an integer number"))?;
@@ -52,7 +55,7 @@ pub(crate) async fn book(State(stand_in): State<StandIn>, headers: HeaderMap, bo
     }
     let free = stand_in.calendar().free_hosts(&event_type, start);
     let host = free.into_iter().next().ok_or_else(|| bad_request(conflict(&event_type)))?;
-    tokio::time::sleep(BETWEEN_CHECK_AND_INSERT).await;
+    tokio::time::sleep(Duration::from_millis(event_type.thinks_for)).await;
     let mut calendar = stand_in.calendar();
     let made = Made {
         number: 8000 + calendar.bookings.len() as u64,
@@ -65,6 +68,7 @@ pub(crate) async fn book(State(stand_in): State<StandIn>, headers: HeaderMap, bo
         attendee,
         metadata,
         made_at: Utc::now(),
+        attendee_absent: false,
     };
     let answer = calendar.make(made);
     after.or_answer(StatusCode::CREATED, answer)
@@ -103,12 +107,9 @@ pub(crate) async fn list(
         .filter_map(|key| query.get(*key))
         .flat_map(|ids| ids.split(',').filter_map(|id| id.parse().ok()))
         .collect();
-    let after = match ids.first() {
-        Some(id) => meet_fault(&stand_in, *id, RequestKind::List).await?,
-        None => After::Nothing,
-    };
+    let after = meet_fault(&stand_in, ids.first().copied().unwrap_or_default(), RequestKind::List).await?;
     let bound = |key: &str| query.get(key).and_then(|text| text.parse::<DateTime<Utc>>().ok());
-    let (after_start, before_end) = (bound("afterStart"), bound("beforeEnd"));
+    let (after_start, before_end, after_created) = (bound("afterStart"), bound("beforeEnd"), bound("afterCreatedAt"));
     let page = |key: &str, default: usize| query.get(key).and_then(|text| text.parse().ok()).unwrap_or(default);
     let (take, skip) = (page("take", 100), page("skip", 0));
     if !(1..=250).contains(&take) {
@@ -117,7 +118,8 @@ pub(crate) async fn list(
     let calendar = stand_in.calendar();
     let fits = |made: &&Made| {
         (ids.is_empty() || ids.contains(&made.event_type))
-            && after_start.is_none_or(|bound| made.start >= bound)
+            && after_start.is_none_or(|bound| made.start > bound)
+            && after_created.is_none_or(|bound| made.made_at > bound)
             && before_end.is_none_or(|bound| made.end <= bound)
             && query.get("attendeeEmail").is_none_or(|email| made.attendee["email"] == json!(email))
     };
@@ -157,7 +159,7 @@ pub(crate) async fn reschedule(
         let lasted = made.end - made.start;
         let next = Made { uid: new_uid(), start, end: start + lasted, status: "accepted", ..made.clone() };
         let uid = next.uid.clone();
-        calendar.bookings.push(next);
+        calendar.make(next);
         uid
     };
     about_booking(stand_in, &headers, &replacement, RequestKind::Reschedule, |_| {}).await
@@ -203,6 +205,34 @@ pub(crate) async fn bookings_of(State(stand_in): State<StandIn>, Path(id): Path<
     let calendar = stand_in.calendar();
     let of_it = calendar.bookings.iter().filter(|made| made.event_type == id && made.status != "cancelled");
     Json(of_it.map(|made| calendar.shown(made, RequestKind::Get)).collect())
+}
+
+/// Every booking that stands, of whatever event type.
+pub(crate) async fn all_bookings(State(stand_in): State<StandIn>) -> Json<Vec<Value>> {
+    let calendar = stand_in.calendar();
+    let standing = calendar.bookings.iter().filter(|made| made.status != "cancelled");
+    let told = |made: &Made| {
+        json!({"uid": made.uid, "host": made.host.id, "start": made.start, "end": made.end, "metadata": made.metadata,
+               "attendee": made.attendee})
+    };
+    Json(standing.map(told).collect())
+}
+
+/// Notes that a booking's attendee did not come.
+pub(crate) async fn note_absent(State(stand_in): State<StandIn>, Path(uid): Path<String>) -> StatusCode {
+    match stand_in.calendar().find(&uid) {
+        Some(made) => {
+            made.attendee_absent = true;
+            StatusCode::NO_CONTENT
+        }
+        None => StatusCode::NOT_FOUND,
+    }
+}
+
+/// Has faults come by chance from now on.
+pub(crate) async fn put_weather(State(stand_in): State<StandIn>, Json(weather): Json<Weather>) -> StatusCode {
+    stand_in.calendar().weather = Some(weather.into());
+    StatusCode::NO_CONTENT
 }
 
 pub(crate) async fn requests_of(State(stand_in): State<StandIn>, Path(id): Path<u64>) -> Json<Value> {
@@ -259,10 +289,11 @@ async fn meet_fault(stand_in: &StandIn, event_type: u64, request: RequestKind) -
             .faults
             .iter_mut()
             .find(|(of, fault)| *of == event_type && fault.request == request && fault.times > 0);
-        ordered.map(|(_, fault)| {
+        let ordered = ordered.map(|(_, fault)| {
             fault.times -= 1;
             fault.kind.clone()
-        })
+        });
+        ordered.or_else(|| calendar.weather.as_mut()?.next(request))
     };
     match fault {
         None => Ok(After::Nothing),
@@ -270,6 +301,10 @@ async fn meet_fault(stand_in: &StandIn, event_type: u64, request: RequestKind) -
         Some(FaultKind::Slow { milliseconds }) => {
             tokio::time::sleep(Duration::from_millis(milliseconds)).await;
             Ok(After::Nothing)
+        }
+        Some(FaultKind::Body { status, text }) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            Err(Refusal(Box::new((status, text).into_response())))
         }
         Some(FaultKind::Refused { status, message, headers }) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -11,5 +11,5 @@ pub use stack::{Stack, WebhookAnswer, eventually, variable};
 
 /// Stands in every name, email, note and transcript that the tests send.
 pub const MARK: &str = "Zwiebelkuchen";
-/// The phone number that the tests' customers have.
+/// How the phone numbers of the tests' customers begin.
 pub const MARKED_PHONE: &str = "+4930901877";

@@ -2,15 +2,19 @@
 
 use chrono::{DateTime, Datelike, Days, NaiveTime, TimeZone, Utc, Weekday};
 use chrono_tz::Europe::Berlin;
+use platform::store::{Along, Asked, CallEvent, Pointers};
 use scheduling::{
-    appointment::Appointment,
-    ids::{AppointmentId, CallId, TenantId},
+    appointment::{Actor, Appointment},
+    contact::Customer,
+    ids::{AppointmentId, BookingUid, CallId, TenantId},
+    start_time::WishedStart,
     tenant::Tenant,
+    wish::Wish,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::{MARK, MARKED_PHONE, Stack, stack::WebhookAnswer};
+use crate::{MARK, MARKED_PHONE, Stack, stack::WebhookAnswer, variable};
 
 /// A salon that takes part in one test.
 ///
@@ -31,6 +35,8 @@ pub struct SalonForm {
     pub hosts: Option<Vec<(u64, String)>>,
     /// Fields of the round-robin event type, such as `host_when_booked`.
     pub event_type: Value,
+    /// The Cal.com account. Usually `local`.
+    pub account: Option<&'static str>,
 }
 
 /// A call that a test makes.
@@ -57,7 +63,7 @@ impl Salon {
         let tenant: Tenant = serde_json::from_value(json!({
             "id": salon.tenant, "name": "Salon", "time_zone": "Europe/Berlin",
             "retell": {"account": "main", "agent_ids": [salon.agent()]},
-            "calcom": {"account": "local", "placeholder_email_domain": domain},
+            "calcom": {"account": form.account.unwrap_or("local"), "placeholder_email_domain": domain},
             "staff": [
                 {"id": "anna", "name": "Anna Berg", "emails": [format!("anna@{domain}")]},
                 {"id": "ben", "name": "Ben Tal", "emails": [format!("Ben@{domain}")]},
@@ -100,19 +106,21 @@ impl Salon {
         format!("{name}@{}", self.domain())
     }
 
-    /// A call that asks for these fields, with all of the customer's data marked.
+    /// A call of a customer of its own that asks for these fields, with all of the customer's data marked.
     pub fn call(&self, fields: Value) -> Call {
-        let id = CallId::new(format!("call_{}", Uuid::new_v4().simple()));
+        let unique = Uuid::new_v4().simple().to_string();
+        let id = CallId::new(format!("call_{unique}"));
+        let phone = format!("{MARKED_PHONE}{:02}", Uuid::new_v4().as_u128() % 100);
         let mut asked = json!({
-            "customer_name": format!("{MARK} Beispiel"), "customer_email": format!("{MARK}@beispiel.example"),
-            "customer_phone": MARKED_PHONE, "notes": format!("mag {MARK}"),
+            "customer_name": format!("{MARK} {unique}"), "customer_email": format!("{MARK}-{unique}@beispiel.example"),
+            "customer_phone": phone, "notes": format!("mag {MARK}"),
         });
         for (key, value) in fields.as_object().unwrap() {
             asked[key] = value.clone();
         }
         let body = json!({"event": "call_analyzed", "call": {
             "call_type": "phone_call", "call_id": id, "agent_id": self.agent(), "direction": "inbound",
-            "from_number": MARKED_PHONE, "to_number": "+4930901820", "transcript": format!("User: {MARK}!"),
+            "from_number": phone, "to_number": "+4930901820", "transcript": format!("User: {MARK}!"),
             "call_analysis": {"call_summary": format!("wants {MARK}"), "custom_analysis_data": asked},
         }});
         Call { id, body }
@@ -134,6 +142,50 @@ impl Salon {
     pub async fn settle(&self, call: &Call) -> Appointment {
         let id = self.deliver(call).await;
         self.stack.until_settled(&id).await
+    }
+
+    /// Stores what a call asks for and tells nobody, as if `webhook-intake` had died between the two.
+    pub async fn store_untold(&self, start: DateTime<Utc>) -> AppointmentId {
+        self.store_untold_at(Utc::now(), start).await
+    }
+
+    /// The same, as if that had been at another time.
+    pub async fn store_untold_at(&self, now: DateTime<Utc>, start: DateTime<Utc>) -> AppointmentId {
+        let call = CallId::new(format!("call_{}", Uuid::new_v4().simple()));
+        let wish = Wish {
+            service: Some("Haarschnitt".to_owned()),
+            start: WishedStart::At { at: start, note: None },
+            customer: Customer::default(),
+            staff: None,
+            notes: None,
+        };
+        let by = Actor { function: "test", version: "test", now };
+        let appointment = Appointment::new(self.tenant.clone(), call.clone(), wish, by);
+        let (tenant, caller) = (&self.tenant, None);
+        let event = CallEvent { tenant, call: &call, caller, name: "call_analyzed", body: b"{}", received_at: now };
+        let asked = Asked { appointment: &appointment, customers: &[], what: None };
+        self.stack.calls.record(&event, Some((&asked, &Pointers::IfFree))).await.unwrap();
+        appointment.id
+    }
+
+    /// Books at Cal.com's stand-in itself, for an appointment, and answers the uid.
+    pub async fn book_at_calcom(&self, appointment: &AppointmentId, start: DateTime<Utc>) -> BookingUid {
+        let body = json!({
+            "start": start, "eventTypeId": self.haircut(),
+            "attendee": {"name": "x", "timeZone": "Europe/Berlin", "email": "x@beispiel.example"},
+            "metadata": {"frontdeskAppointmentId": appointment},
+        });
+        let request = self.stack.http.post(format!("{}/v2/bookings", variable("CALCOM_BASE_URL"))).json(&body);
+        let request = request.bearer_auth("cal_local_frontdesk").header("cal-api-version", "2024-08-13");
+        let answer: Value = request.send().await.unwrap().error_for_status().unwrap().json().await.unwrap();
+        BookingUid::new(answer["data"]["uid"].as_str().unwrap())
+    }
+
+    /// Changes a stored appointment past all functions.
+    pub async fn change(&self, id: &AppointmentId, change: impl FnOnce(&mut Appointment)) {
+        let (mut appointment, version) = self.stack.appointments.load(id).await.unwrap().unwrap();
+        change(&mut appointment);
+        self.stack.appointments.save(&appointment, version, Along::default()).await.unwrap();
     }
 
     /// Orders a fault of the round-robin event type.

@@ -5,7 +5,7 @@ use std::{env, future::Future, time::Duration};
 use aws_sdk_lambda::primitives::Blob;
 use chrono::{DateTime, Utc};
 use platform::{
-    aws,
+    aws, settings,
     store::{Appointments, Calls, Tenants},
 };
 use retell::signature;
@@ -59,10 +59,10 @@ impl Stack {
     pub async fn deployed() -> Self {
         let config = aws::config().await;
         let appointments = variable("APPOINTMENTS_TABLE");
-        let month = chrono::TimeDelta::days(30);
+        let (month, waits) = (chrono::TimeDelta::days(30), settings::waits().unwrap());
         Self {
-            appointments: Appointments::new(&config, appointments.clone()),
-            calls: Calls::new(&config, variable("CALLS_TABLE"), appointments, month),
+            appointments: Appointments::new(&config, appointments.clone(), waits),
+            calls: Calls::new(&config, variable("CALLS_TABLE"), appointments, month, waits),
             tenants: Tenants::new(&config, variable("TENANTS_TABLE")),
             http: reqwest::Client::new(),
             config,
@@ -168,6 +168,25 @@ impl Stack {
             received.messages.unwrap_or_default().into_iter().find(|message| wanted(message.body().unwrap_or_default()))
         });
         found.await.unwrap_or_else(|| panic!("{queue} never held the message"))
+    }
+
+    /// Sends a request to Cal.com's stand-in as somebody else would.
+    pub async fn post_to_calcom(&self, path: &str, body: &Value) {
+        let request = self.http.post(format!("{}{path}", variable("CALCOM_BASE_URL"))).json(body);
+        let request = request.bearer_auth("cal_local_frontdesk").header("cal-api-version", "2024-08-13");
+        request.send().await.unwrap().error_for_status().unwrap();
+    }
+
+    /// Puts something to Cal.com's stand-in.
+    pub async fn put_to_calcom(&self, path: &str, body: &Value) {
+        let request = self.http.put(format!("{}{path}", variable("CALCOM_BASE_URL"))).json(body);
+        request.send().await.unwrap().error_for_status().unwrap();
+    }
+
+    /// Asks Cal.com's stand-in for something that Cal.com does not have.
+    pub async fn get_from_calcom(&self, path: &str) -> Value {
+        let request = self.http.get(format!("{}{path}", variable("CALCOM_BASE_URL")));
+        request.send().await.unwrap().error_for_status().unwrap().json().await.unwrap()
     }
 
     /// Talks to Cal.com's stand-in: `/_stand-in/event-types/{id}{rest}`.

@@ -65,7 +65,7 @@ fn message(call: &str, received: u32) -> SqsMessage {
 async fn failed_of(messages: Vec<SqsMessage>, time_left: Duration) -> Vec<String> {
     let stack = Stack::deployed().await;
     let dead_letters = Queue::new(&stack.config, variable("BOOKINGS_DEAD_LETTER_QUEUE_URL"));
-    let batches = Batches::new(dead_letters, Metrics::new("test")).unwrap();
+    let batches = Batches::new(dead_letters, stack.appointments.clone(), Metrics::new("test")).unwrap();
     let mut event = SqsEvent::default();
     event.records = messages;
     let mut context = lambda_runtime::Context::default();

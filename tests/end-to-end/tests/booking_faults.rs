@@ -1,8 +1,10 @@
 //! Cal.com refuses, is slow, or books without saying so.
 
-use end_to_end::{Salon, soon};
+use chrono::{TimeDelta, Utc};
+use end_to_end::{Salon, SalonForm, soon, variable};
 use scheduling::{
-    appointment::{Appointment, CancelReason, ReviewReason, State, StateName},
+    appointment::{Actor, Appointment, CancelReason, Doubt, ReviewReason, State, StateName},
+    contact::ContactPart,
     failure::Category,
 };
 use serde_json::json;
@@ -72,7 +74,8 @@ async fn a_contact_that_calcom_refuses_is_repaired_once() {
     salon.order_fault("book", 1, json!({"refused": {"status": 400, "message": message}})).await;
     let appointment = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
     assert_eq!(appointment.state().name(), StateName::Assigned);
-    assert!(appointment.contact_repaired());
+    assert_eq!(appointment.left_out(), Some(ContactPart::Phone));
+    assert!(appointment.wish.customer.phone.is_some(), "people can still call");
     let attendee = &salon.bookings_of(salon.haircut()).await[0]["attendees"][0];
     assert!(attendee["phoneNumber"].is_null() && attendee["email"].is_string(), "{attendee}");
 }
@@ -93,4 +96,149 @@ async fn an_appointment_in_the_past_is_cancelled_without_asking_calcom() {
     let appointment = salon.settle(&salon.haircut_at("2025-10-26 02:30")).await;
     assert!(matches!(appointment.state(), State::Cancelled { reason: CancelReason::Past }));
     assert_eq!(salon.stack.stand_in(salon.haircut(), "/requests", None).await, json!({}));
+}
+
+#[tokio::test]
+async fn an_email_that_cal_com_refuses_is_left_out_and_the_number_stays() {
+    let salon = Salon::open().await;
+    let message = "attendee.email must be an email";
+    salon.order_fault("book", 1, json!({"refused": {"status": 400, "message": message}})).await;
+    let appointment = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
+    assert_eq!(appointment.left_out(), Some(ContactPart::Email));
+    let attendee = &salon.bookings_of(salon.haircut()).await[0]["attendees"][0];
+    assert!(attendee["phoneNumber"].is_string() && attendee["email"].is_null(), "{attendee}");
+}
+
+#[tokio::test]
+async fn a_booking_that_is_made_after_its_time_out_is_found_and_not_made_twice() {
+    let salon = Salon::open().await;
+    // Past the time-out for a booking, which is 3 s here, and before nobody would expect it any more.
+    salon.order_fault("book", 1, json!({"slow": {"milliseconds": 5000}})).await;
+    let appointment = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
+    assert_eq!(appointment.state().name(), StateName::Assigned);
+    assert!(appointment.history().iter().any(|line| line.why == "found_again"), "{:#?}", appointment.history());
+    assert_eq!(salon.bookings_of(salon.haircut()).await.len(), 1);
+}
+
+#[tokio::test]
+async fn of_two_bookings_for_one_appointment_the_later_is_cancelled_and_that_is_written_down() {
+    let salon = Salon::open().await;
+    let start = soon(10, 0).1;
+    let id = salon.store_untold(start).await;
+    let first = salon.book_at_calcom(&id, start).await;
+    salon.book_at_calcom(&id, start).await;
+    let by = Actor { function: "test", version: "test", now: Utc::now() };
+    salon.change(&id, |appointment| appointment.claim(TimeDelta::seconds(-1), by).unwrap()).await;
+    salon.stack.invoke("sync-reconciler", &json!({})).await;
+    let appointment = salon.stack.until_settled(&id).await;
+    assert_eq!(appointment.booking().unwrap().uid, first);
+    assert!(appointment.history().iter().any(|line| line.why == "duplicate_cancelled"));
+    let standing = salon.bookings_of(salon.haircut()).await;
+    assert_eq!((standing.len(), &standing[0]["uid"]), (1, &json!(first)));
+}
+
+#[tokio::test]
+async fn a_booking_that_was_cancelled_before_we_heard_of_it_is_not_made_again() {
+    let salon = Salon::open().await;
+    let start = soon(10, 0).1;
+    let id = salon.store_untold(start).await;
+    let uid = salon.book_at_calcom(&id, start).await;
+    salon.stack.post_to_calcom(&format!("/v2/bookings/{uid}/cancel"), &json!({})).await;
+    let by = Actor { function: "test", version: "test", now: Utc::now() };
+    salon.change(&id, |appointment| appointment.claim(TimeDelta::seconds(-1), by).unwrap()).await;
+    salon.stack.invoke("sync-reconciler", &json!({})).await;
+    let appointment = salon.stack.until_settled(&id).await;
+    assert!(matches!(appointment.state(), State::Cancelled { reason: CancelReason::AtCalcom }), "{appointment:?}");
+    assert!(salon.bookings_of(salon.haircut()).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_yes_that_cannot_be_read_is_looked_up_and_never_sent_again() {
+    let salon = Salon::open().await;
+    salon.order_fault("book", 1, json!({"body": {"status": 201, "text": "yes"}})).await;
+    let appointment = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
+    assert_eq!(review_of(&appointment), Some((Category::Unknown, 0)));
+    assert_eq!(appointment.doubt(), Some(Doubt::UnreadableYes));
+    let requests = salon.stack.stand_in(salon.haircut(), "/requests", None).await;
+    assert_eq!(requests["book"], json!(1));
+}
+
+#[tokio::test]
+async fn an_error_of_three_megabytes_is_read_back_byte_for_byte() {
+    let salon = Salon::open().await;
+    // Letters in no order, so that they hardly compress.
+    let mut mixed = 7_u64;
+    let mut letter = || {
+        mixed = mixed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(b'#' + ((mixed >> 33) % 90) as u8)
+    };
+    let text: String = (0..3 * 1024 * 1024).map(|_| letter()).collect();
+    salon.order_fault("book", 4, json!({"body": {"status": 400, "text": text}})).await;
+    let appointment = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
+    assert_eq!(review_of(&appointment), Some((Category::Unknown, 0)));
+    let answers = salon.stack.appointments.answers(&appointment.id).await.unwrap();
+    assert_eq!(answers.len(), 4);
+    for answer in answers {
+        assert!(answer.body == text.as_bytes(), "{} of {} bytes", answer.body.len(), text.len());
+        assert!(answer.sent.starts_with("POST /v2/bookings {"), "{}", answer.sent);
+    }
+}
+
+#[tokio::test]
+async fn an_event_type_that_is_taken_meanwhile_gives_way_to_the_next_free_one() {
+    let salon = Salon::open().await;
+    let taken = "User either already has booking at this time or is not available";
+    let fault = json!({"request": "book", "times": 1, "kind": {"refused": {"status": 400, "message": taken}}});
+    salon.stack.stand_in(salon.color_of("anna"), "/faults", Some(&fault)).await;
+    let call = salon.call(json!({"service": "Farbe", "appointment_start": soon(9, 0).0}));
+    let appointment = salon.settle(&call).await;
+    assert_eq!(appointment.booking().unwrap().event_type.0, salon.color_of("ben"));
+}
+
+#[tokio::test]
+async fn a_slot_that_is_taken_at_the_last_moment_comes_with_proposals_too() {
+    let salon = Salon::open().await;
+    let taken = "One of the hosts either already has booking at this time or is not available";
+    salon.order_fault("book", 1, json!({"refused": {"status": 400, "message": taken}})).await;
+    let (spoken, start) = soon(10, 0);
+    let appointment = salon.settle(&salon.haircut_at(&spoken)).await;
+    assert_eq!(review_of(&appointment), Some((Category::HostConflict, 5)));
+    let State::NeedsReview { proposals, .. } = appointment.state() else { unreachable!() };
+    assert!(!proposals.contains(&start));
+}
+
+#[tokio::test]
+async fn a_refused_key_pauses_its_tenant_with_one_alarm_and_others_go_on() {
+    let paused = Salon::with(SalonForm { account: Some("second"), ..SalonForm::default() }).await;
+    paused.order_fault("slots", 1, json!({"refused": {"status": 401, "message": "Invalid API key"}})).await;
+    let mut waiting = Vec::new();
+    for minute in [0, 30] {
+        let id = paused.deliver(&paused.haircut_at(&soon(10, minute).0)).await;
+        if minute == 0 {
+            let is_paused = |line: &scheduling::appointment::HistoryLine| line.why == "credentials";
+            let refused = end_to_end::eventually(async || {
+                paused.stack.appointment(&id).await.history().iter().any(is_paused).then_some(())
+            });
+            refused.await.expect("Cal.com refuses the key");
+        }
+        waiting.push(id);
+    }
+    let other = Salon::open().await;
+    let began = Utc::now();
+    other.settle(&other.haircut_at(&soon(10, 0).0)).await;
+    assert!((Utc::now() - began).num_seconds() < 15, "a tenant in trouble slowed another");
+    let requests = paused.stack.stand_in(paused.haircut(), "/requests", None).await;
+    assert_eq!(requests, json!({"slots": 1}), "nothing is asked while the tenant is paused");
+    // The pause lasts 30 s here; the reconciler sends what was told to come back.
+    for id in &waiting {
+        let assigned = end_to_end::eventually(async || {
+            paused.stack.invoke("sync-reconciler", &json!({})).await;
+            (paused.stack.appointment(id).await.state().name() == StateName::Assigned).then_some(())
+        });
+        assigned.await.expect("it goes on by itself once the key works");
+    }
+    let alarms = paused.stack.log_lines("calcom-booking").await;
+    let alarm = |line: &&String| line.contains("\"TenantPaused\":1") && line.contains(paused.tenant.as_str());
+    assert_eq!(alarms.iter().filter(alarm).count(), 1);
+    assert_eq!(variable("WAITS_DIVIDED_BY"), "10");
 }

@@ -2,6 +2,7 @@
 
 use chrono::Utc;
 use end_to_end::{Salon, SalonForm, soon};
+use platform::store::Along;
 use scheduling::{
     appointment::{Actor, Appointment, ReviewReason, State, StateName},
     assignment::{Assignment, MappingSource, StrategyName, Unassigned},
@@ -95,6 +96,17 @@ async fn an_event_type_of_ones_own_is_enough_where_there_is_no_host() {
 }
 
 #[tokio::test]
+async fn a_host_that_cal_com_cannot_name_now_is_asked_for_again_later() {
+    let event_type = json!({"host_when_booked": "unknown"});
+    let salon = Salon::with(SalonForm { event_type, ..SalonForm::default() }).await;
+    salon.order_fault("get", 2, json!({"refused": {"status": 503, "message": "down"}})).await;
+    let appointment = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
+    assert_eq!(strategy_of(&appointment), Some((StrategyName::HostEmail, Some(HostId(salon.host("anna"))))));
+    let waits = appointment.history().iter().filter(|line| line.why == "calcom_unavailable").count();
+    assert_eq!(waits, 2);
+}
+
+#[tokio::test]
 async fn an_operators_assignment_is_never_overwritten() {
     let salon = Salon::open().await;
     let found = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
@@ -102,7 +114,7 @@ async fn an_operators_assignment_is_never_overwritten() {
     let assignment = Assignment { staff: StaffId::new("ben"), strategy: StrategyName::Operator, host: None };
     let by = Actor { function: "operator", version: "test", now: Utc::now() };
     appointment.assign_by_operator(assignment, by).unwrap();
-    salon.stack.appointments.save(&appointment, version, &[], None).await.unwrap();
+    salon.stack.appointments.save(&appointment, version, Along::default()).await.unwrap();
     let order = json!({"v": 1, "tenant": salon.tenant, "appointment": found.id, "call": found.call});
     let event = json!({"Records": [{"messageId": "m1", "body": order.to_string(), "attributes": {}}]});
     let answer = salon.stack.invoke("staff-assignment", &event).await;

@@ -2,9 +2,10 @@
 
 use std::{fs, process::Command};
 
-use end_to_end::{Salon, Stack, soon, variable};
+use chrono::Utc;
+use end_to_end::{MARK, Salon, Stack, eventually, soon, variable};
 use scheduling::{
-    appointment::State,
+    appointment::{ReviewReason, State, StateName},
     assignment::StrategyName,
     ids::{HostId, TenantId},
 };
@@ -131,4 +132,95 @@ async fn an_operator_sees_what_needs_review_and_assigns_it_by_hand() {
     let shown: Value = serde_json::from_str(&shown).unwrap();
     assert_eq!((&shown["appointment"], &shown["staff"]), (&json!(id), &json!("ben")));
     assert!(!shown.to_string().contains(end_to_end::MARK));
+}
+
+#[tokio::test]
+async fn a_dead_letter_has_its_appointment_reviewed_and_is_redriven_by_command() {
+    let salon = Salon::open().await;
+    let record = salon.stack.tenants.record(&salon.tenant).await.unwrap().unwrap();
+    let id = salon.store_untold(soon(10, 0).1).await;
+    let call = salon.stack.appointment(&id).await.call;
+    salon.stack.tenants.remove(&record).await.unwrap();
+    let order = json!({"v": 1, "tenant": salon.tenant, "appointment": id, "call": call});
+    let last = json!({"ApproximateReceiveCount": "5"});
+    let event = json!({"Records": [{"messageId": "last", "body": order.to_string(), "attributes": last}]});
+    salon.stack.invoke("calcom-booking", &event).await;
+    let set_aside = salon.stack.appointment(&id).await;
+    let State::NeedsReview { reason: ReviewReason::SetAside, detail, .. } = set_aside.state() else {
+        panic!("{set_aside:?}")
+    };
+    assert_eq!(detail.as_deref(), Some("the tenant is not stored"));
+
+    let (_, listed) = frontdesk(&["dead-letters", "list"]);
+    assert!(listed.contains(id.as_str()) && listed.contains("the tenant is not stored"), "{listed}");
+    salon.stack.tenants.write(&record.tenant, None, Utc::now()).await.unwrap();
+    let redrive = ["dead-letters", "redrive", "--appointment", id.as_str()];
+    let said = until_said(&[redrive.as_slice(), &["--dry-run"]].concat(), "would be sent again").await;
+    assert!(said, "the letter never came back into its queue");
+    assert_eq!(salon.stack.appointment(&id).await.state().name(), StateName::NeedsReview);
+    let sent = until_said(&redrive, "1 sent again").await;
+    assert!(sent, "the letter never came back into its queue");
+    let appointment = salon.stack.until_settled(&id).await;
+    assert_eq!(appointment.state().name(), StateName::Assigned);
+    assert!(appointment.history().iter().any(|line| line.why == "taken_up_again" && line.by == "operator"));
+}
+
+/// Runs a command until it says something: a letter that was looked at is hidden for a while.
+async fn until_said(command: &[&str], wanted: &str) -> bool {
+    eventually(async || frontdesk(command).1.contains(wanted).then_some(())).await.is_some()
+}
+
+#[tokio::test]
+async fn what_needs_review_is_tried_again_by_command_and_shows_what_cal_com_said() {
+    let salon = Salon::open().await;
+    let text = "something that nobody has seen";
+    salon.order_fault("book", 4, json!({"body": {"status": 400, "text": text}})).await;
+    let appointment = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
+    assert_eq!(appointment.state().name(), StateName::NeedsReview);
+    let folder = std::env::temp_dir().join(appointment.id.as_str());
+    let (said, shown) =
+        frontdesk(&["appointment", "answers", appointment.id.as_str(), "--into", folder.to_str().unwrap()]);
+    let kept: Vec<String> =
+        fs::read_dir(&folder).unwrap().map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+    fs::remove_dir_all(&folder).unwrap();
+    assert!(said && shown.contains("400  30 bytes  POST /v2/bookings {"), "{shown}");
+    assert_eq!(kept, vec![text; 4]);
+    let (said, _) = frontdesk(&["appointment", "retry", appointment.id.as_str()]);
+    assert!(said);
+    let assigned = salon.stack.until(&appointment.id, &[StateName::Assigned]).await;
+    assert_eq!(assigned.booking().map(|booking| booking.event_type.0), Some(salon.haircut()));
+}
+
+#[tokio::test]
+async fn all_that_is_stored_of_a_customer_is_handed_out_and_then_erased() {
+    let salon = Salon::open().await;
+    let call = salon.haircut_at(&soon(10, 0).0);
+    let appointment = salon.settle(&call).await;
+    let fields = &call.body["call"]["call_analysis"]["custom_analysis_data"];
+    let text = |field: &str| fields[field].as_str().unwrap().to_owned();
+    let (phone, email, name) = (text("customer_phone"), text("customer_email"), text("customer_name"));
+    let of = |command: &'static str, way: &'static str, contact: &str| {
+        frontdesk(&["customer", command, "--tenant", salon.tenant.as_str(), way, contact])
+    };
+    for (way, contact) in [("--phone", &phone), ("--email", &email)] {
+        let (said, exported) = of("export", way, contact);
+        let exported: Value = serde_json::from_str(&exported).unwrap();
+        assert!(said);
+        assert_eq!(exported["appointments"][0]["appointment"]["wish"]["customer"]["name"], json!(name));
+        assert!(exported["appointments"][0]["answers"][0]["body"].as_str().unwrap().contains(&name));
+        assert!(exported["calls"][0]["events"][0]["body"].as_str().unwrap().contains(&name));
+    }
+    let (said, erased) = of("erase", "--email", &email);
+    assert!(said && erased.contains("1 appointments erased") && !erased.contains(MARK), "{erased}");
+
+    let left = salon.stack.appointment(&appointment.id).await;
+    assert_eq!((left.state(), left.wish.start.at()), (appointment.state(), appointment.wish.start.at()));
+    assert!(!serde_json::to_string(&left).unwrap().contains(MARK));
+    assert!(salon.stack.appointments.answers(&appointment.id).await.unwrap().is_empty());
+    assert!(salon.stack.calls.events(&salon.tenant, &call.id).await.unwrap().is_empty());
+    for (way, contact) in [("--phone", &phone), ("--email", &email)] {
+        let (_, exported) = of("export", way, contact);
+        let exported: Value = serde_json::from_str(&exported).unwrap();
+        assert_eq!((&exported["appointments"], &exported["calls"]), (&json!([]), &json!([])));
+    }
 }

@@ -1,30 +1,35 @@
 //! The table of appointments.
 
-use std::collections::HashMap;
-
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::{
     Client,
-    error::ProvideErrorMetadata,
+    error::SdkError,
     operation::transact_write_items::TransactWriteItemsError,
     primitives::Blob,
-    types::{AttributeValue, Put, TransactWriteItem},
+    types::{AttributeValue, Put, ReturnConsumedCapacity, TransactWriteItem},
 };
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use scheduling::{
-    appointment::{Appointment, State},
+    appointment::{Actor, Appointment},
     assignment::HostMapping,
-    ids::{AppointmentId, BookingUid, TenantId},
+    ids::{AppointmentId, BookingUid, CallId, TenantId},
+    waits::Waits,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Item, StoreError, number, parts, read, tenants, text, written};
+use super::{
+    Item, StoreError,
+    index::{self, BY_DUE, BY_PHASE, Cursor, DUE, Page, Phase},
+    number, parts, read,
+    slots::SlotChange,
+    sortable, tenants, text, written,
+};
 
-const RECORD: &str = "appointment";
+pub(super) const RECORD: &str = "appointment";
 const UNCHANGED: &str = "#version = :version";
+/// DynamoDB takes 4 MB and 100 items in one transaction. Answers beyond this are written before it.
+const LARGEST_ALONG: usize = 2 * 1024 * 1024;
 
-/// Appointments by whether something is booked and their start is known. Holds no settled ones.
-const BY_PHASE: &str = "by-phase-and-start";
 /// Appointments that need a person, by tenant, oldest first.
 const BY_REVIEW: &str = "by-review";
 /// Appointments by the uid of their booking.
@@ -36,54 +41,55 @@ pub struct Appointments {
     client: Client,
     table: String,
     tenants: Option<String>,
+    waits: Waits,
 }
 
 /// The version of a stored appointment. Each write asks for the one that was read, and counts up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Version(u64);
 
-/// What part of its life an open appointment is in, as the index by start knows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// Nothing is booked.
-    Unbooked,
-    /// Something is booked.
-    Booked,
+/// What is written in the same step as an appointment.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Along<'a> {
+    /// What was asked of Cal.com, and what it answered.
+    pub evidence: &'a [Evidence],
+    /// What was learned of a host.
+    pub learned: Option<&'a HostMapping>,
+    /// What becomes of the lease on its slot.
+    pub slot: Option<SlotChange<'a>>,
 }
 
-impl Phase {
-    fn of(appointment: &Appointment) -> Option<Self> {
-        match appointment.state() {
-            State::Cancelled { .. } => None,
-            _ if appointment.booking().is_some() => Some(Self::Booked),
-            _ => Some(Self::Unbooked),
-        }
-    }
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Unbooked => "unbooked",
-            Self::Booked => "booked",
-        }
-    }
+/// An appointment that may not have moved when it should have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overdue {
+    /// The appointment.
+    pub appointment: Appointment,
+    /// Its version.
+    pub version: Version,
+    /// How often it was sent once more since it last moved.
+    pub nudges: u32,
 }
 
-/// An answer of Cal.com's to be kept with an appointment.
+/// A request to Cal.com and its answer, to be kept with an appointment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
     /// What was asked, for instance `book`.
     pub request: &'static str,
+    /// The request itself, without key and personal data.
+    pub sent: String,
     /// The HTTP status of the answer; `None` where none came.
     pub status: Option<u16>,
     /// Every byte of it.
     pub body: Vec<u8>,
 }
 
-/// An answer of Cal.com's as it was kept.
+/// A request to Cal.com and its answer as they were kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredAnswer {
     /// In which attempt, for which request.
     pub name: String,
+    /// The request, without key and personal data.
+    pub sent: String,
     /// The HTTP status; `None` where no answer came.
     pub status: Option<u16>,
     /// Every byte of it.
@@ -95,33 +101,16 @@ struct AnswerPart {
     id: AppointmentId,
     item: String,
     name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
+    sent: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
 }
 
-/// Where a look-up of past appointments goes on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Cursor {
-    /// Start of the last appointment that was seen.
-    pub start_at: DateTime<Utc>,
-    /// Its id.
-    pub appointment: AppointmentId,
-}
-
-/// A page of past appointments.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PastPage {
-    /// Oldest start first.
-    pub appointments: Vec<AppointmentId>,
-    /// Where the next page begins; `None` on the last one.
-    pub next: Option<Cursor>,
-}
-
 impl Appointments {
-    /// The table of this name.
-    pub fn new(config: &SdkConfig, table: String) -> Self {
-        Self { client: Client::new(config), table, tenants: None }
+    /// The table of this name. `waits` decides when what was written is due.
+    pub fn new(config: &SdkConfig, table: String, waits: Waits) -> Self {
+        Self { client: Client::new(config), table, tenants: None, waits }
     }
 
     /// The same, able to write a host mapping along with an appointment.
@@ -140,38 +129,75 @@ impl Appointments {
         found.item.map(stored).transpose()
     }
 
-    /// Writes a changed appointment on the condition that it is still at `version`, and answers the new one. What
-    /// Cal.com answered, and what was learned of a host, is written in the same step.
+    /// The same, with how often it was sent once more.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when somebody else was first.
+    /// When the store does not answer, or holds another form.
+    pub async fn load_overdue(&self, id: &AppointmentId) -> Result<Option<(Overdue, f64)>, StoreError> {
+        #[derive(Deserialize)]
+        struct Nudged {
+            #[serde(default)]
+            nudges: u32,
+        }
+        let request = self.client.get_item().table_name(&self.table).consistent_read(true);
+        let request = request.key("id", text(id.as_str())).key("item", text(RECORD));
+        let found = request.return_consumed_capacity(ReturnConsumedCapacity::Total).send().await?;
+        let read_units = found.consumed_capacity.and_then(|consumed| consumed.capacity_units).unwrap_or_default();
+        let Some(item) = found.item else { return Ok(None) };
+        let Nudged { nudges } = read(item.clone())?;
+        let (appointment, version) = stored(item)?;
+        Ok(Some((Overdue { appointment, version, nudges }, read_units)))
+    }
+
+    /// Writes a changed appointment on the condition that it is still at `version`, and answers the new one. What goes
+    /// along is written in the same step, and with it or not at all; but for answers too large for that, which are
+    /// written before.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when somebody else was first, [`StoreError::SlotTaken`] when somebody else has the slot.
     pub async fn save(
         &self,
         appointment: &Appointment,
         Version(version): Version,
-        evidence: &[Evidence],
-        learned: Option<&HostMapping>,
+        along: Along<'_>,
     ) -> Result<Version, StoreError> {
         let next = Version(version + 1);
         let record = built(
             Put::builder()
                 .table_name(&self.table)
-                .set_item(Some(item_of(appointment, next)?))
+                .set_item(Some(item_of(appointment, next, &self.waits)?))
                 .condition_expression(UNCHANGED)
                 .expression_attribute_names("#version", "version")
                 .expression_attribute_values(":version", number(version)),
         )?;
-        let mut along = self.answers_of(appointment, version, evidence)?;
-        if let (Some(mapping), Some(table)) = (learned, &self.tenants) {
-            along.push(tenants::put_learned(mapping, table)?);
+        let mut puts = self.answers_of(appointment, version, along.evidence)?;
+        if puts.iter().map(weight).sum::<usize>() > LARGEST_ALONG {
+            for put in puts.drain(..) {
+                self.client.put_item().table_name(put.table_name).set_item(Some(put.item)).send().await?;
+            }
         }
-        self.write_together(record, along).await?;
+        if let (Some(mapping), Some(table)) = (along.learned, &self.tenants) {
+            puts.push(tenants::put_learned(mapping, table)?);
+        }
+        let slot = along.slot.map(|change| change.written(&self.table)).transpose()?;
+        match self.write_together(record.clone(), puts.clone(), slot).await {
+            // Its lease ran out and somebody else took the slot since: there is nothing to give back.
+            Err(StoreError::SlotTaken) if matches!(along.slot, Some(SlotChange::GiveBack(_))) => {
+                self.write_together(record, puts, None).await?;
+            }
+            written => written?,
+        }
         Ok(next)
     }
 
     /// One conditional write; alone it costs half of what a transaction does.
-    async fn write_together(&self, record: Put, along: Vec<Put>) -> Result<(), StoreError> {
-        if along.is_empty() {
+    async fn write_together(
+        &self,
+        record: Put,
+        along: Vec<Put>,
+        slot: Option<TransactWriteItem>,
+    ) -> Result<(), StoreError> {
+        if along.is_empty() && slot.is_none() {
             let request = self.client.put_item().table_name(record.table_name).set_item(Some(record.item));
             let request = request
                 .set_condition_expression(record.condition_expression)
@@ -179,10 +205,58 @@ impl Appointments {
                 .set_expression_attribute_values(record.expression_attribute_values);
             return Ok(request.send().await.map(drop)?);
         }
+        let has_slot = slot.is_some();
         let puts = std::iter::once(record).chain(along);
-        let items = puts.map(|put| TransactWriteItem::builder().put(put).build()).collect();
+        let items = puts.map(|put| TransactWriteItem::builder().put(put).build()).chain(slot).collect();
         let sent = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
-        sent.map(drop).map_err(|error| refusal_of(error.as_service_error()).unwrap_or_else(|| error.into()))
+        sent.map(drop).map_err(|error| {
+            if has_slot && only_the_last_failed(&error) { StoreError::SlotTaken } else { refused(error) }
+        })
+    }
+
+    /// Has the reconciler look at an appointment that is still at `version` again at `until`, one nudge later where
+    /// `nudged`. Does nothing where it has moved since.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn postpone(
+        &self,
+        id: &AppointmentId,
+        Version(version): Version,
+        until: DateTime<Utc>,
+        nudged: bool,
+    ) -> Result<(), StoreError> {
+        let update = self.client.update_item().table_name(&self.table);
+        let update = update
+            .key("id", text(id.as_str()))
+            .key("item", text(RECORD))
+            .update_expression("SET due_at = :until ADD nudges :more")
+            .condition_expression(UNCHANGED)
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_values(":version", number(version))
+            .expression_attribute_values(":more", number(u8::from(nudged)))
+            .expression_attribute_values(":until", text(sortable(until)));
+        match update.send().await.map_err(StoreError::from) {
+            Ok(_) | Err(StoreError::Conflict) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Moves an appointment to `needs_review` because its message becomes a dead letter. `false` where it is settled, or
+    /// somebody else is at it.
+    ///
+    /// # Errors
+    /// When the store does not answer, or holds another form.
+    pub async fn set_aside(&self, id: &AppointmentId, why: &str, by: Actor<'_>) -> Result<bool, StoreError> {
+        let Some((mut appointment, version)) = self.load(id).await? else { return Ok(false) };
+        if appointment.set_aside(why.to_owned(), by).is_err() {
+            return Ok(false);
+        }
+        match self.save(&appointment, version, Along::default()).await {
+            Ok(_) => Ok(true),
+            Err(StoreError::Conflict) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// A page of the appointments in `phase` that start before `before`, oldest first.
@@ -195,39 +269,16 @@ impl Appointments {
         before: DateTime<Utc>,
         after: Option<&Cursor>,
         at_most: i32,
-    ) -> Result<PastPage, StoreError> {
-        let from = after.map(|cursor| {
-            HashMap::from([
-                ("id".to_owned(), text(cursor.appointment.as_str())),
-                ("item".to_owned(), text(RECORD)),
-                ("phase".to_owned(), text(phase.as_str())),
-                ("start_at".to_owned(), text(sortable(cursor.start_at))),
-            ])
-        });
-        let found = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name(BY_PHASE)
-            .key_condition_expression("phase = :phase AND start_at < :before")
-            .expression_attribute_values(":phase", text(phase.as_str()))
-            .expression_attribute_values(":before", text(sortable(before)))
-            .set_exclusive_start_key(from)
-            .limit(at_most)
-            .send()
-            .await?;
-        #[derive(Deserialize)]
-        struct Key {
-            id: AppointmentId,
-            start_at: DateTime<Utc>,
-        }
-        let key = |item: Item| read::<Key>(item);
-        let next = found.last_evaluated_key.map(key).transpose()?;
-        let listed = found.items.unwrap_or_default().into_iter().map(key);
-        Ok(PastPage {
-            appointments: listed.map(|key| key.map(|key| key.id)).collect::<Result<_, _>>()?,
-            next: next.map(|key| Cursor { start_at: key.start_at, appointment: key.id }),
-        })
+    ) -> Result<Page, StoreError> {
+        BY_PHASE.page(&self.client, &self.table, phase.as_str(), before, after, at_most).await
+    }
+
+    /// A page of the appointments that should have moved before `before`, the longest waiting first.
+    ///
+    /// # Errors
+    /// When the store does not answer, or holds another form.
+    pub async fn due(&self, before: DateTime<Utc>, after: Option<&Cursor>, at_most: i32) -> Result<Page, StoreError> {
+        BY_DUE.page(&self.client, &self.table, DUE, before, after, at_most).await
     }
 
     /// The tenant's appointments that need a person, the longest waiting first.
@@ -251,21 +302,8 @@ impl Appointments {
     /// # Errors
     /// When the store does not answer, or holds another form.
     pub async fn answers(&self, id: &AppointmentId) -> Result<Vec<StoredAnswer>, StoreError> {
-        let mut pages = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("id = :id AND begins_with(#item, :prefix)")
-            .expression_attribute_names("#item", "item")
-            .expression_attribute_values(":id", text(id.as_str()))
-            .expression_attribute_values(":prefix", text("answer#"))
-            .consistent_read(true)
-            .into_paginator()
-            .items()
-            .send();
         let mut packed: Vec<(AnswerPart, Vec<Vec<u8>>)> = Vec::new();
-        while let Some(item) = pages.next().await {
-            let mut item = item?;
+        for mut item in self.beside(id, "answer#").await? {
             let Some(AttributeValue::B(bytes)) = item.remove("part") else { return Err(StoreError::Unreadable) };
             let part: AnswerPart = read(item)?;
             match packed.last_mut() {
@@ -274,9 +312,64 @@ impl Appointments {
             }
         }
         let whole = |(part, parts): (AnswerPart, Vec<Vec<u8>>)| {
-            Ok(StoredAnswer { name: part.name, status: part.status, body: parts::join(&parts)? })
+            Ok(StoredAnswer { name: part.name, sent: part.sent, status: part.status, body: parts::join(&parts)? })
         };
         packed.into_iter().map(whole).collect()
+    }
+
+    /// Further calls that asked for what this appointment is, besides the one it came from.
+    ///
+    /// # Errors
+    /// When the store does not answer, or holds another form.
+    pub async fn linked_calls(&self, id: &AppointmentId) -> Result<Vec<CallId>, StoreError> {
+        #[derive(Deserialize)]
+        struct Linked {
+            call: CallId,
+        }
+        let items = self.beside(id, LINKED_CALL).await?;
+        items.into_iter().map(|item| read::<Linked>(item).map(|linked| linked.call)).collect()
+    }
+
+    /// Deletes what is kept beside an appointment, Cal.com's answers and the links to further calls, and answers how
+    /// many items that was.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn forget_what_is_beside(&self, id: &AppointmentId) -> Result<usize, StoreError> {
+        let mut items = self.beside(id, "answer#").await?;
+        items.extend(self.beside(id, LINKED_CALL).await?);
+        self.delete_all(items).await
+    }
+
+    async fn beside(&self, id: &AppointmentId, prefix: &str) -> Result<Vec<Item>, StoreError> {
+        self.items_under(id.as_str(), Some(prefix)).await
+    }
+
+    pub(super) async fn items_under(&self, id: &str, prefix: Option<&str>) -> Result<Vec<Item>, StoreError> {
+        let query = self.client.query().table_name(&self.table).consistent_read(true);
+        let query = query.expression_attribute_values(":id", text(id));
+        let query = match prefix {
+            Some(prefix) => query
+                .key_condition_expression("id = :id AND begins_with(#item, :prefix)")
+                .expression_attribute_names("#item", "item")
+                .expression_attribute_values(":prefix", text(prefix)),
+            None => query.key_condition_expression("id = :id"),
+        };
+        let mut pages = query.into_paginator().items().send();
+        let mut items = Vec::new();
+        while let Some(item) = pages.next().await {
+            items.push(item?);
+        }
+        Ok(items)
+    }
+
+    pub(super) async fn delete_all(&self, items: Vec<Item>) -> Result<usize, StoreError> {
+        let found = items.len();
+        for mut item in items {
+            item.retain(|name, _| name == "id" || name == "item");
+            self.client.delete_item().table_name(&self.table).set_key(Some(item)).send().await?;
+        }
+        Ok(found)
     }
 
     async fn ids_by(&self, index: &str, key: &str, value: &str) -> Result<Vec<AppointmentId>, StoreError> {
@@ -317,6 +410,7 @@ impl Appointments {
                     id: appointment.id.clone(),
                     item: format!("answer#{name}#{at:03}"),
                     name: name.clone(),
+                    sent: if at == 0 { answer.sent.clone() } else { String::new() },
                     status: answer.status,
                 })?;
                 item.insert("part".to_owned(), AttributeValue::B(Blob::new(part)));
@@ -328,36 +422,44 @@ impl Appointments {
 }
 
 /// The item of an appointment: the appointment itself, and the keys of the indexes that it belongs into.
-fn item_of(appointment: &Appointment, Version(version): Version) -> Result<Item, StoreError> {
+fn item_of(appointment: &Appointment, Version(version): Version, waits: &Waits) -> Result<Item, StoreError> {
     let mut item = written(appointment)?;
     item.insert("item".to_owned(), text(RECORD));
     item.insert("version".to_owned(), number(version));
-    if let (Some(phase), Some(start)) = (Phase::of(appointment), appointment.wish.start.at()) {
-        item.insert("phase".to_owned(), text(phase.as_str()));
-        item.insert("start_at".to_owned(), text(sortable(start)));
-    }
-    if let Some(booking) = appointment.booking() {
-        item.insert("calcom_uid".to_owned(), text(booking.uid.as_str()));
-    }
-    if let (State::NeedsReview { .. }, Some(last)) = (appointment.state(), appointment.history().last()) {
-        item.insert("review_tenant".to_owned(), text(appointment.tenant.as_str()));
-        item.insert("review_since".to_owned(), text(sortable(last.at)));
-    }
+    index::put_keys(&mut item, appointment, waits);
     Ok(item)
 }
 
 /// The put of an appointment that must not be there yet. Where it is, the answer holds it.
-pub(super) fn put_new(appointment: &Appointment, table: &str) -> Result<Put, StoreError> {
+pub(super) fn put_new(appointment: &Appointment, table: &str, waits: &Waits) -> Result<Put, StoreError> {
     built(
         Put::builder()
             .table_name(table)
-            .set_item(Some(item_of(appointment, Version(1))?))
+            .set_item(Some(item_of(appointment, Version(1), waits)?))
             .condition_expression("attribute_not_exists(id)")
             .return_values_on_condition_check_failure(
                 aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld,
             ),
     )
 }
+
+/// The put that ties a further call to an appointment.
+pub(super) fn put_link(
+    appointment: &AppointmentId,
+    call: &CallId,
+    at: DateTime<Utc>,
+    table: &str,
+) -> Result<Put, StoreError> {
+    let item = Item::from([
+        ("id".to_owned(), text(appointment.as_str())),
+        ("item".to_owned(), text(format!("{LINKED_CALL}{call}"))),
+        ("call".to_owned(), text(call.as_str())),
+        ("linked_at".to_owned(), text(sortable(at))),
+    ]);
+    built(Put::builder().table_name(table).set_item(Some(item)))
+}
+
+const LINKED_CALL: &str = "call#";
 
 pub(super) fn stored(item: Item) -> Result<(Appointment, Version), StoreError> {
     #[derive(Deserialize)]
@@ -375,15 +477,38 @@ pub(super) fn built(put: aws_sdk_dynamodb::types::builders::PutBuilder) -> Resul
 }
 
 /// [`StoreError::Conflict`] for a transaction that was cancelled because somebody else was first or is writing now.
-pub(super) fn refusal_of(error: Option<&TransactWriteItemsError>) -> Option<StoreError> {
-    let TransactWriteItemsError::TransactionCanceledException(cancelled) = error? else { return None };
-    let codes: Vec<&str> = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code()).collect();
-    let lost = ["ConditionalCheckFailed", "TransactionConflict"].iter().any(|lost| codes.contains(lost));
-    let other = codes.iter().find(|code| **code != "None").or_else(|| cancelled.code().as_ref().map(|_| &"cancelled"));
-    Some(if lost { StoreError::Conflict } else { StoreError::Unavailable((*other.unwrap_or(&"cancelled")).to_owned()) })
+pub(super) fn refused<R>(error: SdkError<TransactWriteItemsError, R>) -> StoreError {
+    match failures_of(&error) {
+        Some(codes) if codes.iter().any(|code| is_lost(code)) => StoreError::Conflict,
+        Some(codes) => {
+            StoreError::Unavailable(codes.into_iter().find(|code| *code != "None").unwrap_or("cancelled").to_owned())
+        }
+        None => error.into(),
+    }
 }
 
-/// An instant in a form that sorts as text.
-fn sortable(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+/// Whether a transaction was cancelled for its last item alone.
+fn only_the_last_failed<R>(error: &SdkError<TransactWriteItemsError, R>) -> bool {
+    let codes = failures_of(error).unwrap_or_default();
+    codes.split_last().is_some_and(|(last, others)| is_lost(last) && others.iter().all(|code| *code == "None"))
+}
+
+fn failures_of<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<Vec<&str>> {
+    match error.as_service_error()? {
+        TransactWriteItemsError::TransactionCanceledException(cancelled) => {
+            Some(cancelled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or("None")).collect())
+        }
+        _ => None,
+    }
+}
+
+fn is_lost(code: &str) -> bool {
+    matches!(code, "ConditionalCheckFailed" | "TransactionConflict")
+}
+
+fn weight(put: &Put) -> usize {
+    match put.item.get("part") {
+        Some(AttributeValue::B(part)) => part.as_ref().len(),
+        _ => 0,
+    }
 }

@@ -2,13 +2,21 @@
 //!
 //! | table | partition key | sort key | holds |
 //! |---|---|---|---|
-//! | appointments | `id` | `item`: `appointment`, `answer#<attempt>#<request>#<part>` | each appointment with Cal.com's answers |
+//! | appointments | `id` | `item`: `appointment`, `answer#<attempt>#<request>#<part>`, `call#<id>` | each appointment with Cal.com's answers, and further calls that ask for the same |
+//! | | `customer#<customer>` | `<start>#<service>` | which appointment a customer has for what |
+//! | | `slot#<account>#<start>` | `lease` | who alone may book at this account for this start now |
+//! | | `pause#<account>` | `pause` | until when an account is left alone whose key Cal.com refuses |
 //! | calls | `call` (`<tenant>#<call id>`) | `event` (`<name>#<digest>#<part>`) | each webhook's body, compressed |
+//! | | `customer#<customer>` | `call#<call id>` | which calls came from a number |
 //! | tenants | `key` | `item` | `tenant#<id>`: the tenant (`tenant`) and its host mappings (`host#<id>`); `agent#<id>` and `number#<number>`: whose calls these are (`route`) |
 
 mod appointments;
 mod calls;
+mod customers;
+mod index;
 mod parts;
+mod pauses;
+mod slots;
 mod tenants;
 
 use std::collections::HashMap;
@@ -17,10 +25,15 @@ use aws_sdk_dynamodb::{
     error::{ProvideErrorMetadata, SdkError},
     types::AttributeValue,
 };
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::de::DeserializeOwned;
 
-pub use appointments::{Appointments, Cursor, Evidence, PastPage, Phase, StoredAnswer, Version};
+pub use appointments::{Along, Appointments, Evidence, Overdue, StoredAnswer, Version};
 pub use calls::{CallEvent, Calls, Recorded};
+pub use customers::{Asked, Pointers};
+pub use index::{Cursor, Page, Phase};
+pub use pauses::{Pause, Pauses};
+pub use slots::{SlotChange, SlotLease};
 pub use tenants::{TenantRecord, Tenants};
 
 /// A DynamoDB item.
@@ -32,6 +45,9 @@ pub enum StoreError {
     /// Somebody else changed the item first. Nothing was written.
     #[error("the stored version is another one by now")]
     Conflict,
+    /// Somebody else is booking at the same account for the same start. Nothing was written.
+    #[error("another worker books for the same start")]
+    SlotTaken,
     /// DynamoDB can't be reached, or refuses. Whether anything was written is not known.
     #[error("the store does not answer: {0}")]
     Unavailable(String),
@@ -62,6 +78,11 @@ pub(crate) fn code_of<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Str
 
 pub(crate) fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
+}
+
+/// An instant in a form that sorts as text.
+pub(crate) fn sortable(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 pub(crate) fn number(value: impl ToString) -> AttributeValue {

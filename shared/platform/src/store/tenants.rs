@@ -1,6 +1,10 @@
 //! The table of tenants: who they are, whose calls are theirs, and which hosts are their staff.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::{
@@ -61,8 +65,8 @@ impl Tenants {
         number: Option<&str>,
     ) -> Result<Option<Arc<Tenant>>, StoreError> {
         let keys: Vec<String> = agent.map(agent_key).into_iter().chain(number.map(number_key)).collect();
-        let kept = keys.iter().find_map(|key| self.routes.get(key));
-        let tenant = match kept {
+        // Only the first may be known from before: one that comes later counts where the first is nobody's.
+        let tenant = match keys.first().and_then(|key| self.routes.get(key)) {
             Some(tenant) => Some(tenant),
             None => self.read_routes(&keys).await?,
         };
@@ -93,7 +97,8 @@ impl Tenants {
     /// # Errors
     /// When the store does not answer, or holds another form.
     pub async fn mappings(&self, tenant: &TenantId, hosts: &[HostId]) -> Result<Vec<HostMapping>, StoreError> {
-        let keys: Vec<Item> = hosts.iter().map(|host| key(&tenant_key(tenant), &host_item(*host))).collect();
+        let hosts: BTreeSet<&HostId> = hosts.iter().collect();
+        let keys: Vec<Item> = hosts.into_iter().map(|host| key(&tenant_key(tenant), &host_item(*host))).collect();
         let items = self.get_all(keys).await?;
         items.into_iter().map(|item| read(without_keys(item))).collect()
     }
@@ -206,6 +211,7 @@ impl Tenants {
         Ok(Some(route.tenant.clone()))
     }
 
+    /// Reads several items at once. `keys` names each of them once: DynamoDB refuses to be asked twice.
     async fn get_all(&self, keys: Vec<Item>) -> Result<Vec<Item>, StoreError> {
         let mut found = Vec::new();
         for chunk in keys.chunks(LARGEST_BATCH_GET) {
@@ -243,7 +249,7 @@ impl Tenants {
     async fn apply(&self, changes: Vec<TransactWriteItem>) -> Result<(), StoreError> {
         for chunk in changes.chunks(LARGEST_TRANSACTION) {
             let sent = self.client.transact_write_items().set_transact_items(Some(chunk.to_vec())).send().await;
-            sent.map_err(|error| appointments::refusal_of(error.as_service_error()).unwrap_or_else(|| error.into()))?;
+            sent.map_err(appointments::refused)?;
         }
         Ok(())
     }

@@ -1,0 +1,71 @@
+//! Going through an index, page by page, as long as there is time.
+
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    time::{Duration, Instant},
+};
+
+use futures_util::{StreamExt, stream};
+use lambda_runtime::Context;
+use scheduling::ids::AppointmentId;
+
+use crate::{
+    deadline::time_left,
+    store::{Cursor, Page, StoreError},
+};
+
+/// How many appointments a page holds at the most.
+pub const PAGE: i32 = 100;
+/// How many appointments of a page are worked on at once.
+const AT_ONCE: usize = 10;
+/// No page is begun with less time than this left.
+const LEAST_TIME: Duration = Duration::from_secs(15);
+
+/// What came of going through an index.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Swept<T> {
+    /// What became of the appointments, and of how many.
+    pub outcomes: BTreeMap<T, u32>,
+    /// What reading the index cost, in DynamoDB's read units.
+    pub read_units: f64,
+    /// Where to go on, where the time did not suffice.
+    pub resume_after: Option<Cursor>,
+}
+
+/// Hands each appointment that `page` finds to `work`, several at once, as long as the invocation has time.
+///
+/// `work` answers what became of the appointment, failures included: one that fails does not keep the others waiting.
+///
+/// # Errors
+/// When a page can't be read.
+pub async fn sweep<P, PF, W, WF, T>(
+    context: &Context,
+    mut from: Option<Cursor>,
+    page: P,
+    work: W,
+) -> Result<Swept<T>, StoreError>
+where
+    P: Fn(Option<Cursor>) -> PF,
+    PF: Future<Output = Result<Page, StoreError>>,
+    W: Fn(AppointmentId) -> WF,
+    WF: Future<Output = T>,
+    T: Ord,
+{
+    let deadline = Instant::now() + time_left(context);
+    let mut swept = Swept { outcomes: BTreeMap::new(), read_units: 0.0, resume_after: None };
+    loop {
+        let found = page(from.take()).await?;
+        swept.read_units += found.read_units;
+        let mut worked_on = stream::iter(found.appointments).map(&work).buffer_unordered(AT_ONCE);
+        while let Some(outcome) = worked_on.next().await {
+            *swept.outcomes.entry(outcome).or_default() += 1;
+        }
+        let is_time_left = deadline.saturating_duration_since(Instant::now()) >= LEAST_TIME;
+        match found.next {
+            None => return Ok(swept),
+            Some(next) if is_time_left => from = Some(next),
+            resume_after => return Ok(Swept { resume_after, ..swept }),
+        }
+    }
+}

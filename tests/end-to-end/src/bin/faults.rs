@@ -1,0 +1,344 @@
+//! `faults --calls N --seed S`: many calls through the deployed stack while everything goes wrong that can, and a table
+//! of what has become of them. Ends with status 1 if one was lost or booked twice. `tests/faults` starts it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+
+use chrono::{DateTime, Days, NaiveTime, TimeDelta, TimeZone, Utc};
+use chrono_tz::Europe::Berlin;
+use clap::Parser;
+use end_to_end::{Call, Salon, Stack, variable};
+use fastrand::Rng;
+use futures_util::{StreamExt, stream};
+use scheduling::{
+    appointment::{Appointment, ReviewReason, State},
+    ids::{AppointmentId, CallId},
+};
+use serde_json::{Value, json};
+
+/// Many calls while everything goes wrong.
+#[derive(Parser)]
+struct Arguments {
+    /// How many calls.
+    #[arg(long, default_value_t = 200)]
+    calls: usize,
+    /// Decides what is asked for and what goes wrong.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// How many webhooks are under way at once.
+const AT_ONCE: usize = 12;
+/// How often a webhook is sent that is not answered 2xx. Retell sends it four times; the fourth is looked at here.
+const DELIVERIES: u32 = 12;
+const BETWEEN_DELIVERIES: Duration = Duration::from_millis(400);
+/// How many calls one salon takes.
+const CALLS_PER_SALON: usize = 120;
+/// What Cal.com's stand-in lets go wrong.
+const WEATHER: [(&str, f64); 4] =
+    [("unavailable", 0.10), ("rate_limited", 0.10), ("answer_lost", 0.05), ("slow", 0.05)];
+/// A booking that comes so late is past its time-out, which is 3 s here, and within the time it is looked for.
+const SLOW_BY_MS: u64 = 5_000;
+/// The visibility time-out of the template's queues, shortened as all waits are here.
+const VISIBILITY_SECONDS: &str = "36";
+
+/// What a call is expected to end as.
+struct Asked {
+    salon: usize,
+    call: Call,
+    /// The call that asked for the same before, if one did.
+    same_as: Option<usize>,
+}
+
+type FromTo = (DateTime<Utc>, DateTime<Utc>);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let stack = Arc::new(Stack::deployed().await);
+    shorten_visibility(&stack).await;
+    let mut salons = Vec::new();
+    for _ in 0..arguments.calls.div_ceil(CALLS_PER_SALON).max(2) {
+        salons.push(Salon::open().await);
+    }
+    let mut weather = json!({"seed": arguments.seed, "slow_by": SLOW_BY_MS});
+    WEATHER.iter().for_each(|(name, share)| weather[name] = json!(share));
+    stack.put_to_calcom("/_stand-in/weather", &weather).await;
+
+    let mut dice = Rng::with_seed(arguments.seed);
+    let asked = calls(&salons, arguments.calls, &mut dice);
+    let mut deliveries: Vec<usize> = (0..asked.len()).flat_map(|nth| vec![nth; dice.usize(1..=3)]).collect();
+    dice.shuffle(&mut deliveries);
+    eprintln!("{} calls of {} salons, delivered {} times", asked.len(), salons.len(), deliveries.len());
+
+    let sweeps = tokio::spawn(sweep_until_aborted(Arc::clone(&stack)));
+    let began = Utc::now();
+    let told = deliver_all(&stack, &asked, &deliveries, &mut dice).await;
+    eprintln!("all delivered after {} s", (Utc::now() - began).num_seconds());
+    let appointments = until_settled(&stack, &told, asked.len()).await;
+    sweeps.abort();
+
+    let standing = stack.get_from_calcom("/_stand-in/bookings").await;
+    let found = judge(&asked, &told, &appointments, standing.as_array().map(Vec::as_slice).unwrap_or_default());
+    found.print(&arguments, &appointments, deliveries.len());
+    if found.lost.is_empty() && found.twice.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn shorten_visibility(stack: &Stack) {
+    let sqs = aws_sdk_sqs::Client::new(&stack.config);
+    for queue in ["BOOKINGS_QUEUE_URL", "ASSIGNMENTS_QUEUE_URL"] {
+        let change = sqs.set_queue_attributes().queue_url(variable(queue));
+        let name = aws_sdk_sqs::types::QueueAttributeName::VisibilityTimeout;
+        change.attributes(name, VISIBILITY_SECONDS).send().await.expect("the queue takes a visibility time-out");
+    }
+}
+
+/// Calls of every kind: mostly plain ones, and in between those that the contract warns of.
+fn calls(salons: &[Salon], count: usize, dice: &mut Rng) -> Vec<Asked> {
+    let mut asked: Vec<Asked> = Vec::new();
+    for nth in 0..count {
+        let salon = dice.usize(..salons.len());
+        let start = slot(dice);
+        let cut = json!({"service": "Haarschnitt", "appointment_start": start});
+        let plain = |fields: Value| Asked { salon, call: salons[salon].call(fields), same_as: None };
+        let next = match dice.usize(..100) {
+            0..3 => plain(json!({"service": "Haarschnitt", "appointment_start": "2025-11-12 10:00"})),
+            3..6 => plain(json!({"service": "Farbe", "appointment_start": start})),
+            6..8 => plain(json!({"service": "Massage", "appointment_start": start})),
+            8..10 => plain(json!({"service": "Haarschnitt", "appointment_start": "irgendwann"})),
+            10..12 => plain(json!({"service": "Haarschnitt", "appointment_start": start,
+                                   "customer_email": "max punkt muster at web punkt de"})),
+            12..16 => {
+                let mut hidden = plain(json!({"service": "Haarschnitt", "appointment_start": start,
+                                              "customer_phone": null, "customer_email": null}));
+                hidden.call.body["call"]["from_number"] = json!(format!("anonymous_1732460000_{nth:x}"));
+                hidden
+            }
+            16..20 if nth > 0 => {
+                let before = dice.usize(..nth);
+                let before = asked[before].same_as.unwrap_or(before);
+                let call = called_again(&asked[before].call);
+                Asked { salon: asked[before].salon, call, same_as: Some(before) }
+            }
+            _ => plain(cut),
+        };
+        asked.push(next);
+    }
+    asked
+}
+
+fn called_again(call: &Call) -> Call {
+    let id = CallId::new(format!("call_{}", uuid::Uuid::new_v4().simple()));
+    let mut body = call.body.clone();
+    body["call"]["call_id"] = json!(id);
+    Call { id, body }
+}
+
+/// A start within opening hours of the next weeks, on a weekday.
+fn slot(dice: &mut Rng) -> String {
+    let first = Utc::now().with_timezone(&Berlin).date_naive() + Days::new(2);
+    let mut day = first + Days::new(dice.u64(..28));
+    while chrono::Datelike::weekday(&day) == chrono::Weekday::Sun {
+        day = day + Days::new(1);
+    }
+    let time = NaiveTime::MIN + TimeDelta::minutes(9 * 60 + 30 * dice.i64(..18));
+    let start = Berlin.from_local_datetime(&day.and_time(time)).earliest();
+    start.map(|start| start.to_rfc3339()).unwrap_or_default()
+}
+
+/// Delivers the webhooks in their order, and poison messages between them. Answers which appointment each call was told.
+async fn deliver_all(
+    stack: &Arc<Stack>,
+    asked: &[Asked],
+    deliveries: &[usize],
+    dice: &mut Rng,
+) -> BTreeMap<usize, AppointmentId> {
+    let poison_at: BTreeSet<usize> = (0..deliveries.len() / 100).map(|_| dice.usize(..deliveries.len())).collect();
+    let told = stream::iter(deliveries.iter().enumerate()).map(|(at, &nth)| {
+        let poison = poison_at.contains(&at);
+        async move {
+            if poison {
+                send_poison(stack).await;
+            }
+            for _ in 0..DELIVERIES {
+                let answer = stack.deliver(&asked[nth].call.body).await;
+                if answer.status == 200 {
+                    return Some((nth, answer.appointment()));
+                }
+                tokio::time::sleep(BETWEEN_DELIVERIES).await;
+            }
+            None
+        }
+    });
+    told.buffer_unordered(AT_ONCE).filter_map(std::future::ready).collect().await
+}
+
+async fn send_poison(stack: &Stack) {
+    let sqs = aws_sdk_sqs::Client::new(&stack.config);
+    for queue in ["BOOKINGS_QUEUE_URL", "ASSIGNMENTS_QUEUE_URL"] {
+        let sent = sqs.send_message().queue_url(variable(queue)).message_body("{\"v\": 99, \"not\": \"ours\"}");
+        sent.send().await.expect("the queue takes a message");
+    }
+}
+
+/// What runs by schedule on AWS runs here all the time, since all waits are shorter.
+async fn sweep_until_aborted(stack: Arc<Stack>) {
+    for round in 0_u32.. {
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        stack.invoke("sync-reconciler", &json!({})).await;
+        if round % 4 == 0 {
+            stack.invoke("past-cleanup", &json!({})).await;
+        }
+    }
+}
+
+/// Waits until nothing moves any more, or patience ends.
+async fn until_settled(
+    stack: &Stack,
+    told: &BTreeMap<usize, AppointmentId>,
+    calls: usize,
+) -> BTreeMap<AppointmentId, Appointment> {
+    let patience = TimeDelta::minutes(6) + TimeDelta::milliseconds(200) * i32::try_from(calls).unwrap_or(i32::MAX);
+    let deadline = Utc::now() + patience;
+    let mut open: BTreeSet<AppointmentId> = told.values().cloned().collect();
+    let (all, mut settled) = (open.len(), BTreeMap::new());
+    loop {
+        let loaded = stream::iter(open.iter()).map(|id| stack.appointments.load(id)).buffer_unordered(AT_ONCE);
+        for (appointment, _) in loaded.collect::<Vec<_>>().await.into_iter().flatten().flatten() {
+            if appointment.due(&platform::settings::waits().unwrap_or_default()).is_none() {
+                settled.insert(appointment.id.clone(), appointment);
+            }
+        }
+        open.retain(|id| !settled.contains_key(id));
+        eprintln!("{} of {all} appointments are settled", settled.len());
+        if open.is_empty() || Utc::now() > deadline {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    }
+    for id in open {
+        if let Ok(Some((appointment, _))) = stack.appointments.load(&id).await {
+            settled.insert(id, appointment);
+        }
+    }
+    settled
+}
+
+/// What was found when all had come to rest.
+#[derive(Default)]
+struct Found {
+    lost: Vec<String>,
+    twice: Vec<String>,
+    bookings: usize,
+}
+
+fn judge(
+    asked: &[Asked],
+    told: &BTreeMap<usize, AppointmentId>,
+    appointments: &BTreeMap<AppointmentId, Appointment>,
+    standing: &[Value],
+) -> Found {
+    let mut found = Found { bookings: standing.len(), ..Found::default() };
+    let uids: BTreeSet<&str> = standing.iter().filter_map(|booking| booking["uid"].as_str()).collect();
+    for (nth, asked) in asked.iter().enumerate() {
+        let call = &asked.call.id;
+        let Some(appointment) = told.get(&nth).and_then(|id| appointments.get(id)) else {
+            found.lost.push(format!("{call}: nothing is stored"));
+            continue;
+        };
+        let is_settled =
+            matches!(appointment.state(), State::Assigned { .. } | State::NeedsReview { .. } | State::Cancelled { .. });
+        let is_booked = appointment.booking().is_none_or(|booking| uids.contains(booking.uid.as_str()));
+        if !is_settled || !is_booked {
+            found.lost.push(format!(
+                "{call}: {} is {}, booked: {is_booked}",
+                appointment.id,
+                appointment.state().name()
+            ));
+        }
+        if let Some(first) = asked.same_as
+            && told.get(&first) != told.get(&nth)
+            && appointment.booking().is_some()
+        {
+            found
+                .twice
+                .push(format!("{call}: asks for what another call asked for, and has an appointment of its own"));
+        }
+    }
+    let mut of_appointment: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut of_host: BTreeMap<u64, Vec<FromTo>> = BTreeMap::new();
+    for booking in standing {
+        let id = booking["metadata"]["frontdeskAppointmentId"].as_str().unwrap_or_default();
+        of_appointment.entry(id).or_default().push(booking["uid"].as_str().unwrap_or_default());
+        let time = |field: &str| booking[field].as_str().and_then(|text| text.parse().ok()).unwrap_or_default();
+        of_host.entry(booking["host"].as_u64().unwrap_or_default()).or_default().push((time("start"), time("end")));
+    }
+    for (id, uids) in of_appointment {
+        let known = appointments.get(&AppointmentId::new(id)).and_then(Appointment::booking);
+        if uids.len() > 1 || known.is_none_or(|booking| booking.uid.as_str() != uids[0]) {
+            found.twice.push(format!("{id}: Cal.com has {uids:?}, we know {:?}", known.map(|booking| &booking.uid)));
+        }
+    }
+    for (host, mut times) in of_host {
+        times.sort_unstable();
+        let overlaps = times.windows(2).filter(|pair| pair[1].0 < pair[0].1);
+        found.twice.extend(overlaps.map(|pair| format!("host {host} has two bookings at {}", pair[1].0)));
+    }
+    found
+}
+
+impl Found {
+    fn print(&self, arguments: &Arguments, appointments: &BTreeMap<AppointmentId, Appointment>, deliveries: usize) {
+        let mut states: BTreeMap<String, usize> = BTreeMap::new();
+        let mut attempts: BTreeMap<u32, usize> = BTreeMap::new();
+        let mut workers_lost = 0;
+        let (mut found_again, mut settled_in) = (0, Vec::new());
+        for appointment in appointments.values() {
+            *states.entry(state_of(appointment)).or_default() += 1;
+            *attempts.entry(appointment.attempts().min(6)).or_default() += 1;
+            workers_lost += appointment.workers_lost();
+            found_again += usize::from(appointment.history().iter().any(|line| line.why == "found_again"));
+            let last = appointment.history().last().map_or(appointment.created_at, |line| line.at);
+            settled_in.push((last - appointment.created_at).num_milliseconds() as f64 / 1000.0);
+        }
+        settled_in.sort_by(f64::total_cmp);
+        let at = |share: f64| settled_in.get((settled_in.len() as f64 * share) as usize).copied().unwrap_or_default();
+        let Arguments { calls, seed } = arguments;
+        println!("\nseed {seed}");
+        println!("  calls in                   {calls}, as {deliveries} webhooks");
+        println!("  appointments               {}", appointments.len());
+        states.iter().for_each(|(state, count)| println!("    {state:<24} {count}"));
+        println!("  bookings at Cal.com        {}", self.bookings);
+        println!(
+            "  found again after a lost answer or a dead worker: {found_again}; workers lost while booking: {workers_lost}"
+        );
+        let attempts =
+            attempts.iter().map(|(times, count)| format!("{count} in {times}{}", if *times == 6 { "+" } else { "" }));
+        println!("  attempts per appointment   {}", attempts.collect::<Vec<_>>().join(", "));
+        println!(
+            "  settled after              p50 {:.1} s, p95 {:.1} s, longest {:.1} s",
+            at(0.5),
+            at(0.95),
+            at(0.9999)
+        );
+        println!("  lost                       {}", self.lost.len());
+        println!("  booked twice               {}", self.twice.len());
+        self.lost.iter().chain(&self.twice).take(20).for_each(|what| println!("    ! {what}"));
+    }
+}
+
+fn state_of(appointment: &Appointment) -> String {
+    let name = appointment.state().name();
+    match appointment.state() {
+        State::NeedsReview { reason: ReviewReason::Assignment(reason), .. } => {
+            format!("{name}: booked, {}", reason.as_str())
+        }
+        State::NeedsReview { reason, .. } => format!("{name}: {reason}"),
+        State::Cancelled { reason } => format!("{name}: {}", reason.as_str()),
+        _ => name.to_string(),
+    }
+}

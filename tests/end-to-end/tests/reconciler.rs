@@ -1,0 +1,82 @@
+//! What should have moved and has not is found and sent again.
+
+use chrono::{TimeDelta, Utc};
+use end_to_end::{Salon, eventually, soon};
+use scheduling::appointment::{Actor, ReviewReason, State, StateName};
+use serde_json::json;
+use tokio::sync::Mutex;
+
+/// Held by whoever sweeps: a sweep finds what other tests have left lying about as well.
+static SWEEPING: Mutex<()> = Mutex::const_new(());
+
+fn by_test() -> Actor<'static> {
+    Actor { function: "test", version: "test", now: Utc::now() }
+}
+
+#[tokio::test]
+async fn what_was_stored_and_never_sent_is_booked_all_the_same() {
+    let (salon, _alone) = (Salon::open().await, SWEEPING.lock().await);
+    let id = salon.store_untold_at(Utc::now() - TimeDelta::hours(1), soon(10, 0).1).await;
+    let counted = salon.stack.invoke("sync-reconciler", &json!({"dry_run": true})).await;
+    assert!(counted["sent"]["never_sent"].as_u64() >= Some(1), "{counted}");
+    let report = salon.stack.invoke("sync-reconciler", &json!({})).await;
+    assert!(report["sent"]["never_sent"].as_u64() >= Some(1) && report["failed"] == json!(0), "{report}");
+    assert_eq!(salon.stack.until_settled(&id).await.state().name(), StateName::Assigned);
+    salon.stack.until_counted("sync-reconciler", "SentAgain", Some("never_sent")).await;
+}
+
+#[tokio::test]
+async fn what_is_under_way_is_left_to_its_message() {
+    let (salon, _alone) = (Salon::open().await, SWEEPING.lock().await);
+    let by = by_test();
+    let id = salon.store_untold(soon(10, 0).1).await;
+    salon.change(&id, |appointment| appointment.claim(TimeDelta::minutes(5), by).unwrap()).await;
+    let before = salon.stack.appointment(&id).await;
+    salon.stack.invoke("sync-reconciler", &json!({})).await;
+    assert_eq!(salon.stack.appointment(&id).await, before);
+}
+
+#[tokio::test]
+async fn what_kills_its_workers_time_after_time_is_set_aside() {
+    let (salon, _alone) = (Salon::open().await, SWEEPING.lock().await);
+    let id = salon.store_untold(soon(10, 0).1).await;
+    let die_six_times = |appointment: &mut scheduling::appointment::Appointment| {
+        (0..6).for_each(|_| appointment.claim(TimeDelta::seconds(-1), by_test()).unwrap());
+    };
+    salon.change(&id, die_six_times).await;
+    let set_aside = eventually(async || {
+        salon.stack.invoke("sync-reconciler", &json!({})).await;
+        let appointment = salon.stack.appointment(&id).await;
+        matches!(appointment.state(), State::NeedsReview { reason: ReviewReason::SetAside, .. }).then_some(())
+    });
+    assert!(set_aside.await.is_some());
+    assert!(salon.bookings_of(salon.haircut()).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_booking_that_nobody_assigned_is_sent_to_be_assigned() {
+    let (salon, _alone) = (Salon::open().await, SWEEPING.lock().await);
+    let start = soon(10, 0).1;
+    let id = salon.store_untold(start).await;
+    let uid = salon.book_at_calcom(&id, start).await;
+    let booking = scheduling::booking::Booking {
+        uid,
+        status: scheduling::booking::BookingStatus::Accepted,
+        event_type: scheduling::ids::EventTypeId(salon.haircut()),
+        start,
+        hosts: scheduling::booking::HostEvidence::None {
+            because: scheduling::booking::NoHost::Empty,
+            asked_again: false,
+        },
+    };
+    let long_ago = Actor { now: Utc::now() - TimeDelta::hours(1), ..by_test() };
+    salon
+        .change(&id, |appointment| {
+            appointment.claim(TimeDelta::minutes(1), long_ago).unwrap();
+            appointment.book(booking, "booked", long_ago).unwrap();
+        })
+        .await;
+    let report = salon.stack.invoke("sync-reconciler", &json!({})).await;
+    assert!(report["sent"]["not_assigned"].as_u64() >= Some(1), "{report}");
+    assert_eq!(salon.stack.until_settled(&id).await.state().name(), StateName::Assigned);
+}
