@@ -80,6 +80,12 @@ class TheTemplate(unittest.TestCase):
                 for statement in policy["PolicyDocument"]["Statement"]:
                     self.assertNotIn("*", json.dumps(statement), f"{name}: {statement}")
 
+    def test_a_sweep_is_over_when_the_next_one_begins(self):
+        functions, minutes = self.of_type("AWS::Lambda::Function"), {"rate(5 minutes)": 5, "rate(1 hour)": 60}
+        for schedule in self.of_type("AWS::Scheduler::Schedule").values():
+            function = functions[self.referenced(schedule["Target"]["Arn"])]
+            self.assertLess(function["Timeout"], 60 * minutes[schedule["ScheduleExpression"]])
+
     def test_a_log_group_is_kept_for_a_bounded_time_and_each_function_has_its_own(self):
         groups = self.of_type("AWS::Logs::LogGroup")
         for name, group in groups.items():

@@ -98,7 +98,7 @@ pub(crate) fn data(body: &[u8]) -> Option<Value> {
 }
 
 /// The booking in an answer. Of a recurring event type's bookings it is the first.
-pub(crate) fn booking(body: &[u8]) -> Option<FoundBooking> {
+pub fn booking(body: &[u8]) -> Option<FoundBooking> {
     match data(body)? {
         Value::Array(bookings) => one_booking(bookings.into_iter().next()?),
         one => one_booking(one),
@@ -106,16 +106,17 @@ pub(crate) fn booking(body: &[u8]) -> Option<FoundBooking> {
 }
 
 /// One page of a list of bookings.
-pub(crate) struct Page {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
     /// How many bookings it held, of whomever.
-    pub(crate) listed: usize,
+    pub listed: usize,
     /// Those that were made for the appointment.
-    pub(crate) ours: Vec<ListedBooking>,
+    pub ours: Vec<ListedBooking>,
 }
 
 /// The bookings in an answer to a list that were made for `appointment`. Ours are known by their metadata alone, so that
 /// one that can't be read is still seen.
-pub(crate) fn page(body: &[u8], appointment: &AppointmentId) -> Option<Page> {
+pub fn page(body: &[u8], appointment: &AppointmentId) -> Option<Page> {
     let Value::Array(bookings) = data(body)? else { return None };
     let listed = bookings.len();
     let is_ours = |booking: &Value| appointment_of(&booking["metadata"]).as_ref() == Some(appointment);
@@ -127,7 +128,7 @@ pub(crate) fn page(body: &[u8], appointment: &AppointmentId) -> Option<Page> {
 }
 
 /// The free slots in an answer, in order.
-pub(crate) fn slots(body: &[u8]) -> Option<Vec<DateTime<Utc>>> {
+pub fn slots(body: &[u8]) -> Option<Vec<DateTime<Utc>>> {
     #[derive(Deserialize)]
     struct Slot {
         start: DateTime<Utc>,

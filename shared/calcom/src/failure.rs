@@ -57,8 +57,7 @@ impl Failed {
 
     /// An answer came that refuses.
     pub(crate) fn refused(status: u16, exchange: Exchange, headers: &HeaderMap, now: DateTime<Utc>) -> Self {
-        let error = serde_json::from_slice::<Value>(&exchange.body).unwrap_or_default();
-        let message = message(&error).unwrap_or_default().to_lowercase();
+        let (error, message) = error_and_message(&exchange.body);
         let category = category(status, &message);
         let of_contact = category == Category::InvalidContact;
         Self {
@@ -70,6 +69,18 @@ impl Failed {
             exchange,
         }
     }
+}
+
+/// The category of an answer that refuses.
+pub fn category_of(status: u16, body: &[u8]) -> Category {
+    category(status, &error_and_message(body).1)
+}
+
+/// The error in a body, and its message in lower case.
+fn error_and_message(body: &[u8]) -> (Value, String) {
+    let error = serde_json::from_slice::<Value>(body).unwrap_or_default();
+    let message = message(&error).unwrap_or_default().to_lowercase();
+    (error, message)
 }
 
 /// The message of an error, in the forms that Cal.com and the proxies before it use.

@@ -23,6 +23,14 @@ mod client;
 mod failure;
 mod request;
 
+/// Cal.com's answers, read by themselves: whatever the bytes are, nothing panics.
+pub mod read {
+    pub use crate::{
+        answer::{Page, booking, page, slots},
+        failure::category_of,
+    };
+}
+
 pub use answer::{Answered, Exchange, FoundBooking, ListedBooking};
 pub use client::{Calcom, Settings};
 pub use failure::{Effect, Failed};

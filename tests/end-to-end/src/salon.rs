@@ -170,10 +170,14 @@ impl Salon {
 
     /// Books at Cal.com's stand-in itself, for an appointment, and answers the uid.
     pub async fn book_at_calcom(&self, appointment: &AppointmentId, start: DateTime<Utc>) -> BookingUid {
+        self.book_event_type(self.haircut(), start, json!({"frontdeskAppointmentId": appointment})).await
+    }
+
+    /// Books an event type at Cal.com's stand-in itself, as somebody else's website would.
+    pub async fn book_event_type(&self, event_type: u64, start: DateTime<Utc>, metadata: Value) -> BookingUid {
         let body = json!({
-            "start": start, "eventTypeId": self.haircut(),
+            "start": start, "eventTypeId": event_type, "metadata": metadata,
             "attendee": {"name": "x", "timeZone": "Europe/Berlin", "email": "x@beispiel.example"},
-            "metadata": {"frontdeskAppointmentId": appointment},
         });
         let request = self.stack.http.post(format!("{}/v2/bookings", variable("CALCOM_BASE_URL"))).json(&body);
         let request = request.bearer_auth("cal_local_frontdesk").header("cal-api-version", "2024-08-13");

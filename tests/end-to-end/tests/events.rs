@@ -46,7 +46,10 @@ async fn the_queues_events_name_the_appointment_of_the_demo_call() {
 }
 
 #[tokio::test]
-async fn the_schedules_event_counts_without_changing_anything() {
-    let answer = Stack::deployed().await.invoke("past-cleanup", &event("past-cleanup.json")).await;
-    assert_eq!((&answer["dry_run"], answer["found"].is_u64()), (&json!(true), true), "{answer}");
+async fn the_schedules_events_count_without_changing_anything() {
+    let stack = Stack::deployed().await;
+    for (function, counted) in [("past-cleanup", "found"), ("sync-reconciler", "failed")] {
+        let answer = stack.invoke(function, &event(&format!("{function}.json"))).await;
+        assert_eq!((&answer["dry_run"], answer[counted].is_u64()), (&json!(true), true), "{answer}");
+    }
 }

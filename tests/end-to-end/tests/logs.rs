@@ -3,7 +3,9 @@
 use end_to_end::{MARK, MARKED_PHONE, Salon, eventually, soon};
 use serde_json::{Value, json};
 
-const FUNCTIONS: [&str; 4] = ["webhook-intake", "calcom-booking", "staff-assignment", "past-cleanup"];
+const FUNCTIONS: [&str; 5] =
+    ["webhook-intake", "calcom-booking", "staff-assignment", "past-cleanup", "sync-reconciler"];
+const SWEEPS: [&str; 2] = ["past-cleanup", "sync-reconciler"];
 
 #[tokio::test]
 async fn no_log_line_of_any_function_holds_anything_personal() {
@@ -21,12 +23,14 @@ async fn no_log_line_of_any_function_holds_anything_personal() {
     let poison = json!({"Records": [{"messageId": "m", "body": format!("{MARK} {MARKED_PHONE}"), "attributes": {}}]});
     salon.stack.invoke("calcom-booking", &poison).await;
     salon.stack.invoke("staff-assignment", &poison).await;
-    salon.stack.invoke("past-cleanup", &json!({"dry_run": true})).await;
+    for sweep in SWEEPS {
+        salon.stack.invoke(sweep, &json!({})).await;
+    }
 
     for function in FUNCTIONS {
         let lines = eventually(async || {
             let lines = salon.stack.log_lines(function).await;
-            let about_us = lines.iter().any(|line| line.contains(salon.tenant.as_str()) || function == "past-cleanup");
+            let about_us = lines.iter().any(|line| line.contains(salon.tenant.as_str()) || SWEEPS.contains(&function));
             (about_us && !lines.is_empty()).then_some(lines)
         });
         let lines = lines.await.unwrap_or_else(|| panic!("{function} logged nothing of {}", salon.tenant));

@@ -52,6 +52,8 @@ struct Asked {
     call: Call,
     /// The call that asked for the same before, if one did.
     same_as: Option<usize>,
+    /// Whether the customer can be known again.
+    is_hidden: bool,
 }
 
 type FromTo = (DateTime<Utc>, DateTime<Utc>);
@@ -104,7 +106,7 @@ fn calls(salons: &[Salon], count: usize, dice: &mut Rng) -> Vec<Asked> {
         let salon = dice.usize(..salons.len());
         let start = slot(dice);
         let cut = json!({"service": "Haarschnitt", "appointment_start": start});
-        let plain = |fields: Value| Asked { salon, call: salons[salon].call(fields), same_as: None };
+        let plain = |fields: Value| Asked { salon, call: salons[salon].call(fields), same_as: None, is_hidden: false };
         let next = match dice.usize(..100) {
             0..3 => plain(json!({"service": "Haarschnitt", "appointment_start": "2025-11-12 10:00"})),
             3..6 => plain(json!({"service": "Farbe", "appointment_start": start})),
@@ -115,6 +117,7 @@ fn calls(salons: &[Salon], count: usize, dice: &mut Rng) -> Vec<Asked> {
             12..16 => {
                 let mut hidden = plain(json!({"service": "Haarschnitt", "appointment_start": start,
                                               "customer_phone": null, "customer_email": null}));
+                hidden.is_hidden = true;
                 hidden.call.body["call"]["from_number"] = json!(format!("anonymous_1732460000_{nth:x}"));
                 hidden
             }
@@ -122,7 +125,8 @@ fn calls(salons: &[Salon], count: usize, dice: &mut Rng) -> Vec<Asked> {
                 let before = dice.usize(..nth);
                 let before = asked[before].same_as.unwrap_or(before);
                 let call = called_again(&asked[before].call);
-                Asked { salon: asked[before].salon, call, same_as: Some(before) }
+                let same_as = (!asked[before].is_hidden).then_some(before);
+                Asked { salon: asked[before].salon, call, same_as, is_hidden: asked[before].is_hidden }
             }
             _ => plain(cut),
         };
@@ -145,7 +149,7 @@ fn slot(dice: &mut Rng) -> String {
     while chrono::Datelike::weekday(&day) == chrono::Weekday::Sun {
         day = day + Days::new(1);
     }
-    let time = NaiveTime::MIN + TimeDelta::minutes(9 * 60 + 30 * dice.i64(..18));
+    let time = NaiveTime::MIN + TimeDelta::minutes(9 * 60 + 30 * dice.i64(0..18));
     let start = Berlin.from_local_datetime(&day.and_time(time)).earliest();
     start.map(|start| start.to_rfc3339()).unwrap_or_default()
 }

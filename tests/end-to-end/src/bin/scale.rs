@@ -1,0 +1,108 @@
+//! `scale --stored N,M --due D`: how much the reconciler and the cleanup read when few of very many appointments are due.
+//! Ends with status 1 if that grows with what is stored. `tests/scale` starts it.
+
+use std::{collections::HashMap, process::ExitCode};
+
+use aws_sdk_dynamodb::{
+    Client,
+    types::{AttributeValue, PutRequest, WriteRequest},
+};
+use chrono::{TimeDelta, Utc};
+use clap::Parser;
+use end_to_end::{Salon, soon, variable};
+use futures_util::{StreamExt, stream};
+use scheduling::ids::AppointmentId;
+use serde_json::{Value, json};
+
+/// How much is read when few of very many appointments are due.
+#[derive(Parser)]
+struct Arguments {
+    /// How many appointments are stored, one measurement each, fewest first.
+    #[arg(long, value_delimiter = ',', default_value = "1000,200000")]
+    stored: Vec<usize>,
+    /// How many of them should have moved long ago, and are past.
+    #[arg(long, default_value_t = 100)]
+    due: usize,
+}
+
+type Item = HashMap<String, AttributeValue>;
+
+/// DynamoDB takes so many items in one batch.
+const BATCH: usize = 25;
+const AT_ONCE: usize = 4;
+/// With so much more stored, at most so many times as much may be read.
+const MOST_GROWTH: f64 = 1.1;
+
+/// What a sweep has read.
+struct Read {
+    stored: usize,
+    sweep: &'static str,
+    found: u64,
+    units: f64,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let salon = Salon::open().await;
+    let dynamodb = Client::new(&salon.stack.config);
+    let assigned = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
+    let assigned = item_of(&dynamodb, &assigned.id).await;
+    let long_ago = Utc::now() - TimeDelta::days(3);
+    let due = salon.store_untold_at(long_ago, long_ago + TimeDelta::days(1)).await;
+    let due = item_of(&dynamodb, &due).await;
+    write(&dynamodb, &due, arguments.due - 1).await;
+
+    let (mut stored, mut reads) = (arguments.due, Vec::new());
+    for &wanted in &arguments.stored {
+        eprintln!("storing {wanted} appointments");
+        write(&dynamodb, &assigned, wanted.saturating_sub(stored)).await;
+        stored = stored.max(wanted);
+        for sweep in ["sync-reconciler", "past-cleanup"] {
+            let report = salon.stack.invoke(sweep, &json!({"dry_run": true})).await;
+            let found = report["found"].as_u64().unwrap_or_else(|| sum(&report["sent"]));
+            reads.push(Read { stored, sweep, found, units: report["read_units"].as_f64().unwrap_or(f64::NAN) });
+        }
+    }
+    println!("\n{:>8}  {:<16} {:>6}  read units of the index", "stored", "sweep", "found");
+    for Read { stored, sweep, found, units } in &reads {
+        println!("{stored:>8}  {sweep:<16} {found:>6}  {units}");
+    }
+    let is_flat = |sweep: &str| {
+        let units: Vec<f64> = reads.iter().filter(|read| read.sweep == sweep).map(|read| read.units).collect();
+        units.iter().all(|&later| later <= units[0] * MOST_GROWTH)
+    };
+    let all_found = reads.iter().all(|read| read.found == arguments.due as u64);
+    if all_found && is_flat("sync-reconciler") && is_flat("past-cleanup") {
+        return ExitCode::SUCCESS;
+    }
+    println!("What is read grows with what is stored, or not all was found.");
+    ExitCode::FAILURE
+}
+
+fn sum(counts: &Value) -> u64 {
+    counts.as_object().into_iter().flatten().filter_map(|(_, count)| count.as_u64()).sum()
+}
+
+async fn item_of(dynamodb: &Client, id: &AppointmentId) -> Item {
+    let request = dynamodb.get_item().table_name(variable("APPOINTMENTS_TABLE"));
+    let request = request.key("id", AttributeValue::S(id.to_string()));
+    let found = request.key("item", AttributeValue::S("appointment".to_owned())).send().await.expect("it answers");
+    found.item.expect("it is stored")
+}
+
+/// Writes so many more appointments like this one.
+async fn write(dynamodb: &Client, like: &Item, count: usize) {
+    let batches = (0..count).step_by(BATCH).map(|at| async move {
+        let puts = (at..count.min(at + BATCH)).map(|_| {
+            let mut item = like.clone();
+            item.insert("id".to_owned(), AttributeValue::S(uuid::Uuid::new_v4().to_string()));
+            let put = PutRequest::builder().set_item(Some(item)).build().expect("the item is whole");
+            WriteRequest::builder().put_request(put).build()
+        });
+        let batch = dynamodb.batch_write_item().request_items(variable("APPOINTMENTS_TABLE"), puts.collect());
+        let left = batch.send().await.expect("it is written").unprocessed_items.unwrap_or_default();
+        assert!(left.is_empty(), "not all was written");
+    });
+    stream::iter(batches).buffer_unordered(AT_ONCE).collect::<()>().await;
+}

@@ -1,0 +1,22 @@
+//! A webhook's body, and the wish in it.
+
+#![no_main]
+
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use retell::event::Event;
+use scheduling::{tenant::Tenant, wish::Wish};
+
+static SALON: LazyLock<Tenant> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("../../../infra/local/salon-sommer.json")).expect("the salon is a tenant")
+});
+
+fuzz_target!(|body: &[u8]| {
+    if let Ok(event) = Event::read(body) {
+        let _ = event.call.business_number();
+        if let Some(wish) = Wish::of_call(&event.call, &SALON) {
+            let _ = (wish.what(&SALON), wish.customer.ids(&SALON.id));
+        }
+    }
+});
