@@ -8,7 +8,7 @@ use platform::{
     secrets::{CalcomKeys, Secret},
     settings,
     store::{Along, Appointments, Cursor, Evidence, Phase, StoreError, Tenants, Version},
-    sweep::{self, Swept, sweep},
+    sweep::{self, Order, Swept, sweep},
     telemetry::{Metrics, Subject},
 };
 use scheduling::{
@@ -16,7 +16,7 @@ use scheduling::{
     failure::Category,
     ids::AppointmentId,
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tracing::Instrument;
 
 const FUNCTION: &str = "past-cleanup";
@@ -24,16 +24,6 @@ const FUNCTION: &str = "past-cleanup";
 const CLOSED_AFTER: TimeDelta = TimeDelta::days(1);
 /// For so long Cal.com is asked what became of a booking. Then it is taken for completed.
 const ASKED_FOR: TimeDelta = TimeDelta::days(8);
-
-/// What the schedule, or an operator, sends.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Order {
-    /// Whether to count only. Cal.com is not asked then, so every booking counts as completed.
-    pub dry_run: bool,
-    /// Where an earlier run stopped among the unbooked, as its answer said.
-    pub resume_after: Option<Cursor>,
-}
 
 /// What was done.
 #[derive(Debug, PartialEq, Serialize)]

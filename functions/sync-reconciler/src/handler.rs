@@ -12,7 +12,7 @@ use platform::{
     queues::{AppointmentMessage, Queue, QueueError},
     settings,
     store::{Appointments, Cursor, Overdue, Pauses, StoreError, Tenants},
-    sweep::{self, sweep},
+    sweep::{self, Order, sweep},
     telemetry::{Metrics, Subject},
 };
 use scheduling::{
@@ -20,7 +20,7 @@ use scheduling::{
     ids::AppointmentId,
     waits::Waits,
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tracing::Instrument;
 
 const FUNCTION: &str = "sync-reconciler";
@@ -28,16 +28,6 @@ const FUNCTION: &str = "sync-reconciler";
 const MOST_WORKERS_LOST: u32 = 5;
 /// What was sent once more so often without moving is worth an alarm.
 const STUCK_AFTER: u32 = 3;
-
-/// What the schedule, or an operator, sends.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Order {
-    /// Whether to count only.
-    pub dry_run: bool,
-    /// Where an earlier run stopped, as its answer said.
-    pub resume_after: Option<Cursor>,
-}
 
 /// What was done.
 #[derive(Debug, PartialEq, Serialize)]

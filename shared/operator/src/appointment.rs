@@ -200,6 +200,7 @@ fn shown(appointment: &Appointment) -> Value {
         "staff": assignment.map(|assignment| &assignment.staff),
         "strategy": assignment.map(|assignment| assignment.strategy),
         "proposals": proposals,
+        "email_could_not_be_read": appointment.wish.customer.email_as_spoken.is_some(),
         "attempts": appointment.attempts(),
         "history": appointment.history(),
     })

@@ -9,6 +9,7 @@ use std::{
 use futures_util::{StreamExt, stream};
 use lambda_runtime::Context;
 use scheduling::ids::AppointmentId;
+use serde::Deserialize;
 
 use crate::{
     deadline::time_left,
@@ -21,6 +22,16 @@ pub const PAGE: i32 = 100;
 const AT_ONCE: usize = 10;
 /// No page is begun with less time than this left.
 const LEAST_TIME: Duration = Duration::from_secs(15);
+
+/// What the schedule, or an operator, sends to a sweep.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Order {
+    /// Whether to count only.
+    pub dry_run: bool,
+    /// Where an earlier run stopped, as its answer said.
+    pub resume_after: Option<Cursor>,
+}
 
 /// What came of going through an index.
 #[derive(Debug, Clone, PartialEq)]

@@ -1009,75 +1009,42 @@ mod tests {
         assert_eq!(serde_json::from_value::<Appointment>(stored).unwrap(), appointment);
     }
 
-    #[derive(Debug, Clone)]
-    enum Event {
-        Claim,
-        Book,
-        Retry,
-        Repair,
-        GiveUp,
-        Assign,
-        LeaveUnassigned,
-        LearnHosts,
-        WaitForHosts,
-        CancelPast,
-        CancelAsAtCalcom,
-        SetAside,
-        TakeUpAgain,
-        Close,
-    }
+    type Event = (&'static str, fn(&mut Appointment, Actor<'_>) -> Result<(), Box<dyn std::error::Error>>);
 
-    fn event() -> impl Strategy<Value = Event> {
-        use Event::*;
-        proptest::sample::select(vec![
-            Claim,
-            Book,
-            Retry,
-            Repair,
-            GiveUp,
-            Assign,
-            LeaveUnassigned,
-            LearnHosts,
-            WaitForHosts,
-            CancelPast,
-            CancelAsAtCalcom,
-            SetAside,
-            TakeUpAgain,
-            Close,
-        ])
-    }
+    /// Everything that can happen to an appointment.
+    const EVENTS: [Event; 14] = [
+        ("claim", |it, by| Ok(it.claim(LEASE, by)?)),
+        ("book", |it, by| Ok(it.book(booking(), "booked", by)?)),
+        ("retry", |it, by| Ok(it.retry_at(by.now, Category::Unknown, None, by)?)),
+        ("repair", |it, by| Ok(it.repair_contact(ContactPart::Phone, by)?)),
+        ("give_up", |it, by| Ok(it.give_up_booking(Category::Unknown, None, vec![], None, by)?)),
+        ("assign", |it, by| Ok(it.assign(anna(StrategyName::HostEmail), by)?)),
+        ("leave_unassigned", |it, by| Ok(it.leave_unassigned(Unassigned::NoHostInBooking, by)?)),
+        ("learn_hosts", |it, by| {
+            Ok(it.learn_hosts(HostEvidence::None { because: NoHost::Unknown, asked_again: true }, by)?)
+        }),
+        ("wait_for_hosts", |it, by| Ok(it.wait_for_hosts(by.now, Category::CalcomUnavailable, by)?)),
+        ("cancel_past", |it, by| Ok(it.cancel_past(by)?)),
+        ("cancel_as_at_calcom", |it, by| Ok(it.cancel_as_at_calcom(by)?)),
+        ("set_aside", |it, by| Ok(it.set_aside("it failed".to_owned(), by)?)),
+        ("take_up_again", |it, by| Ok(it.take_up_again(by)?)),
+        ("close", |it, by| Ok(it.close(Outcome::Completed, by)?)),
+    ];
 
-    fn apply(appointment: &mut Appointment, event: &Event, by: Actor<'_>) -> bool {
-        match event {
-            Event::Claim => appointment.claim(LEASE, by).is_ok(),
-            Event::Book => appointment.book(booking(), "booked", by).is_ok(),
-            Event::Retry => appointment.retry_at(by.now, Category::Unknown, None, by).is_ok(),
-            Event::Repair => appointment.repair_contact(ContactPart::Phone, by).is_ok(),
-            Event::GiveUp => appointment.give_up_booking(Category::Unknown, None, vec![], None, by).is_ok(),
-            Event::Assign => appointment.assign(anna(StrategyName::HostEmail), by).is_ok(),
-            Event::LeaveUnassigned => appointment.leave_unassigned(Unassigned::NoHostInBooking, by).is_ok(),
-            Event::LearnHosts => {
-                appointment.learn_hosts(HostEvidence::None { because: NoHost::Unknown, asked_again: true }, by).is_ok()
-            }
-            Event::WaitForHosts => appointment.wait_for_hosts(by.now, Category::CalcomUnavailable, by).is_ok(),
-            Event::CancelPast => appointment.cancel_past(by).is_ok(),
-            Event::CancelAsAtCalcom => appointment.cancel_as_at_calcom(by).is_ok(),
-            Event::SetAside => appointment.set_aside("it failed".to_owned(), by).is_ok(),
-            Event::TakeUpAgain => appointment.take_up_again(by).is_ok(),
-            Event::Close => appointment.close(Outcome::Completed, by).is_ok(),
-        }
+    fn events() -> impl Strategy<Value = Vec<(Event, i64)>> {
+        proptest::collection::vec((proptest::sample::select(&EVENTS), 0_i64..200), 0..40)
     }
 
     proptest! {
         #[test]
         fn whatever_happened_before_an_appointment_ends_in_exactly_one_final_state(
-            events in proptest::collection::vec((event(), 0_i64..200), 0..40),
+            events in events(),
         ) {
             let mut appointment = requested(1000);
             let mut seconds = 0;
-            for (event, waited) in events {
+            for ((_, happen), waited) in events {
                 seconds += waited;
-                apply(&mut appointment, &event, by(seconds));
+                let _ = happen(&mut appointment, by(seconds));
             }
             // What the reconciler, the worker it wakes, and the cleanup do once everything else has come to rest.
             let later = by(seconds + 100_000);
@@ -1098,13 +1065,13 @@ mod tests {
         }
 
         #[test]
-        fn any_order_of_events_keeps_the_rules(events in proptest::collection::vec((event(), 0_i64..200), 0..40)) {
+        fn any_order_of_events_keeps_the_rules(events in events()) {
             let mut appointment = requested(1000);
             let mut seconds = 0;
-            for (event, waited) in events {
+            for ((event, happen), waited) in events {
                 seconds += waited;
                 let before = appointment.clone();
-                let changed = apply(&mut appointment, &event, by(seconds));
+                let changed = happen(&mut appointment, by(seconds)).is_ok();
                 prop_assert_eq!(changed, appointment != before, "a refusal changes nothing");
                 let lines = appointment.history().len() - before.history().len();
                 prop_assert_eq!(lines, usize::from(changed), "each change leaves one line");
@@ -1116,7 +1083,7 @@ mod tests {
                 );
                 prop_assert!(!(is_final && changed), "a final state never changes");
                 let is_assigned = before.state().name() == StateName::Assigned;
-                prop_assert!(!is_assigned || !changed || matches!(event, Event::Close), "an assigned one is only closed");
+                prop_assert!(!is_assigned || !changed || event == "close", "an assigned one is only closed");
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::{env, future::Future, time::Duration};
 
+use aws_config::timeout::TimeoutConfig;
 use aws_sdk_lambda::primitives::Blob;
 use chrono::{DateTime, Utc};
 use platform::{
@@ -18,6 +19,9 @@ use serde_json::{Value, json};
 
 /// How long something may take to happen before a test takes it for lost.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The longest time-out of a function in the template.
+const LONGEST_INVOCATION: Duration = Duration::from_secs(300);
 
 /// The deployed stack.
 pub struct Stack {
@@ -57,7 +61,9 @@ pub fn variable(name: &str) -> String {
 impl Stack {
     /// The stack that the environment names.
     pub async fn deployed() -> Self {
-        let config = aws::config().await;
+        // A sweep that a test waits for may take as long as a function may.
+        let patient = TimeoutConfig::builder().operation_timeout(LONGEST_INVOCATION).build();
+        let config = aws::config().await.into_builder().timeout_config(patient).build();
         let appointments = variable("APPOINTMENTS_TABLE");
         let (month, waits) = (chrono::TimeDelta::days(30), settings::waits().unwrap());
         Self {

@@ -1,5 +1,7 @@
 //! The table of appointments.
 
+use std::time::Duration;
+
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::{
     Client,
@@ -29,6 +31,10 @@ pub(super) const RECORD: &str = "appointment";
 const UNCHANGED: &str = "#version = :version";
 /// DynamoDB takes 4 MB and 100 items in one transaction. Answers beyond this are written before it.
 const LARGEST_ALONG: usize = 2 * 1024 * 1024;
+
+/// How often a write is tried that met another one of the same item.
+const TRIES: u32 = 5;
+const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
 /// Appointments that need a person, by tenant, oldest first.
 const BY_REVIEW: &str = "by-review";
@@ -190,7 +196,8 @@ impl Appointments {
         Ok(next)
     }
 
-    /// One conditional write; alone it costs half of what a transaction does.
+    /// One conditional write. Where somebody else is writing one of the items at this moment, it is tried again: then
+    /// the condition tells who was first.
     async fn write_together(
         &self,
         record: Put,
@@ -198,20 +205,40 @@ impl Appointments {
         slot: Option<TransactWriteItem>,
     ) -> Result<(), StoreError> {
         if along.is_empty() && slot.is_none() {
-            let request = self.client.put_item().table_name(record.table_name).set_item(Some(record.item));
-            let request = request
-                .set_condition_expression(record.condition_expression)
-                .set_expression_attribute_names(record.expression_attribute_names)
-                .set_expression_attribute_values(record.expression_attribute_values);
-            return Ok(request.send().await.map(drop)?);
+            return self.write_alone(record).await;
         }
         let has_slot = slot.is_some();
         let puts = std::iter::once(record).chain(along);
-        let items = puts.map(|put| TransactWriteItem::builder().put(put).build()).chain(slot).collect();
-        let sent = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
-        sent.map(drop).map_err(|error| {
-            if has_slot && only_the_last_failed(&error) { StoreError::SlotTaken } else { refused(error) }
-        })
+        let items: Vec<_> = puts.map(|put| TransactWriteItem::builder().put(put).build()).chain(slot).collect();
+        for tries in 1.. {
+            let sent = self.client.transact_write_items().set_transact_items(Some(items.clone())).send().await;
+            let Err(error) = sent else { break };
+            if tries < TRIES && is_being_written(&error) {
+                tokio::time::sleep(BETWEEN_TRIES * tries).await;
+                continue;
+            }
+            let is_slot_taken = has_slot && only_the_last_failed(&error);
+            return Err(if is_slot_taken { StoreError::SlotTaken } else { refused(error) });
+        }
+        Ok(())
+    }
+
+    /// A single item costs half of what a transaction does.
+    async fn write_alone(&self, record: Put) -> Result<(), StoreError> {
+        let request = self.client.put_item().table_name(record.table_name).set_item(Some(record.item));
+        let request = request
+            .set_condition_expression(record.condition_expression)
+            .set_expression_attribute_names(record.expression_attribute_names)
+            .set_expression_attribute_values(record.expression_attribute_values);
+        for tries in 1.. {
+            match request.clone().send().await.map_err(StoreError::from) {
+                Err(StoreError::Unavailable(code)) if tries < TRIES && code == "TransactionConflictException" => {
+                    tokio::time::sleep(BETWEEN_TRIES * tries).await;
+                }
+                written => return written.map(drop),
+            }
+        }
+        Ok(())
     }
 
     /// Has the reconciler look at an appointment that is still at `version` again at `until`, one nudge later where
@@ -491,6 +518,12 @@ pub(super) fn refused<R>(error: SdkError<TransactWriteItemsError, R>) -> StoreEr
 fn only_the_last_failed<R>(error: &SdkError<TransactWriteItemsError, R>) -> bool {
     let codes = failures_of(error).unwrap_or_default();
     codes.split_last().is_some_and(|(last, others)| is_lost(last) && others.iter().all(|code| *code == "None"))
+}
+
+/// Whether a transaction was cancelled only because somebody else was writing one of its items.
+fn is_being_written<R>(error: &SdkError<TransactWriteItemsError, R>) -> bool {
+    let codes = failures_of(error).unwrap_or_default();
+    codes.contains(&"TransactionConflict") && !codes.contains(&"ConditionalCheckFailed")
 }
 
 fn failures_of<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<Vec<&str>> {
