@@ -1,6 +1,6 @@
 //! One attempt to book an appointment: look for it, check the slot, book.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use calcom::{Attendee, Calcom, Effect, Exchange, Failed, NewBooking, SlotsWindow};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -106,8 +106,14 @@ impl Attempt<'_> {
 
     /// Looks for what an earlier attempt has booked without hearing of it. Of several bookings the first one stays.
     async fn find_again(&self, doubt: Doubt, evidence: &mut Vec<Evidence>) -> Result<Option<Brought>, NotBooked> {
-        let in_doubt = |not_booked: NotBooked| NotBooked { doubt: Some(doubt), ..not_booked };
-        let made_after = self.appointment.created_at - CLOCKS_DIFFER_BY;
+        // Whatever is wrong with looking, it says nothing of the booking that is looked for.
+        let in_doubt = |not_booked: NotBooked| match not_booked.category {
+            Category::RateLimited | Category::CalcomUnavailable | Category::Credentials => {
+                NotBooked { doubt: Some(doubt), ..not_booked }
+            }
+            _ => NotBooked { doubt: Some(doubt), category: Category::Unknown, ..not_booked },
+        };
+        let made_after = self.appointment.asked_at() - CLOCKS_DIFFER_BY;
         let listed = self.calcom.bookings_of(self.key, &self.appointment.id, made_after).await;
         let mut listed = listed.map_err(|failed| in_doubt(NotBooked::of("list", failed, evidence)))?;
         let is_unreadable = listed.iter().any(|listed| listed.booking.is_none());
@@ -120,7 +126,10 @@ impl Attempt<'_> {
             return Ok(None);
         }
         listed.sort_by_key(|listed| (listed.made_at.is_none(), listed.made_at));
+        // A list that grows while it is read may name one twice.
+        let mut seen = BTreeSet::new();
         let bookings = listed.into_iter().filter_map(|listed| listed.booking);
+        let bookings = bookings.filter(|booking| seen.insert(booking.uid.clone()));
         let mut standing = bookings.filter(|booking| booking.status.holds_the_time());
         let Some(first) = standing.next() else { return Ok(Some(Brought::CancelledAtCalcom)) };
         let mut duplicates_cancelled = false;
@@ -131,6 +140,7 @@ impl Attempt<'_> {
             duplicates_cancelled = true;
         }
         match self.calcom.get(self.key, &first.uid).await {
+            Ok(whole) if !whole.value.booking.status.holds_the_time() => Ok(Some(Brought::CancelledAtCalcom)),
             Ok(whole) => {
                 evidence.push(kept("get", whole.exchange));
                 Ok(Some(Brought::Booked { booking: whole.value.booking, how: "found_again", duplicates_cancelled }))

@@ -62,6 +62,9 @@ pub enum BookingError {
     /// A queue failed.
     #[error(transparent)]
     Queue(#[from] QueueError),
+    /// Cal.com could not be asked whether a booking still stands.
+    #[error("Cal.com can't be asked now whether the booking stands: {}", .0.as_str())]
+    NotToBeAsked(Category),
     /// A transition was tried that does not exist: a fault in this function.
     #[error(transparent)]
     Transition(#[from] NoSuchTransition),
@@ -116,6 +119,9 @@ impl Bookings {
             stored.filter(|(appointment, _)| appointment.tenant == order.tenant).ok_or(BookingError::NotStored)?;
         let tenant = tenant.ok_or(BookingError::NoTenant)?;
         let account = &tenant.calcom.account;
+        if order.asked_again && appointment.is_booked() {
+            return self.see_whether_it_stands(appointment, version, &tenant).await;
+        }
         match appointment.claim(self.waits.lease, self.actor()) {
             Ok(()) => {}
             Err(NotClaimable::NotBefore(time)) => return Ok(self.bookings.send_on(&order, time, &self.waits).await?),
@@ -147,23 +153,45 @@ impl Bookings {
         };
         let mut evidence = Vec::new();
         let next = self.attempt(&mut appointment, &tenant, &mut evidence, &subject).await?;
-        let slot = slot.as_ref().map(SlotChange::GiveBack);
+        // While Cal.com may still be making the booking nobody else may ask for the slot; the lease runs out after that.
+        let slot = slot.as_ref().filter(|_| appointment.doubt() != Some(Doubt::Unanswered)).map(SlotChange::GiveBack);
         self.appointments.save(&appointment, version, Along { evidence: &evidence, slot, learned: None }).await?;
-        self.tell(next, &order, account, admission, &subject).await
+        if admission == Admission::Trial && evidence.iter().any(takes_the_key) {
+            self.gate.open(account, &subject).await?;
+        }
+        self.tell(next, &order, account, &subject).await
     }
 
-    /// Tells the next step, or has this one come again, and lets others know whether Cal.com takes the key.
+    /// For a booked appointment that its customer asks for again: if the booking was cancelled at Cal.com, it is booked
+    /// anew.
+    async fn see_whether_it_stands(
+        &self,
+        mut appointment: Appointment,
+        version: Version,
+        tenant: &Tenant,
+    ) -> Result<(), BookingError> {
+        let keys = self.keys.read().await.map_err(|_| BookingError::NotToBeAsked(Category::CalcomUnavailable))?;
+        let key = keys.of(&tenant.calcom.account).ok_or(BookingError::NotToBeAsked(Category::Credentials))?;
+        let Some(booking) = appointment.booking() else { return Ok(()) };
+        let found = self.calcom.get(key, &booking.uid).await;
+        let found = found.map_err(|failed| BookingError::NotToBeAsked(failed.category))?.value;
+        if found.booking.status.holds_the_time() || found.moved_to.is_some() {
+            tracing::info!("it stands, and its customer asks for it again");
+            return Ok(());
+        }
+        appointment.ask_again(self.actor())?;
+        self.appointments.save(&appointment, version, Along::default()).await?;
+        Ok(self.bookings.send(&AppointmentMessage::about(&appointment)).await?)
+    }
+
+    /// Tells the next step, or has this one come again, and lets others know where Cal.com refuses the key.
     async fn tell(
         &self,
         next: Next,
         order: &AppointmentMessage,
         account: &AccountName,
-        admission: Admission,
         subject: &Subject,
     ) -> Result<(), BookingError> {
-        if admission == Admission::Trial && matches!(next, Next::TellAssignment | Next::Nothing) {
-            self.gate.open(account, subject).await?;
-        }
         match next {
             Next::TellAssignment => Ok(self.assignments.send(order).await?),
             Next::Again { at } => self.again_at(order, at).await,
@@ -298,6 +326,11 @@ impl Bookings {
     fn actor(&self) -> Actor<'_> {
         Actor { function: FUNCTION, version: &self.version, now: Utc::now() }
     }
+}
+
+/// Whether an answer shows that Cal.com takes the key, whatever else it says.
+fn takes_the_key(evidence: &Evidence) -> bool {
+    matches!(evidence.status, Some(200..=299 | 400 | 404 | 409 | 422))
 }
 
 fn slot_of(appointment: &Appointment, account: &AccountName) -> Option<SlotLease> {

@@ -14,7 +14,7 @@ use platform::{
 use scheduling::{
     appointment::{Actor, Appointment, CancelReason, Outcome as Closed, State},
     failure::Category,
-    ids::AppointmentId,
+    ids::{AppointmentId, BookingUid},
 };
 use serde::Serialize;
 use tracing::Instrument;
@@ -159,6 +159,9 @@ impl PastCleanup {
         subject: &Subject,
     ) -> Result<Outcome, StoreError> {
         let (found, evidence) = self.ask(&appointment).await?;
+        if let Some(moved) = found.as_ref().and_then(|found| found.moved_to.clone()) {
+            return self.follow(appointment, version, moved).await;
+        }
         let is_long_ago = appointment.booking().is_some_and(|booking| booking.start + ASKED_FOR < Utc::now());
         let outcome = match found {
             Some(found) if !found.booking.status.holds_the_time() => Closed::CancelledAtCalcom,
@@ -173,14 +176,41 @@ impl PastCleanup {
         self.write(&appointment, version, &evidence, subject).await
     }
 
-    /// What Cal.com says of the booking; nothing where it can't be asked, or doesn't know.
+    /// Keeps the booking that took the place of a moved one. A later run closes it, once its own time has gone by.
+    async fn follow(
+        &self,
+        mut appointment: Appointment,
+        version: Version,
+        moved: BookingUid,
+    ) -> Result<Outcome, StoreError> {
+        let (found, evidence) = self.ask_for(&appointment, &moved).await?;
+        let Some(found) = found else { return Ok(Outcome::LeftAlone) };
+        if appointment.follow(found.booking, self.actor()).is_ok() {
+            let along = Along { evidence: &evidence, ..Along::default() };
+            match self.appointments.save(&appointment, version, along).await {
+                Ok(_) | Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Outcome::LeftAlone)
+    }
+
+    /// What Cal.com says of the appointment's booking; nothing where it can't be asked, or doesn't know.
     async fn ask(&self, appointment: &Appointment) -> Result<(Option<FoundBooking>, Vec<Evidence>), StoreError> {
+        let Some(booking) = appointment.booking() else { return Ok((None, Vec::new())) };
+        self.ask_for(appointment, &booking.uid).await
+    }
+
+    async fn ask_for(
+        &self,
+        appointment: &Appointment,
+        uid: &BookingUid,
+    ) -> Result<(Option<FoundBooking>, Vec<Evidence>), StoreError> {
         let nothing = Ok((None, Vec::new()));
-        let Some(booking) = appointment.booking() else { return nothing };
         let Some(tenant) = self.tenants.load(&appointment.tenant).await? else { return nothing };
         let Ok(keys) = self.keys.read().await else { return nothing };
         let Some(key) = keys.of(&tenant.calcom.account) else { return nothing };
-        match self.calcom.get(key, &booking.uid).await {
+        match self.calcom.get(key, uid).await {
             Ok(found) => {
                 let (request, exchange) = ("get", found.exchange);
                 let (sent, status, body) = (exchange.request, exchange.status, exchange.body);

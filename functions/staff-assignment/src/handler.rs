@@ -220,11 +220,13 @@ impl Assignments {
     ) -> Result<Option<DateTime<Utc>>, AssignmentError> {
         let now = Utc::now();
         let again_so_far = appointment.again_so_far(category);
+        let booked_at = appointment.booked_at().unwrap_or(now);
+        let asked_until = booking.start.min(booked_at + self.waits.tried_for);
         let circumstances = Circumstances {
             waits: &self.waits,
             now,
             start: booking.start,
-            first_attempt: appointment.booked_at().unwrap_or(now),
+            first_attempt: booked_at,
             again_so_far,
             contact_repaired: true,
             may_be_booked: false,
@@ -232,7 +234,7 @@ impl Assignments {
             spread: appointment.id.spread(again_so_far),
         };
         match decide(category, &circumstances) {
-            Decision::Again { at } | Decision::Pause { until: at } if at < booking.start => {
+            Decision::Again { at } | Decision::Pause { until: at } if at < asked_until => {
                 tracing::warn!(category = category.as_str(), %at, "Cal.com can't be asked for the hosts now");
                 appointment.wait_for_hosts(at, category, self.actor())?;
                 Ok(Some(at))

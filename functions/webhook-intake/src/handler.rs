@@ -10,14 +10,14 @@ use platform::{
     queues::{AppointmentMessage, Queue},
     secrets::{RetellKeys, Secret},
     settings,
-    store::{Appointments, Asked, CallEvent, Calls, Pointers, Recorded, Tenants},
+    store::{Appointments, Asked, CallEvent, Calls, Pointers, Recorded, StoreError, Tenants},
     telemetry::{Metrics, Subject},
 };
 use retell::event::{Event, EventKind};
 use scheduling::{
     appointment::{Actor, Appointment, StateName},
     contact,
-    ids::{AppointmentId, CustomerId},
+    ids::{AppointmentId, CallId, CustomerId},
     tenant::Tenant,
     wish::{CallFields, Wish},
 };
@@ -42,6 +42,16 @@ pub struct Intake {
     bookings: Queue,
     metrics: Metrics,
     version: String,
+}
+
+/// What has become of an appointment that was asked for before.
+enum Before {
+    /// It is what is asked for now.
+    Stands(Box<Appointment>),
+    /// It is another person's with the same contact.
+    IsAnothers,
+    /// It no longer counts.
+    IsOver,
 }
 
 impl Intake {
@@ -106,7 +116,7 @@ impl Intake {
         };
         async {
             let appointment = self.store(&stored, asked_for, &tenant).await?;
-            self.tell_booking(appointment.as_ref()).await?;
+            self.tell_booking(appointment.as_ref(), &event.call.id).await?;
             tracing::info!(event = event.kind.as_str(), "the call is stored");
             Ok(told(appointment.map(|appointment| appointment.id)))
         }
@@ -137,14 +147,14 @@ impl Intake {
                 Recorded::Known(known) => return Ok(known.map(|known| *known)),
                 Recorded::AskedBefore(before) => before,
             };
-            how = match self.appointments.load(&before).await.map_err(Refusal::StoreDown)? {
-                Some((before, _)) if before.stands_for(&appointment) => {
+            how = match self.stands_for(&before, &asked).await.map_err(Refusal::StoreDown)? {
+                Before::Stands(before) => {
                     self.calls.link(event, &before.id).await.map_err(Refusal::StoreDown)?;
                     tracing::info!(linked_to = before.id.as_str(), "the call asks for what is there already");
-                    return Ok(Some(before));
+                    return Ok(Some(*before));
                 }
-                Some((before, _)) if before.is_open() => Pointers::Beside,
-                _ => Pointers::InPlaceOf(before),
+                Before::IsAnothers => Pointers::Beside,
+                Before::IsOver => Pointers::InPlaceOf(before),
             };
         }
         // Two ways to reach the customer lead to two appointments that no longer count.
@@ -155,6 +165,26 @@ impl Intake {
         })
     }
 
+    /// Whether what was asked for before is what is asked for now. People who share a contact have one each.
+    async fn stands_for(&self, before: &AppointmentId, asked: &Asked<'_>) -> Result<Before, StoreError> {
+        let known = self.appointments.load(before).await?.map(|(known, _)| known);
+        let Some(known) = known.filter(Appointment::is_open) else { return Ok(Before::IsOver) };
+        if known.stands_for(asked.appointment) {
+            return Ok(Before::Stands(Box::new(known)));
+        }
+        for customer in asked.customers {
+            for id in self.appointments.of_customer_for(customer, asked.what.unwrap_or_default()).await? {
+                match self.appointments.load(&id).await? {
+                    Some((known, _)) if known.stands_for(asked.appointment) && known.id != asked.appointment.id => {
+                        return Ok(Before::Stands(Box::new(known)));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(Before::IsAnothers)
+    }
+
     async fn tenant_of(&self, event: &Event, webhook: &Verified<'_>) -> Result<Arc<Tenant>, Refusal> {
         let (agent, number) = (event.call.agent_id.as_ref(), event.call.business_number());
         let found = self.tenants.of_call(agent, number).await.map_err(Refusal::StoreDown)?;
@@ -162,11 +192,16 @@ impl Intake {
     }
 
     /// Queues what waits to be booked. One that was known and still waits is queued once more: its first message may
-    /// never have been sent, and a second one does no harm.
-    async fn tell_booking(&self, appointment: Option<&Appointment>) -> Result<(), Refusal> {
-        let waiting = appointment.filter(|appointment| appointment.state().name() == StateName::Requested);
-        let Some(appointment) = waiting else { return Ok(()) };
-        self.bookings.send(&AppointmentMessage::about(appointment)).await.map_err(Refusal::QueueDown)
+    /// never have been sent, and a second one does no harm. One that another call asks for again although it is booked
+    /// is queued, too: its booking may have been cancelled at Cal.com.
+    async fn tell_booking(&self, appointment: Option<&Appointment>, call: &CallId) -> Result<(), Refusal> {
+        let Some(appointment) = appointment else { return Ok(()) };
+        let asked_again = appointment.is_booked() && appointment.call != *call;
+        if !asked_again && appointment.state().name() != StateName::Requested {
+            return Ok(());
+        }
+        let message = AppointmentMessage { asked_again, ..AppointmentMessage::about(appointment) };
+        self.bookings.send(&message).await.map_err(Refusal::QueueDown)
     }
 }
 

@@ -11,6 +11,8 @@ import urllib.request
 
 from .console import fail
 
+# The status of a command that was ended by Ctrl-C or SIGTERM, as shells know it.
+INTERRUPTED = 130
 _PR_SET_PDEATHSIG = 1
 
 

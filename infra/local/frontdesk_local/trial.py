@@ -2,9 +2,11 @@
 
 import os
 import subprocess
+import sys
 
 from . import tools
-from .processes import Processes
+from .console import say
+from .processes import INTERRUPTED, Processes
 
 # A lease of two and a half minutes becomes fifteen seconds, and a day two and a half hours.
 WAITS_DIVIDED_BY = 10
@@ -26,4 +28,8 @@ def run(program, arguments, through=lambda processes: lambda name, url: url):
     with Processes() as processes:
         deployed = stack.start(processes, None, WAITS_DIVIDED_BY, through(processes))
         command = ["cargo", "run", "--locked", "--quiet", "--package=end-to-end", f"--bin={program}", "--", *arguments]
-        return subprocess.run(command, cwd=tools.ROOT, env={**os.environ, **deployed.environment()}).returncode
+        try:
+            return subprocess.run(command, cwd=tools.ROOT, env={**os.environ, **deployed.environment()}).returncode
+        except KeyboardInterrupt:
+            say("ending, with everything that was started")
+            sys.exit(INTERRUPTED)

@@ -48,6 +48,8 @@ pub struct FoundBooking {
     pub appointment: Option<AppointmentId>,
     /// Whether Cal.com has it noted that the attendee did not come.
     pub attendee_absent: bool,
+    /// The booking that took its place, where it was moved.
+    pub moved_to: Option<BookingUid>,
 }
 
 /// A booking of ours in a list.
@@ -74,6 +76,8 @@ struct RawBooking {
     metadata: Value,
     #[serde(default)]
     attendees: Value,
+    #[serde(default)]
+    rescheduled_to_uid: Value,
 }
 
 #[derive(Deserialize)]
@@ -159,6 +163,7 @@ fn one_booking(value: Value) -> Option<FoundBooking> {
         },
         appointment,
         attendee_absent,
+        moved_to: raw.rescheduled_to_uid.as_str().filter(|uid| !uid.is_empty()).map(BookingUid::new),
     })
 }
 
@@ -254,6 +259,9 @@ mod tests {
         assert!(!read(&answer).unwrap().attendee_absent);
         answer["attendees"] = json!([{"name": "a", "absent": true}]);
         assert!(read(&answer).unwrap().attendee_absent);
+        assert_eq!(read(&answer).unwrap().moved_to, None);
+        answer["rescheduledToUid"] = json!("u2");
+        assert_eq!(read(&answer).unwrap().moved_to, Some(BookingUid::new("u2")));
     }
 
     #[test]

@@ -51,6 +51,11 @@ pub enum Command {
         /// The appointment's id.
         id: String,
     },
+    /// Notes that a person has looked and Cal.com holds no booking of one that may have been booked.
+    NotBooked {
+        /// The appointment's id.
+        id: String,
+    },
     /// Lists every request to Cal.com that was kept with an appointment, and its answer.
     Answers {
         /// The appointment's id.
@@ -73,7 +78,9 @@ pub async fn run(command: Command) -> Result<(), CommandError> {
             } else {
                 AppointmentId::new(id)
             };
-            println!("{:#}", shown(&stored(&appointments, &id).await?.0));
+            let mut shown = shown(&stored(&appointments, &id).await?.0);
+            shown["linked_calls"] = json!(appointments.linked_calls(&id).await?);
+            println!("{shown:#}");
         }
         Command::Review { tenant } => {
             for id in appointments.in_review(&TenantId::new(tenant)).await? {
@@ -93,7 +100,17 @@ pub async fn run(command: Command) -> Result<(), CommandError> {
             let (queue, step) = queue_of(&appointment);
             let queue = Queue::new(&config, settings::required(queue)?);
             queue.send(&AppointmentMessage::about(&appointment)).await?;
-            println!("{id} goes on: it is {step} now");
+            println!("{id} goes on: it is {step}");
+        }
+        Command::NotBooked { id } => {
+            let id = AppointmentId::new(id);
+            let (mut appointment, version) = stored(&appointments, &id).await?;
+            let version_of_ours = settings::deployed_version();
+            let by = Actor { function: OPERATOR, version: &version_of_ours, now: Utc::now() };
+            let ruled_out = appointment.rule_out_booking(by);
+            ruled_out.map_err(|_| CommandError::Refused(format!("{id} is not in doubt, or does not need review")))?;
+            appointments.save(&appointment, version, Along::default()).await?;
+            println!("{id} is not booked; `frontdesk appointment retry {id}` has it booked");
         }
         Command::Answers { id, into } => answers(&appointments, &AppointmentId::new(id), into).await?,
     }
@@ -113,11 +130,11 @@ pub async fn take_up_again(
     Ok(appointment)
 }
 
-/// The setting that names the queue of an appointment's next step, and what that step does with it.
+/// The setting that names the queue of an appointment's next step, and what that step is.
 pub fn queue_of(appointment: &Appointment) -> (&'static str, &'static str) {
     match appointment.booking() {
-        Some(_) => ("ASSIGNMENTS_QUEUE_URL", "assigned"),
-        None => ("BOOKINGS_QUEUE_URL", "booked"),
+        Some(_) => ("ASSIGNMENTS_QUEUE_URL", "to be assigned"),
+        None => ("BOOKINGS_QUEUE_URL", "to be booked"),
     }
 }
 

@@ -9,9 +9,9 @@ use platform::{
     store::{Along, Appointments, Calls, StoreError, Tenants},
 };
 use scheduling::{
-    appointment::{Actor, Appointment},
+    appointment::{Actor, Appointment, StateName},
     contact,
-    ids::{CallId, CustomerId, TenantId},
+    ids::{AppointmentId, CallId, CustomerId, TenantId},
 };
 use serde_json::{Value, json};
 
@@ -133,8 +133,12 @@ impl Stores {
             if !found.customers.insert(customer.clone()) {
                 continue;
             }
-            found.calls.extend(self.calls.of_customer(&customer).await?);
-            for id in self.appointments.of_customer(&customer).await? {
+            let calls = self.calls.of_customer(&customer).await?;
+            // Who called from this number may have named another.
+            let asked_for = calls.iter().map(|call| AppointmentId::of_call(&self.tenant, call));
+            let ids: Vec<_> = self.appointments.of_customer(&customer).await?.into_iter().chain(asked_for).collect();
+            found.calls.extend(calls);
+            for id in ids {
                 let is_known = found.appointments.iter().any(|known| known.id == id);
                 let Some((appointment, _)) = self.appointments.load(&id).await?.filter(|_| !is_known) else { continue };
                 to_look_under.extend(appointment.wish.customer.ids(&self.tenant));
@@ -166,20 +170,17 @@ impl Stores {
 
     /// Erases all that was found, the ways to find it last, so that an interrupted run can be run again.
     async fn erase(&self, found: Found) -> Result<(), CommandError> {
-        let mut busy = Vec::new();
+        let is_in_doubt = |found: &&Appointment| found.doubt().is_some() || found.state().name() == StateName::Booking;
+        if let Some(doubtful) = found.appointments.iter().find(is_in_doubt) {
+            return Err(unfinished(doubtful));
+        }
         for appointment in &found.appointments {
             if !self.erase_from(appointment).await? {
-                busy.push(appointment.id.as_str());
+                return Err(unfinished(appointment));
             }
         }
         for call in &found.calls {
             self.calls.forget(&self.tenant, call).await?;
-        }
-        if !busy.is_empty() {
-            let busy = busy.join(", ");
-            return Err(CommandError::Unfinished(format!(
-                "{busy}: a worker is at it now; run the same command again in three minutes"
-            )));
         }
         for customer in &found.customers {
             self.appointments.forget_customer(customer).await?;
@@ -210,4 +211,12 @@ impl Stores {
         self.appointments.forget_what_is_beside(&found.id).await?;
         Ok(true)
     }
+}
+
+fn unfinished(appointment: &Appointment) -> CommandError {
+    let id = &appointment.id;
+    CommandError::Unfinished(format!(
+        "{id} is being booked now, or Cal.com may hold its booking; run the same command again in three minutes. Where it \
+         needs review, see whether it is booked, and say so with `frontdesk appointment not-booked {id}` if it is not"
+    ))
 }

@@ -81,7 +81,7 @@ pub async fn run(command: Command) -> Result<(), CommandError> {
     let (mut sent, mut taken_out, mut left) = (0_u32, 0_u32, 0_u32);
     for name in QUEUES {
         let queue = Queue::new(&config, settings::required(name)?);
-        let mut seen = BTreeSet::new();
+        let (mut seen, mut looked_at) = (BTreeSet::new(), Vec::new());
         'queue: loop {
             let received = queue.receive(HIDDEN_FOR).await?;
             if received.is_empty() {
@@ -94,6 +94,7 @@ pub async fn run(command: Command) -> Result<(), CommandError> {
                 }
                 let order = serde_json::from_str::<AppointmentMessage>(&letter.body).ok();
                 if !wanted.which.concerns(order.as_ref()) {
+                    looked_at.push(letter);
                     continue;
                 }
                 left_to_do -= 1;
@@ -118,7 +119,13 @@ pub async fn run(command: Command) -> Result<(), CommandError> {
                 if !wanted.dry_run {
                     redrive(&config, &appointments, &queue, &letter, order.as_ref(), &verdict).await?;
                 }
+                if wanted.dry_run || matches!(verdict, Verdict::Leave(_)) {
+                    looked_at.push(letter);
+                }
             }
+        }
+        for letter in &looked_at {
+            queue.put_back(letter).await?;
         }
     }
     if !listed {

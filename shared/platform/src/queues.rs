@@ -29,6 +29,9 @@ pub struct AppointmentMessage {
     pub appointment: AppointmentId,
     /// From which call.
     pub call: CallId,
+    /// Whether the customer has asked for it again although it is booked: the booking may no longer stand.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asked_again: bool,
 }
 
 /// The form of a message. A message of a form that is not known here is poison and not guessed at.
@@ -60,6 +63,7 @@ impl AppointmentMessage {
             tenant: appointment.tenant.clone(),
             appointment: appointment.id.clone(),
             call: appointment.call.clone(),
+            asked_again: false,
         }
     }
 }
@@ -186,6 +190,16 @@ impl Queue {
             }
         });
         Ok(received.collect())
+    }
+
+    /// Puts a message that was received back at once.
+    ///
+    /// # Errors
+    /// When the queue can't be reached or refuses.
+    pub async fn put_back(&self, message: &Received) -> Result<(), QueueError> {
+        let request = self.client.change_message_visibility().queue_url(&self.url).visibility_timeout(0);
+        let sent = request.receipt_handle(&message.receipt).send().await;
+        sent.map(drop).map_err(|error| QueueError(crate::store::code_of(&error)))
     }
 
     /// Deletes a message that was received.

@@ -28,8 +28,12 @@ use crate::{
     wish::Wish,
 };
 
+/// Why an appointment was claimed that waited.
+const CLAIMED: &str = "claimed";
 /// Why an appointment was claimed that another worker had: it died, or was cut off.
 const LEASE_RAN_OUT: &str = "lease_ran_out";
+/// Why an appointment is requested anew whose booking was cancelled at Cal.com.
+const ASKED_AGAIN: &str = "asked_again";
 /// Why an appointment goes on that needed review. What was tried before no longer counts.
 const TAKEN_UP_AGAIN: &str = "taken_up_again";
 
@@ -235,6 +239,20 @@ pub struct HistoryLine {
     pub by: String,
     /// By which deployed version of it.
     pub version: String,
+    /// When it happened again, for the last time, with nothing else in between.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again_at: Option<DateTime<Utc>>,
+    /// How often it happened.
+    #[serde(default = "once", skip_serializing_if = "is_once")]
+    pub times: u32,
+}
+
+fn once() -> u32 {
+    1
+}
+
+fn is_once(times: &u32) -> bool {
+    *times == 1
 }
 
 /// Who makes a transition, and when.
@@ -365,7 +383,7 @@ impl Appointment {
     /// Counts lines of the history since a person last had it taken up again.
     fn count_recent(&self, counts: impl Fn(&HistoryLine) -> bool) -> u32 {
         let recent = self.history.iter().rev().take_while(|line| line.why != TAKEN_UP_AGAIN);
-        recent.filter(|line| counts(line)).count().try_into().unwrap_or(u32::MAX)
+        recent.filter(|line| counts(line)).map(|line| line.times).sum()
     }
 
     /// When it should move next. `None` where nothing is left to do without a person.
@@ -373,7 +391,7 @@ impl Appointment {
     /// A message is under way for whatever is to be done soon, so the reconciler waits `waits.grace` longer; for what is
     /// to be done later than a message can wait there is none.
     pub fn due(&self, waits: &Waits) -> Option<Due> {
-        let last = self.history.last().map_or(self.created_at, |line| line.at);
+        let last = self.history.last().map_or(self.created_at, |line| line.again_at.unwrap_or(line.at));
         let waiting = |not_before: Option<DateTime<Utc>>, sooner: DueCause| match not_before {
             Some(at) if at - last > waits.longest_message => Due { at, cause: DueCause::AttemptDue },
             _ => Due { at: not_before.unwrap_or(last) + waits.grace, cause: sooner },
@@ -396,7 +414,7 @@ impl Appointment {
             State::Requested { not_before: Some(time) } if *time > by.now => {
                 return Err(NotClaimable::NotBefore(*time));
             }
-            State::Requested { .. } => "claimed",
+            State::Requested { .. } => CLAIMED,
             State::Booking { lease_until } if *lease_until > by.now => {
                 return Err(NotClaimable::NotBefore(*lease_until));
             }
@@ -447,7 +465,14 @@ impl Appointment {
     ) -> Result<(), NoSuchTransition> {
         self.only_from(&[StateName::Booking], StateName::Requested)?;
         self.doubt = doubt;
-        self.move_to(State::Requested { not_before: Some(at) }, category.as_str(), by);
+        if category == Category::Credentials {
+            // It has not been tried before the key works.
+            self.first_attempt = None;
+        }
+        self.state = State::Requested { not_before: Some(at) };
+        let is_claim = |line: &HistoryLine| line.to == StateName::Booking && line.why == CLAIMED;
+        let between = usize::from(self.history.last().is_some_and(is_claim));
+        self.note_again(category.as_str(), between, by);
         Ok(())
     }
 
@@ -583,7 +608,7 @@ impl Appointment {
             return Err(NoSuchTransition { from: self.state.name(), to: StateName::Booked });
         };
         *not_before = Some(at);
-        self.note(Some(StateName::Booked), category.as_str().to_owned(), by);
+        self.note_again(category.as_str(), 0, by);
         Ok(())
     }
 
@@ -620,13 +645,66 @@ impl Appointment {
         Ok(())
     }
 
-    /// Whether it is booked, assigned or not, and its start lies so long ago that what became of it is known.
-    pub fn is_over(&self, before: DateTime<Utc>) -> bool {
-        let is_open = matches!(
+    /// From a state with a booking back to `requested`, because the customer asks for it again and the booking no longer
+    /// stands at Cal.com.
+    ///
+    /// # Errors
+    /// Where nothing is booked, or it is closed already.
+    pub fn ask_again(&mut self, by: Actor<'_>) -> Result<(), NoSuchTransition> {
+        if !self.is_booked() {
+            return Err(NoSuchTransition { from: self.state.name(), to: StateName::Requested });
+        }
+        (self.first_attempt, self.doubt) = (None, None);
+        self.move_to(State::Requested { not_before: None }, ASKED_AGAIN, by);
+        Ok(())
+    }
+
+    /// When it was asked for, for the last time.
+    pub fn asked_at(&self) -> DateTime<Utc> {
+        self.history.iter().rfind(|line| line.why == ASKED_AGAIN).map_or(self.created_at, |line| line.at)
+    }
+
+    /// Whether it is booked, assigned or not, and not closed.
+    pub fn is_booked(&self) -> bool {
+        matches!(
             self.state,
             State::Booked { .. } | State::Assigned { .. } | State::NeedsReview { booking: Some(_), .. }
-        );
-        is_open && self.booking().is_some_and(|booking| booking.start < before)
+        )
+    }
+
+    /// Keeps the booking that took the place of the one we know: it was moved at Cal.com. The state stays.
+    ///
+    /// # Errors
+    /// Where nothing is booked, or it is closed already.
+    pub fn follow(&mut self, moved: Booking, by: Actor<'_>) -> Result<(), NoSuchTransition> {
+        let name = self.state.name();
+        match &mut self.state {
+            State::Booked { booking, .. }
+            | State::Assigned { booking, .. }
+            | State::NeedsReview { booking: Some(booking), .. } => *booking = moved,
+            _ => return Err(NoSuchTransition { from: name, to: name }),
+        }
+        self.note(Some(name), "moved_at_calcom".to_owned(), by);
+        Ok(())
+    }
+
+    /// Takes a person's word that Cal.com holds no booking of this. The state stays `needs_review`.
+    ///
+    /// # Errors
+    /// From any other state, and where there is no doubt.
+    pub fn rule_out_booking(&mut self, by: Actor<'_>) -> Result<(), NoSuchTransition> {
+        let from = self.state.name();
+        if from != StateName::NeedsReview || self.doubt.is_none() {
+            return Err(NoSuchTransition { from, to: StateName::NeedsReview });
+        }
+        self.doubt = None;
+        self.note(Some(from), "not_booked".to_owned(), by);
+        Ok(())
+    }
+
+    /// Whether it is booked, assigned or not, and its start lies so long ago that what became of it is known.
+    pub fn is_over(&self, before: DateTime<Utc>) -> bool {
+        self.is_booked() && self.booking().is_some_and(|booking| booking.start < before)
     }
 
     /// From a state with a booking to the one that tells what became of it.
@@ -655,10 +733,10 @@ impl Appointment {
     /// otherwise state, times, service and staff stay, so that nothing is counted differently afterwards.
     ///
     /// # Errors
-    /// While a worker is at it.
+    /// While a worker is at it, and while Cal.com may hold a booking that has still to be looked for.
     pub fn erase_customer(&mut self, by: Actor<'_>) -> Result<(), NoSuchTransition> {
-        if let State::Booking { .. } = self.state {
-            return Err(NoSuchTransition { from: StateName::Booking, to: StateName::Cancelled });
+        if matches!(self.state, State::Booking { .. }) || self.doubt.is_some() {
+            return Err(NoSuchTransition { from: self.state.name(), to: StateName::Cancelled });
         }
         self.wish.customer = Customer::default();
         (self.wish.staff, self.wish.notes) = (None, None);
@@ -671,6 +749,11 @@ impl Appointment {
         }
         self.note(Some(from), CancelReason::Erased.as_str().to_owned(), by);
         Ok(())
+    }
+
+    /// Whether the customer's data was taken out. Nothing about them is kept any more.
+    pub fn is_erased(&self) -> bool {
+        self.history.iter().any(|line| line.why == CancelReason::Erased.as_str())
     }
 
     /// Whether another call of the same customer for the same service and start asks for nothing more than this.
@@ -715,7 +798,25 @@ impl Appointment {
             why,
             by: by.function.to_owned(),
             version: by.version.to_owned(),
+            again_at: None,
+            times: once(),
         });
+    }
+
+    /// Like [`Self::note`]; but what happened just so before is counted there, so that an appointment which waits for a
+    /// week is no larger for it. `between` are the lines that belong to having tried again.
+    fn note_again(&mut self, why: &str, between: usize, by: Actor<'_>) {
+        let (to, version) = (self.state.name(), by.version);
+        let before = self.history.len().checked_sub(between + 1);
+        let is_same = |line: &HistoryLine| line.to == to && line.why == why && line.version == version;
+        match before.filter(|&before| is_same(&self.history[before])) {
+            Some(before) => {
+                self.history.truncate(before + 1);
+                self.history[before].again_at = Some(by.now);
+                self.history[before].times = self.history[before].times.saturating_add(1);
+            }
+            None => self.note(self.history.last().map(|line| line.to), why.to_owned(), by),
+        }
     }
 }
 
@@ -943,6 +1044,34 @@ mod tests {
     }
 
     #[test]
+    fn waiting_for_a_week_makes_an_appointment_no_larger() {
+        let mut appointment = requested(3600);
+        for n in 0..2000 {
+            appointment.claim(LEASE, by(n)).unwrap();
+            appointment.retry_at(by(n).now, Category::Credentials, None, by(n)).unwrap();
+        }
+        assert_eq!(appointment.history().len(), 3);
+        assert_eq!((appointment.again_so_far(Category::Credentials), appointment.attempts()), (2000, 2000));
+        assert_eq!(appointment.first_attempt(), None, "it was never tried with a key that works");
+        appointment.claim(LEASE, by(2000)).unwrap();
+        appointment.retry_at(by(2000).now, Category::RateLimited, None, by(2000)).unwrap();
+        let told: Vec<&str> = appointment.history().iter().map(|line| line.why.as_str()).collect();
+        assert_eq!(told, ["call_analyzed", "claimed", "credentials", "claimed", "rate_limited"]);
+    }
+
+    #[test]
+    fn a_wish_whose_booking_was_cancelled_at_cal_com_can_be_asked_for_again() {
+        let mut appointment = requested(3600);
+        assert!(appointment.ask_again(by(0)).is_err());
+        appointment.claim(LEASE, by(1)).unwrap();
+        appointment.book(booking(), "booked", by(2)).unwrap();
+        appointment.assign(anna(StrategyName::HostEmail), by(3)).unwrap();
+        appointment.ask_again(by(60)).unwrap();
+        assert_eq!((appointment.state().name(), appointment.asked_at()), (StateName::Requested, by(60).now));
+        appointment.claim(LEASE, by(61)).unwrap();
+    }
+
+    #[test]
     fn what_was_set_aside_goes_on_where_it_stopped_and_is_tried_anew() {
         let mut appointment = requested(3600);
         for n in 0..3 {
@@ -1012,7 +1141,7 @@ mod tests {
     type Event = (&'static str, fn(&mut Appointment, Actor<'_>) -> Result<(), Box<dyn std::error::Error>>);
 
     /// Everything that can happen to an appointment.
-    const EVENTS: [Event; 14] = [
+    const EVENTS: [Event; 17] = [
         ("claim", |it, by| Ok(it.claim(LEASE, by)?)),
         ("book", |it, by| Ok(it.book(booking(), "booked", by)?)),
         ("retry", |it, by| Ok(it.retry_at(by.now, Category::Unknown, None, by)?)),
@@ -1029,6 +1158,9 @@ mod tests {
         ("set_aside", |it, by| Ok(it.set_aside("it failed".to_owned(), by)?)),
         ("take_up_again", |it, by| Ok(it.take_up_again(by)?)),
         ("close", |it, by| Ok(it.close(Outcome::Completed, by)?)),
+        ("ask_again", |it, by| Ok(it.ask_again(by)?)),
+        ("follow", |it, by| Ok(it.follow(booking(), by)?)),
+        ("rule_out_booking", |it, by| Ok(it.rule_out_booking(by)?)),
     ];
 
     fn events() -> impl Strategy<Value = Vec<(Event, i64)>> {
@@ -1073,9 +1205,9 @@ mod tests {
                 let before = appointment.clone();
                 let changed = happen(&mut appointment, by(seconds)).is_ok();
                 prop_assert_eq!(changed, appointment != before, "a refusal changes nothing");
-                let lines = appointment.history().len() - before.history().len();
-                prop_assert_eq!(lines, usize::from(changed), "each change leaves one line");
-                let had_booking = before.booking().is_some();
+                let is_told = appointment.history() != before.history();
+                prop_assert_eq!(is_told, changed, "each change is told");
+                let had_booking = before.booking().is_some() && event != "ask_again";
                 prop_assert!(!had_booking || appointment.booking().is_some(), "a booking is never forgotten");
                 let is_final = matches!(
                     before.state().name(),
@@ -1083,7 +1215,8 @@ mod tests {
                 );
                 prop_assert!(!(is_final && changed), "a final state never changes");
                 let is_assigned = before.state().name() == StateName::Assigned;
-                prop_assert!(!is_assigned || !changed || event == "close", "an assigned one is only closed");
+                let may_move = ["close", "ask_again", "follow"].contains(&event);
+                prop_assert!(!is_assigned || !changed || may_move, "an assigned one does not change by itself");
             }
         }
     }

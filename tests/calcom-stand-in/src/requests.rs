@@ -69,6 +69,7 @@ async fn book_for_whoever_asked(stand_in: StandIn, headers: HeaderMap, body: Byt
         metadata,
         made_at: Utc::now(),
         attendee_absent: false,
+        moved_to: None,
     };
     let answer = calendar.make(made);
     after.or_answer(StatusCode::CREATED, answer)
@@ -155,10 +156,10 @@ pub(crate) async fn reschedule(
     let replacement = {
         let mut calendar = stand_in.calendar();
         let made = calendar.find(&uid).ok_or_else(|| not_found(&format!("Booking with uid={uid} was not found")))?;
-        made.status = "cancelled";
+        let uid = new_uid();
         let lasted = made.end - made.start;
-        let next = Made { uid: new_uid(), start, end: start + lasted, status: "accepted", ..made.clone() };
-        let uid = next.uid.clone();
+        let next = Made { uid: uid.clone(), start, end: start + lasted, ..made.clone() };
+        (made.status, made.moved_to) = ("cancelled", Some(uid.clone()));
         calendar.make(next);
         uid
     };

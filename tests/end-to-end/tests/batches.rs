@@ -54,6 +54,7 @@ fn message(call: &str, received: u32) -> SqsMessage {
         tenant: TenantId::new("salon"),
         appointment: AppointmentId::new(format!("appointment of {call}")),
         call: CallId::new(call),
+        asked_again: false,
     };
     let mut message = SqsMessage::default();
     message.message_id = Some(call.to_owned());

@@ -58,6 +58,20 @@ async fn what_was_booked_is_closed_a_day_after_its_start_as_cal_com_knows_it() {
 }
 
 #[tokio::test]
+async fn a_booking_that_was_moved_at_cal_com_is_followed_and_not_taken_for_cancelled() {
+    let (salon, _alone) = (Salon::open().await, SWEEPING.lock().await);
+    let (id, uid) = assigned_days_ago(&salon, soon(10, 0).1).await;
+    let moved_to = soon(15, 0).1;
+    salon.stack.post_to_calcom(&format!("/v2/bookings/{uid}/reschedule"), &json!({"start": moved_to})).await;
+    salon.stack.invoke("past-cleanup", &json!({})).await;
+    let appointment = salon.stack.appointment(&id).await;
+    let booking = appointment.booking().unwrap();
+    assert_eq!((appointment.state().name(), booking.start), (StateName::Assigned, moved_to));
+    assert_ne!(booking.uid, uid);
+    assert_eq!(salon.stack.appointments.of_booking(&booking.uid).await.unwrap(), Some(id));
+}
+
+#[tokio::test]
 async fn what_a_dead_worker_may_have_booked_is_not_cancelled_by_its_start() {
     let (salon, _alone) = (Salon::open().await, SWEEPING.lock().await);
     let id = salon.store_untold(Utc::now() - TimeDelta::minutes(5)).await;

@@ -96,6 +96,44 @@ async fn another_name_on_the_same_number_is_another_person() {
     let (one, other) = (salon.settle(&first).await, salon.settle(&second).await);
     assert_ne!(one.id, other.id);
     assert_eq!(salon.bookings_of(salon.haircut()).await.len(), 2);
+    for (call, appointment) in [(&first, &one), (&second, &other)] {
+        assert_eq!(salon.deliver(&called_again(call)).await, appointment.id, "each is known again by name");
+    }
+}
+
+#[tokio::test]
+async fn a_customer_whose_booking_was_cancelled_at_cal_com_is_booked_again_when_they_call_again() {
+    let salon = Salon::open().await;
+    let first = salon.haircut_at(&soon(10, 0).0);
+    let before = salon.settle(&first).await;
+    let uid = before.booking().unwrap().uid.clone();
+    salon.stack.post_to_calcom(&format!("/v2/bookings/{uid}/cancel"), &json!({})).await;
+    assert_eq!(salon.deliver(&called_again(&first)).await, before.id);
+    let booked_anew = end_to_end::eventually(async || {
+        let now = salon.stack.appointment(&before.id).await;
+        let is_new = now.booking().is_some_and(|booking| booking.uid != uid);
+        (is_new && now.state().name() == StateName::Assigned).then_some(())
+    });
+    booked_anew.await.expect("it is booked anew");
+    assert_eq!(salon.bookings_of(salon.haircut()).await.len(), 1);
+}
+
+#[tokio::test]
+async fn nobody_else_asks_for_a_slot_while_cal_com_may_still_be_booking_it() {
+    // Cal.com answers after the time-out, which is 3 s here, and looks whether the host is free long before it books.
+    let salon = Salon::open().await;
+    let host = json!([{"id": salon.host("anna"), "name": "host", "email": salon.email("anna")}]);
+    let slow = json!({"id": 0, "minutes": 30, "time_zone": "Europe/Berlin", "hosts": host, "thinks_for": 5000});
+    salon.stack.stand_in(salon.haircut(), "", Some(&slow)).await;
+    let spoken = soon(10, 0).0;
+    let first = salon.deliver(&salon.haircut_at(&spoken)).await;
+    let given_up = salon.stack.until(&first, &[StateName::Requested]);
+    given_up.await;
+    salon.stack.until(&first, &[StateName::Booking]).await;
+    let second = salon.deliver(&salon.haircut_at(&spoken)).await;
+    let (first, second) = tokio::join!(salon.stack.until_settled(&first), salon.stack.until_settled(&second));
+    assert_eq!((first.state().name(), second.state().name()), (StateName::Assigned, StateName::NeedsReview));
+    assert_eq!(salon.bookings_of(salon.haircut()).await.len(), 1, "the host is booked twice");
 }
 
 #[tokio::test]

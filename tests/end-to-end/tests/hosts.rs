@@ -102,8 +102,8 @@ async fn a_host_that_cal_com_cannot_name_now_is_asked_for_again_later() {
     salon.order_fault("get", 2, json!({"refused": {"status": 503, "message": "down"}})).await;
     let appointment = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
     assert_eq!(strategy_of(&appointment), Some((StrategyName::HostEmail, Some(HostId(salon.host("anna"))))));
-    let waits = appointment.history().iter().filter(|line| line.why == "calcom_unavailable").count();
-    assert_eq!(waits, 2);
+    let waited = appointment.history().iter().find(|line| line.why == "calcom_unavailable").unwrap();
+    assert_eq!(waited.times, 2);
 }
 
 #[tokio::test]

@@ -81,12 +81,24 @@ impl Appointments {
     /// # Errors
     /// When the store does not answer, or holds another form.
     pub async fn of_customer(&self, customer: &CustomerId) -> Result<Vec<AppointmentId>, StoreError> {
+        self.pointed_to(customer, None).await
+    }
+
+    /// The appointments of a customer for one service and start: several, where several people share a contact.
+    ///
+    /// # Errors
+    /// When the store does not answer, or holds another form.
+    pub async fn of_customer_for(&self, customer: &CustomerId, what: &str) -> Result<Vec<AppointmentId>, StoreError> {
+        self.pointed_to(customer, Some(what)).await
+    }
+
+    async fn pointed_to(&self, customer: &CustomerId, what: Option<&str>) -> Result<Vec<AppointmentId>, StoreError> {
         #[derive(Deserialize)]
         struct Pointer {
             appointment: AppointmentId,
         }
         let mut found: Vec<AppointmentId> = Vec::new();
-        for item in self.items_under(&key_of(customer), None).await? {
+        for item in self.items_under(&key_of(customer), what).await? {
             let Pointer { appointment } = read(item)?;
             if !found.contains(&appointment) {
                 found.push(appointment);
