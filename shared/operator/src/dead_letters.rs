@@ -67,71 +67,95 @@ enum Verdict {
     Leave(String),
 }
 
+/// Works through the dead-letter queues.
+struct Letters {
+    config: aws::SdkConfig,
+    appointments: Appointments,
+    wanted: Redrive,
+    is_list: bool,
+    /// How many may still be worked on.
+    left_to_do: usize,
+    sent: u32,
+    taken_out: u32,
+    left: u32,
+}
+
 /// Does what is asked for.
 pub async fn run(command: Command) -> Result<(), CommandError> {
     let config = aws::config().await;
     let appointments = Appointments::new(&config, settings::required("APPOINTMENTS_TABLE")?, settings::waits()?);
-    let all = Which { all: true, first: None, appointment: None };
-    let nothing = Redrive { which: all, dry_run: true, discard_unreadable: false };
-    let (listed, wanted) = match command {
-        Command::List => (true, nothing),
+    let (is_list, wanted) = match command {
+        Command::List => {
+            let which = Which { all: true, first: None, appointment: None };
+            (true, Redrive { which, dry_run: true, discard_unreadable: false })
+        }
         Command::Redrive(wanted) => (false, wanted),
     };
-    let mut left_to_do = wanted.which.first.unwrap_or(usize::MAX);
-    let (mut sent, mut taken_out, mut left) = (0_u32, 0_u32, 0_u32);
+    let left_to_do = wanted.which.first.unwrap_or(usize::MAX);
+    let mut letters = Letters { config, appointments, wanted, is_list, left_to_do, sent: 0, taken_out: 0, left: 0 };
     for name in QUEUES {
-        let queue = Queue::new(&config, settings::required(name)?);
-        let (mut seen, mut looked_at) = (BTreeSet::new(), Vec::new());
-        'queue: loop {
-            let received = queue.receive(HIDDEN_FOR).await?;
-            if received.is_empty() {
-                break;
-            }
-            for letter in received {
-                // What stays in the queue comes round again.
-                if !seen.insert(letter.id.clone()) || left_to_do == 0 {
-                    break 'queue;
-                }
-                let order = serde_json::from_str::<AppointmentMessage>(&letter.body).ok();
-                if !wanted.which.concerns(order.as_ref()) {
-                    looked_at.push(letter);
-                    continue;
-                }
-                left_to_do -= 1;
-                let verdict = verdict_on(&appointments, order.as_ref(), wanted.discard_unreadable).await?;
-                let told = told(&letter, order.as_ref());
-                match verdict {
-                    _ if listed => println!("{told}: {}", verdict.told()),
-                    Verdict::Leave(_) => {
-                        left += 1;
-                        println!("{told}: left, {}", verdict.told());
-                    }
-                    Verdict::SendAgain => {
-                        sent += 1;
-                        println!("{told}: {}sent again", if wanted.dry_run { "would be " } else { "" });
-                    }
-                    Verdict::TakeOut(_) => {
-                        taken_out += 1;
-                        let would = if wanted.dry_run { "would be " } else { "" };
-                        println!("{told}: {would}taken out, {}", verdict.told());
-                    }
-                }
-                if !wanted.dry_run {
-                    redrive(&config, &appointments, &queue, &letter, order.as_ref(), &verdict).await?;
-                }
-                if wanted.dry_run || matches!(verdict, Verdict::Leave(_)) {
-                    looked_at.push(letter);
-                }
-            }
-        }
-        for letter in &looked_at {
-            queue.put_back(letter).await?;
-        }
+        let queue = Queue::new(&letters.config, settings::required(name)?);
+        letters.work_through(&queue).await?;
     }
-    if !listed {
-        println!("{sent} sent again, {taken_out} taken out, {left} left");
+    if !is_list {
+        println!("{} sent again, {} taken out, {} left", letters.sent, letters.taken_out, letters.left);
     }
     Ok(())
+}
+
+impl Letters {
+    /// Sees to each letter of a queue once. What stays there is put back when all have been seen.
+    async fn work_through(&mut self, queue: &Queue) -> Result<(), CommandError> {
+        let (mut seen, mut staying) = (BTreeSet::new(), Vec::new());
+        loop {
+            let received = queue.receive(HIDDEN_FOR).await?;
+            // What stays in the queue comes round again.
+            let is_through = received.is_empty() || received.iter().any(|letter| seen.contains(&letter.id));
+            for letter in received {
+                if !seen.insert(letter.id.clone()) || !self.see_to(queue, &letter).await? {
+                    staying.push(letter);
+                }
+            }
+            if is_through || self.left_to_do == 0 {
+                break;
+            }
+        }
+        for letter in &staying {
+            queue.put_back(letter).await?;
+        }
+        Ok(())
+    }
+
+    /// `false` where the letter stays in its queue.
+    async fn see_to(&mut self, queue: &Queue, letter: &Received) -> Result<bool, CommandError> {
+        let order = serde_json::from_str::<AppointmentMessage>(&letter.body).ok();
+        if self.left_to_do == 0 || !self.wanted.which.concerns(order.as_ref()) {
+            return Ok(false);
+        }
+        self.left_to_do -= 1;
+        let verdict = verdict_on(&self.appointments, order.as_ref(), self.wanted.discard_unreadable).await?;
+        self.tell(&told(letter, order.as_ref()), &verdict);
+        if self.wanted.dry_run || matches!(verdict, Verdict::Leave(_)) {
+            return Ok(false);
+        }
+        redrive(&self.config, &self.appointments, queue, letter, order.as_ref(), &verdict).await?;
+        Ok(true)
+    }
+
+    fn tell(&mut self, letter: &str, verdict: &Verdict) {
+        let would = if self.wanted.dry_run { "would be " } else { "" };
+        match verdict {
+            _ if self.is_list => println!("{letter}: {}", verdict.told()),
+            Verdict::Leave(why) => println!("{letter}: left, {why}"),
+            Verdict::SendAgain => println!("{letter}: {would}sent again"),
+            Verdict::TakeOut(why) => println!("{letter}: {would}taken out, {why}"),
+        }
+        *match verdict {
+            Verdict::Leave(_) => &mut self.left,
+            Verdict::SendAgain => &mut self.sent,
+            Verdict::TakeOut(_) => &mut self.taken_out,
+        } += 1;
+    }
 }
 
 impl Which {
