@@ -26,6 +26,9 @@ use tracing::Instrument;
 const FUNCTION: &str = "sync-reconciler";
 /// An appointment whose workers died so often is set aside: it may be what kills them.
 const MOST_WORKERS_LOST: u32 = 5;
+/// While more messages than this wait in a queue, what is overdue most likely waits there, too, and sending it once more
+/// would only make the queue longer.
+const BACKLOG: u32 = 200;
 /// What was sent once more so often without moving is worth an alarm.
 const STUCK_AFTER: u32 = 3;
 
@@ -38,6 +41,8 @@ pub struct Report {
     pub sent: BTreeMap<DueCause, u32>,
     /// How many wait for their tenant's key.
     pub paused: u32,
+    /// How many were not sent because the queue that they most likely wait in is long.
+    pub held_back: u32,
     /// How many were set aside because their workers died time after time.
     pub set_aside: u32,
     /// How many had moved by the time they were read.
@@ -55,9 +60,18 @@ pub struct Report {
 enum Outcome {
     Sent(DueCause),
     Paused,
+    HeldBack,
     SetAside,
     LeftAlone,
     Failed,
+}
+
+/// One run over what is due.
+struct Run {
+    dry_run: bool,
+    request: Subject,
+    bookings_are_long: bool,
+    assignments_are_long: bool,
 }
 
 /// Why an appointment could not be seen to.
@@ -102,9 +116,16 @@ impl SyncReconciler {
     pub async fn reconcile(&self, order: Order, context: Context) -> Result<Report, Error> {
         let request = Subject::of_request(&context.request_id);
         let now = Utc::now();
+        let (bookings, assignments) = tokio::try_join!(self.bookings.waiting(), self.assignments.waiting())?;
+        let run = Run {
+            dry_run: order.dry_run,
+            request: request.clone(),
+            bookings_are_long: bookings > BACKLOG,
+            assignments_are_long: assignments > BACKLOG,
+        };
         async {
             let page = async |from: Option<Cursor>| self.appointments.due(now, from.as_ref(), sweep::PAGE).await;
-            let work = async |id| self.see_to(&id, order.dry_run, &request).await;
+            let work = async |id| self.see_to(&id, &run).await;
             let swept = sweep(&context, order.resume_after.clone(), page, work).await?;
             let count = |outcome| swept.outcomes.get(&outcome).copied().unwrap_or_default();
             let sent = swept.outcomes.iter().filter_map(|(outcome, count)| match outcome {
@@ -115,6 +136,7 @@ impl SyncReconciler {
                 dry_run: order.dry_run,
                 sent: sent.collect(),
                 paused: count(Outcome::Paused),
+                held_back: count(Outcome::HeldBack),
                 set_aside: count(Outcome::SetAside),
                 left_alone: count(Outcome::LeftAlone),
                 failed: count(Outcome::Failed),
@@ -129,20 +151,15 @@ impl SyncReconciler {
     }
 
     /// One that fails is told and keeps no other waiting.
-    async fn see_to(&self, id: &AppointmentId, dry_run: bool, request: &Subject) -> Outcome {
-        self.send_again(id, dry_run, request).await.unwrap_or_else(|error| {
+    async fn see_to(&self, id: &AppointmentId, run: &Run) -> Outcome {
+        self.send_again(id, run).await.unwrap_or_else(|error| {
             tracing::error!(appointment_id = id.as_str(), %error, "a due appointment can't be seen to");
             Outcome::Failed
         })
     }
 
     /// Sends an appointment again, if it is still due when it is read, and looks at it again later.
-    async fn send_again(
-        &self,
-        id: &AppointmentId,
-        dry_run: bool,
-        request: &Subject,
-    ) -> Result<Outcome, ReconcileError> {
+    async fn send_again(&self, id: &AppointmentId, run: &Run) -> Result<Outcome, ReconcileError> {
         let now = Utc::now();
         let Some((Overdue { appointment, version, nudges }, _)) = self.appointments.load_overdue(id).await? else {
             return Ok(Outcome::LeftAlone);
@@ -150,7 +167,7 @@ impl SyncReconciler {
         let Some(due) = appointment.due(&self.waits).filter(|due| due.at <= now) else {
             return Ok(Outcome::LeftAlone);
         };
-        let subject = request.about(&appointment);
+        let (dry_run, subject) = (run.dry_run, run.request.about(&appointment));
         if appointment.workers_lost() >= MOST_WORKERS_LOST && due.cause == DueCause::LeaseRanOut {
             return if dry_run { Ok(Outcome::SetAside) } else { self.set_aside(&appointment, &subject).await };
         }
@@ -164,10 +181,17 @@ impl SyncReconciler {
             }
             return Ok(Outcome::Paused);
         }
+        let (queue, is_long) = match appointment.booking() {
+            Some(_) => (&self.assignments, run.assignments_are_long),
+            None => (&self.bookings, run.bookings_are_long),
+        };
+        // A dead worker's message is certainly no longer there.
+        if is_long && due.cause != DueCause::LeaseRanOut {
+            return Ok(Outcome::HeldBack);
+        }
         if dry_run {
             return Ok(Outcome::Sent(due.cause));
         }
-        let queue = if appointment.booking().is_some() { &self.assignments } else { &self.bookings };
         queue.send(&AppointmentMessage::about(&appointment)).await?;
         self.appointments.postpone(id, version, now + self.waits.nudge(nudges), true).await?;
         self.metrics.count("SentAgain", Some(due.cause.as_str()), &subject);

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use aws_sdk_sqs::{Client, types::MessageAttributeValue};
+use aws_sdk_sqs::{
+    Client,
+    types::{MessageAttributeValue, QueueAttributeName},
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use scheduling::{
     appointment::Appointment,
@@ -171,6 +174,18 @@ pub struct Received {
 }
 
 impl Queue {
+    /// About how many messages wait to be received.
+    ///
+    /// # Errors
+    /// When the queue can't be reached or refuses.
+    pub async fn waiting(&self) -> Result<u32, QueueError> {
+        let name = QueueAttributeName::ApproximateNumberOfMessages;
+        let request = self.client.get_queue_attributes().queue_url(&self.url).attribute_names(name.clone());
+        let answer = request.send().await.map_err(|error| QueueError(crate::store::code_of(&error)))?;
+        let waiting = answer.attributes.and_then(|mut attributes| attributes.remove(&name));
+        Ok(waiting.and_then(|waiting| waiting.parse().ok()).unwrap_or_default())
+    }
+
     /// Takes up to ten messages out of the queue. Those that are not [`Self::delete`]d are back after `hidden_for`.
     ///
     /// # Errors

@@ -176,6 +176,30 @@ impl Stack {
         found.await.unwrap_or_else(|| panic!("{queue} never held the message"))
     }
 
+    /// Has `calcom-booking` take messages from its queue, or not.
+    pub async fn have_booking_poll(&self, enabled: bool) {
+        let lambda = aws_sdk_lambda::Client::new(&self.config);
+        let name = format!("{}-calcom-booking", variable("STACK_NAME"));
+        let sources = lambda.list_event_source_mappings().function_name(name).send().await.unwrap();
+        for source in sources.event_source_mappings() {
+            lambda.update_event_source_mapping().uuid(source.uuid().unwrap()).enabled(enabled).send().await.unwrap();
+        }
+    }
+
+    /// Puts messages into the queue of bookings that are nobody's.
+    pub async fn fill_bookings_queue(&self, count: usize) {
+        let sqs = aws_sdk_sqs::Client::new(&self.config);
+        for _ in 0..count {
+            sqs.send_message().queue_url(variable("BOOKINGS_QUEUE_URL")).message_body("nobody's").send().await.unwrap();
+        }
+    }
+
+    /// Takes all messages out of the queue of bookings.
+    pub async fn purge_bookings_queue(&self) {
+        let sqs = aws_sdk_sqs::Client::new(&self.config);
+        sqs.purge_queue().queue_url(variable("BOOKINGS_QUEUE_URL")).send().await.unwrap();
+    }
+
     /// Sends a request to Cal.com's stand-in as somebody else would.
     pub async fn post_to_calcom(&self, path: &str, body: &Value) {
         let request = self.http.post(format!("{}{path}", variable("CALCOM_BASE_URL"))).json(body);

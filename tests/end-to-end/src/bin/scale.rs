@@ -11,7 +11,10 @@ use chrono::{TimeDelta, Utc};
 use clap::Parser;
 use end_to_end::{Salon, soon, variable};
 use futures_util::{StreamExt, stream};
-use scheduling::ids::AppointmentId;
+use scheduling::{
+    appointment::{Actor, Outcome},
+    ids::AppointmentId,
+};
 use serde_json::{Value, json};
 
 /// How much is read when few of very many appointments are due.
@@ -30,6 +33,8 @@ type Item = HashMap<String, AttributeValue>;
 /// DynamoDB takes so many items in one batch.
 const BATCH: usize = 25;
 const AT_ONCE: usize = 4;
+/// One of so many appointments that are stored is booked and still to come; the others are completed.
+const OF_WHICH_TO_COME: usize = 100;
 /// With so much more stored, at most so many times as much may be read.
 const MOST_GROWTH: f64 = 1.1;
 
@@ -46,8 +51,11 @@ async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let salon = Salon::open().await;
     let dynamodb = Client::new(&salon.stack.config);
-    let assigned = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
-    let assigned = item_of(&dynamodb, &assigned.id).await;
+    let appointment = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await.id;
+    let to_come = item_of(&dynamodb, &appointment).await;
+    let by = Actor { function: "scale", version: "test", now: Utc::now() };
+    salon.change(&appointment, |appointment| appointment.close(Outcome::Completed, by).expect("it was booked")).await;
+    let completed = item_of(&dynamodb, &appointment).await;
     let long_ago = Utc::now() - TimeDelta::days(3);
     let due = salon.store_untold_at(long_ago, long_ago + TimeDelta::days(1)).await;
     let due = item_of(&dynamodb, &due).await;
@@ -56,7 +64,9 @@ async fn main() -> ExitCode {
     let (mut stored, mut reads) = (arguments.due, Vec::new());
     for &wanted in &arguments.stored {
         eprintln!("storing {wanted} appointments");
-        write(&dynamodb, &assigned, wanted.saturating_sub(stored)).await;
+        let more = wanted.saturating_sub(stored);
+        write(&dynamodb, &to_come, more / OF_WHICH_TO_COME).await;
+        write(&dynamodb, &completed, more - more / OF_WHICH_TO_COME).await;
         stored = stored.max(wanted);
         for sweep in ["sync-reconciler", "past-cleanup"] {
             let report = salon.stack.invoke(sweep, &json!({"dry_run": true})).await;
