@@ -55,7 +55,6 @@ enum Outcome {
     Completed,
     NoShow,
     LeftAlone,
-    Failed,
 }
 
 /// All that the cleanup needs, made once per process.
@@ -111,12 +110,7 @@ impl PastCleanup {
         let now = Utc::now();
         let before = if phase == Phase::Booked { now - CLOSED_AFTER } else { now };
         let page = async |from: Option<Cursor>| self.appointments.past(phase, before, from.as_ref(), sweep::PAGE).await;
-        let work = async |id: AppointmentId| {
-            self.settle(&id, before, order.dry_run, request).await.unwrap_or_else(|error| {
-                tracing::error!(appointment_id = id.as_str(), %error, "a past appointment can't be seen to");
-                Outcome::Failed
-            })
-        };
+        let work = async |id: AppointmentId| self.settle(&id, before, order.dry_run, request).await;
         sweep(context, order.resume_after.clone(), page, work).await
     }
 
@@ -258,12 +252,12 @@ fn report_of(dry_run: bool, unbooked: &Swept<Outcome>, booked: Option<&Swept<Out
     let count = |outcome| swept().filter_map(|swept| swept.outcomes.get(&outcome)).sum();
     Report {
         dry_run,
-        found: swept().flat_map(|swept| swept.outcomes.values()).sum(),
+        found: swept().map(|swept| swept.outcomes.values().sum::<u32>() + swept.failed).sum(),
         cancelled: count(Outcome::Cancelled),
         completed: count(Outcome::Completed),
         no_show: count(Outcome::NoShow),
         left_alone: count(Outcome::LeftAlone),
-        failed: count(Outcome::Failed),
+        failed: swept().map(|swept| swept.failed).sum(),
         read_units: swept().map(|swept| swept.read_units).sum(),
         resume_after: unbooked.resume_after.clone(),
     }

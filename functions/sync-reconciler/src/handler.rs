@@ -63,7 +63,6 @@ enum Outcome {
     HeldBack,
     SetAside,
     LeftAlone,
-    Failed,
 }
 
 /// One run over what is due.
@@ -125,7 +124,7 @@ impl SyncReconciler {
         };
         async {
             let page = async |from: Option<Cursor>| self.appointments.due(now, from.as_ref(), sweep::PAGE).await;
-            let work = async |id| self.see_to(&id, &run).await;
+            let work = async |id: AppointmentId| self.send_again(&id, &run).await;
             let swept = sweep(&context, order.resume_after.clone(), page, work).await?;
             let count = |outcome| swept.outcomes.get(&outcome).copied().unwrap_or_default();
             let sent = swept.outcomes.iter().filter_map(|(outcome, count)| match outcome {
@@ -139,7 +138,7 @@ impl SyncReconciler {
                 held_back: count(Outcome::HeldBack),
                 set_aside: count(Outcome::SetAside),
                 left_alone: count(Outcome::LeftAlone),
-                failed: count(Outcome::Failed),
+                failed: swept.failed,
                 read_units: swept.read_units,
                 resume_after: swept.resume_after.clone(),
             };
@@ -150,18 +149,10 @@ impl SyncReconciler {
         .await
     }
 
-    /// One that fails is told and keeps no other waiting.
-    async fn see_to(&self, id: &AppointmentId, run: &Run) -> Outcome {
-        self.send_again(id, run).await.unwrap_or_else(|error| {
-            tracing::error!(appointment_id = id.as_str(), %error, "a due appointment can't be seen to");
-            Outcome::Failed
-        })
-    }
-
     /// Sends an appointment again, if it is still due when it is read, and looks at it again later.
     async fn send_again(&self, id: &AppointmentId, run: &Run) -> Result<Outcome, ReconcileError> {
         let now = Utc::now();
-        let Some((Overdue { appointment, version, nudges }, _)) = self.appointments.load_overdue(id).await? else {
+        let Some(Overdue { appointment, version, nudges }) = self.appointments.load_overdue(id).await? else {
             return Ok(Outcome::LeftAlone);
         };
         let Some(due) = appointment.due(&self.waits).filter(|due| due.at <= now) else {

@@ -173,7 +173,8 @@ impl Intake {
             return Ok(Before::Stands(Box::new(known)));
         }
         for customer in asked.customers {
-            for id in self.appointments.of_customer_for(customer, asked.what.unwrap_or_default()).await? {
+            let ids = self.appointments.of_customer_for(customer, asked.what.unwrap_or_default()).await?;
+            for id in ids.into_iter().filter(|id| id != before) {
                 match self.appointments.load(&id).await? {
                     Some((known, _)) if known.stands_for(asked.appointment) && known.id != asked.appointment.id => {
                         return Ok(Before::Stands(Box::new(known)));

@@ -20,8 +20,10 @@ use serde_json::{Value, json};
 
 use crate::error::CommandError;
 
-/// By whom a transition was made that an operator asked for.
-pub const OPERATOR: &str = "operator";
+/// Who makes a transition that an operator asks for, with the deployed version.
+pub fn by_operator(version: &str) -> Actor<'_> {
+    Actor { function: "operator", version, now: Utc::now() }
+}
 
 /// What can be done with appointments.
 #[derive(Subcommand)]
@@ -106,7 +108,7 @@ pub async fn run(command: Command) -> Result<(), CommandError> {
             let id = AppointmentId::new(id);
             let (mut appointment, version) = stored(&appointments, &id).await?;
             let version_of_ours = settings::deployed_version();
-            let by = Actor { function: OPERATOR, version: &version_of_ours, now: Utc::now() };
+            let by = by_operator(&version_of_ours);
             let ruled_out = appointment.rule_out_booking(by);
             ruled_out.map_err(|_| CommandError::Refused(format!("{id} is not in doubt, or does not need review")))?;
             appointments.save(&appointment, version, Along::default()).await?;
@@ -124,7 +126,7 @@ pub async fn take_up_again(
     version: Version,
 ) -> Result<Appointment, CommandError> {
     let version_of_ours = settings::deployed_version();
-    let by = Actor { function: OPERATOR, version: &version_of_ours, now: Utc::now() };
+    let by = by_operator(&version_of_ours);
     appointment.take_up_again(by).map_err(|refused| CommandError::Refused(refused.to_string()))?;
     appointments.save(&appointment, version, Along::default()).await?;
     Ok(appointment)
@@ -150,7 +152,7 @@ async fn assign(
         return Err(CommandError::NotFound(format!("staff member {staff} of {}", appointment.tenant)));
     }
     let version_of_ours = settings::deployed_version();
-    let by = Actor { function: OPERATOR, version: &version_of_ours, now: Utc::now() };
+    let by = by_operator(&version_of_ours);
     let host = appointment.booking().and_then(|booking| match &booking.hosts {
         HostEvidence::Named(hosts) => Some(hosts.first().id),
         HostEvidence::None { .. } => None,

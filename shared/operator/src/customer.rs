@@ -2,21 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use clap::{Args, Subcommand};
 use platform::{
     aws, settings,
     store::{Along, Appointments, Calls, StoreError, Tenants},
 };
 use scheduling::{
-    appointment::{Actor, Appointment, StateName},
+    appointment::{Appointment, StateName},
     contact,
     ids::{AppointmentId, CallId, CustomerId, TenantId},
 };
 use serde_json::{Value, json};
 
 use crate::{
-    appointment::{OPERATOR, stored},
+    appointment::{by_operator, stored},
     error::CommandError,
 };
 
@@ -198,7 +198,7 @@ impl Stores {
         let version_of_ours = settings::deployed_version();
         loop {
             let (mut appointment, version) = stored(&self.appointments, &found.id).await?;
-            let by = Actor { function: OPERATOR, version: &version_of_ours, now: Utc::now() };
+            let by = by_operator(&version_of_ours);
             if appointment.erase_customer(by).is_err() {
                 return Ok(false);
             }

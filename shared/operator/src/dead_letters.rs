@@ -9,10 +9,7 @@ use platform::{
     settings,
     store::Appointments,
 };
-use scheduling::{
-    appointment::{ReviewReason, State},
-    ids::AppointmentId,
-};
+use scheduling::appointment::{ReviewReason, State};
 
 use crate::{appointment, error::CommandError};
 
@@ -214,8 +211,7 @@ async fn redrive(
     match (verdict, order) {
         (Verdict::Leave(_), _) => return Ok(()),
         (Verdict::SendAgain, Some(order)) => {
-            let id = AppointmentId::new(order.appointment.as_str());
-            let (mut appointment, version) = appointment::stored(appointments, &id).await?;
+            let (mut appointment, version) = appointment::stored(appointments, &order.appointment).await?;
             if let State::NeedsReview { .. } = appointment.state() {
                 appointment = appointment::take_up_again(appointments, appointment, version).await?;
             }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Display,
     future::Future,
     time::{Duration, Instant},
 };
@@ -38,6 +39,8 @@ pub struct Order {
 pub struct Swept<T> {
     /// What became of the appointments, and of how many.
     pub outcomes: BTreeMap<T, u32>,
+    /// How many could not be seen to. They are found again.
+    pub failed: u32,
     /// What reading the index cost, in DynamoDB's read units.
     pub read_units: f64,
     /// Where to go on, where the time did not suffice.
@@ -46,11 +49,11 @@ pub struct Swept<T> {
 
 /// Hands each appointment that `page` finds to `work`, several at once, as long as the invocation has time.
 ///
-/// `work` answers what became of the appointment, failures included: one that fails does not keep the others waiting.
+/// One that fails is told in the log and counted, and keeps no other waiting.
 ///
 /// # Errors
 /// When a page can't be read.
-pub async fn sweep<P, PF, W, WF, T>(
+pub async fn sweep<P, PF, W, WF, T, E>(
     context: &Context,
     mut from: Option<Cursor>,
     page: P,
@@ -60,17 +63,28 @@ where
     P: Fn(Option<Cursor>) -> PF,
     PF: Future<Output = Result<Page, StoreError>>,
     W: Fn(AppointmentId) -> WF,
-    WF: Future<Output = T>,
+    WF: Future<Output = Result<T, E>>,
     T: Ord,
+    E: Display,
 {
     let deadline = Instant::now() + time_left(context);
-    let mut swept = Swept { outcomes: BTreeMap::new(), read_units: 0.0, resume_after: None };
+    let mut swept = Swept { outcomes: BTreeMap::new(), failed: 0, read_units: 0.0, resume_after: None };
     loop {
         let found = page(from.take()).await?;
         swept.read_units += found.read_units;
-        let mut worked_on = stream::iter(found.appointments).map(&work).buffer_unordered(AT_ONCE);
-        while let Some(outcome) = worked_on.next().await {
-            *swept.outcomes.entry(outcome).or_default() += 1;
+        let worked_on = found.appointments.into_iter().map(|id| {
+            let done = work(id.clone());
+            async move { (id, done.await) }
+        });
+        let mut worked_on = stream::iter(worked_on).buffer_unordered(AT_ONCE);
+        while let Some((id, outcome)) = worked_on.next().await {
+            match outcome {
+                Ok(outcome) => *swept.outcomes.entry(outcome).or_default() += 1,
+                Err(error) => {
+                    tracing::error!(appointment_id = id.as_str(), %error, "an appointment can't be seen to");
+                    swept.failed += 1;
+                }
+            }
         }
         let is_time_left = deadline.saturating_duration_since(Instant::now()) >= LEAST_TIME;
         match found.next {

@@ -73,9 +73,7 @@ impl Wish {
             notes: first(&fields.notes).map(Personal::new),
         })
     }
-}
 
-impl Wish {
     /// What is wished for, start and service, in a form that can be compared. `None` where either is not known.
     pub fn what(&self, tenant: &Tenant) -> Option<String> {
         let (start, spoken) = (self.start.at()?, self.service.as_deref()?);

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::{
     error::SdkError,
     operation::transact_write_items::TransactWriteItemsError,
     primitives::Blob,
-    types::{AttributeValue, Put, ReturnConsumedCapacity, TransactWriteItem},
+    types::{AttributeValue, Put, TransactWriteItem},
 };
 use chrono::{DateTime, Utc};
 use scheduling::{
@@ -131,29 +131,28 @@ impl Appointments {
     /// # Errors
     /// When the store does not answer, or holds another form.
     pub async fn load(&self, id: &AppointmentId) -> Result<Option<(Appointment, Version)>, StoreError> {
-        let request = self.client.get_item().table_name(&self.table).consistent_read(true);
-        let found = request.key("id", text(id.as_str())).key("item", text(RECORD)).send().await?;
-        found.item.map(stored).transpose()
+        self.record_of(id).await?.map(stored).transpose()
     }
 
     /// The same, with how often it was sent once more.
     ///
     /// # Errors
     /// When the store does not answer, or holds another form.
-    pub async fn load_overdue(&self, id: &AppointmentId) -> Result<Option<(Overdue, f64)>, StoreError> {
+    pub async fn load_overdue(&self, id: &AppointmentId) -> Result<Option<Overdue>, StoreError> {
         #[derive(Deserialize)]
         struct Nudged {
             #[serde(default)]
             nudges: u32,
         }
-        let request = self.client.get_item().table_name(&self.table).consistent_read(true);
-        let request = request.key("id", text(id.as_str())).key("item", text(RECORD));
-        let found = request.return_consumed_capacity(ReturnConsumedCapacity::Total).send().await?;
-        let read_units = found.consumed_capacity.and_then(|consumed| consumed.capacity_units).unwrap_or_default();
-        let Some(item) = found.item else { return Ok(None) };
+        let Some(item) = self.record_of(id).await? else { return Ok(None) };
         let Nudged { nudges } = read(item.clone())?;
         let (appointment, version) = stored(item)?;
-        Ok(Some((Overdue { appointment, version, nudges }, read_units)))
+        Ok(Some(Overdue { appointment, version, nudges }))
+    }
+
+    async fn record_of(&self, id: &AppointmentId) -> Result<Option<Item>, StoreError> {
+        let request = self.client.get_item().table_name(&self.table).consistent_read(true);
+        Ok(request.key("id", text(id.as_str())).key("item", text(RECORD)).send().await?.item)
     }
 
     /// Writes a changed appointment on the condition that it is still at `version`, and answers the new one. What goes

@@ -70,7 +70,7 @@ impl Pauses {
             ("until".to_owned(), text(sortable(until))),
         ]);
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
-        self.forget(account);
+        self.kept.forget(account);
         happened(put.condition_expression("attribute_not_exists(id)").send().await.map_err(StoreError::from))
     }
 
@@ -94,7 +94,7 @@ impl Pauses {
             .expression_attribute_names("#until", "until")
             .expression_attribute_values(":next", text(sortable(until)))
             .expression_attribute_values(":seen", text(sortable(pause.until)));
-        self.forget(account);
+        self.kept.forget(account);
         happened(update.send().await.map_err(StoreError::from))
     }
 
@@ -105,12 +105,8 @@ impl Pauses {
     pub async fn end(&self, account: &AccountName) -> Result<(), StoreError> {
         let delete = self.client.delete_item().table_name(&self.table);
         delete.key("id", text(key(account))).key("item", text(PAUSE)).send().await?;
-        self.forget(account);
-        Ok(())
-    }
-
-    fn forget(&self, account: &AccountName) {
         self.kept.forget(account);
+        Ok(())
     }
 }
 
