@@ -234,7 +234,7 @@ impl PastCleanup {
         let (name, reason, outcome) = match appointment.state() {
             State::Completed { .. } => ("Closed", "completed", Outcome::Completed),
             State::NoShow { .. } => ("Closed", "no_show", Outcome::NoShow),
-            State::Cancelled { reason } => ("Cancelled", reason.as_str(), Outcome::Cancelled),
+            State::Cancelled { reason, .. } => ("Cancelled", reason.as_str(), Outcome::Cancelled),
             _ => ("Cancelled", CancelReason::Past.as_str(), Outcome::Cancelled),
         };
         self.metrics.count(name, Some(reason), subject);

@@ -11,7 +11,7 @@ use platform::{
     secrets::{CalcomKeys, Secret},
     settings,
     store::{Along, Appointments, Evidence, StoreError, Tenants},
-    telemetry::{Metrics, Subject},
+    telemetry::{Metrics, Subject, Unit},
 };
 use scheduling::{
     appointment::{Actor, Appointment, NoSuchTransition, State},
@@ -158,6 +158,8 @@ impl Assignments {
                 let strategy = assignment.strategy.as_str();
                 let learned = mapping_learned(&assignment, &appointment.tenant, Utc::now());
                 appointment.assign(assignment, self.actor())?;
+                let took = Unit::Seconds((Utc::now() - appointment.asked_at()).as_seconds_f64());
+                self.metrics.record("TimeToAssigned", took, None, subject);
                 self.metrics.count("Assigned", Some(strategy), subject);
                 tracing::info!(strategy, learned = learned.is_some(), "assigned");
                 Ok(learned)

@@ -211,7 +211,7 @@ fn asked_for(event: &Event, tenant: &Tenant, by: Actor<'_>) -> Option<Appointmen
         return None;
     }
     let wish = Wish::of_call(&event.call, tenant)?;
-    Some(Appointment::new(tenant.id.clone(), event.call.id.clone(), wish, by))
+    Some(Appointment::new(tenant.id.clone(), event.call.id.clone(), event.call.source(), wish, by))
 }
 
 fn told(appointment: Option<AppointmentId>) -> Value {

@@ -1,4 +1,5 @@
-"""The stack of infra/template.yaml on this machine: built, deployed unchanged but for the places of its code."""
+"""The stack of infra/template.yaml on this machine: built, and deployed as it is but for two things: where its code lies,
+and that a new version comes at once."""
 
 import io
 import json
@@ -15,7 +16,7 @@ from .console import fail, say
 from .processes import free_port, wait_until_up
 from .tools import RETELL_KEY, ROOT, WORK
 
-FUNCTIONS = ["webhook-intake", "calcom-booking", "staff-assignment", "past-cleanup", "sync-reconciler"]
+FUNCTIONS = ["webhook-intake", "calcom-booking", "staff-assignment", "past-cleanup", "sync-reconciler", "quality-monitor"]
 REGION = "eu-central-1"
 STACK = "frontdesk"
 BUCKET = "frontdesk-code"
@@ -49,6 +50,9 @@ class Stack:
             "APPOINTMENTS_TABLE": outputs["AppointmentsTable"],
             "CALLS_TABLE": outputs["CallsTable"],
             "TENANTS_TABLE": outputs["TenantsTable"],
+            "FIGURES_TABLE": outputs["FiguresTable"],
+            "ALERTS_TOPIC": outputs["AlertsTopic"],
+            "PAGES_BUCKET": outputs["PagesBucket"],
             "BOOKINGS_QUEUE_URL": outputs["BookingsQueueUrl"],
             "ASSIGNMENTS_QUEUE_URL": outputs["AssignmentsQueueUrl"],
             "DEAD_LETTER_QUEUE_URL": outputs["BookingsDeadLetterQueueUrl"],
@@ -148,11 +152,11 @@ def _deploy(endpoint, calcom_url, waits_divided_by):
     template = (ROOT / "infra/template.yaml").read_text()
     for function in FUNCTIONS:
         s3.put_object(Bucket=BUCKET, Key=f"{function}.zip", Body=_package(function))
-        template, replaced = re.subn(
-            rf"CodeUri: \.\./target/lambda/{function}/$", f"CodeUri: s3://{BUCKET}/{function}.zip", template, flags=re.M
-        )
-        if replaced != 1:
-            fail(f"infra/template.yaml names the code of {function} {replaced} times; once is right.")
+        place = rf"CodeUri: \.\./target/lambda/{function}/$"
+        template = _replaced_once(template, place, f"CodeUri: s3://{BUCKET}/{function}.zip")
+    # Nothing here plays CodeDeploy; and SAM's transform sees a parameter's default here, not its value.
+    gradual = r"(GradualDeployment:\n    Type: String\n    Default:) \"true\"$"
+    template = _replaced_once(template, gradual, r'\1 "false"')
     formation = _client("cloudformation", endpoint)
     parameters = {
         "Architecture": "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64",
@@ -174,6 +178,13 @@ def _deploy(endpoint, calcom_url, waits_divided_by):
         fail(f"The stack can't be deployed: {error}\n" + "\n".join(causes))
     outputs = formation.describe_stacks(StackName=STACK)["Stacks"][0]["Outputs"]
     return {output["OutputKey"]: output["OutputValue"] for output in outputs}
+
+
+def _replaced_once(template, pattern, replacement):
+    replaced, times = re.subn(pattern, replacement, template, flags=re.M)
+    if times != 1:
+        fail(f"infra/template.yaml holds {pattern} {times} times; once is right.")
+    return replaced
 
 
 def _package(function):

@@ -131,6 +131,23 @@ pub fn page(body: &[u8], appointment: &AppointmentId) -> Option<Page> {
     Some(Page { listed, ours: ours.collect() })
 }
 
+/// One page of a list of bookings, of whomever.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListPage {
+    /// How many bookings it held.
+    pub listed: usize,
+    /// Those that could be read.
+    pub bookings: Vec<Booking>,
+}
+
+/// The bookings in an answer to a list.
+pub fn list(body: &[u8]) -> Option<ListPage> {
+    let Value::Array(bookings) = data(body)? else { return None };
+    let listed = bookings.len();
+    let read = bookings.into_iter().filter_map(one_booking).map(|found| found.booking);
+    Some(ListPage { listed, bookings: read.collect() })
+}
+
 /// The free slots in an answer, in order.
 pub fn slots(body: &[u8]) -> Option<Vec<DateTime<Utc>>> {
     #[derive(Deserialize)]

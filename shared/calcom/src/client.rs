@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use crate::{
-    answer::{self, Answered, Exchange, FoundBooking, ListedBooking},
+    answer::{self, Answered, Exchange, FoundBooking, ListPage, ListedBooking},
     failure::Failed,
     request::{NewBooking, SlotsWindow, utc},
 };
@@ -64,7 +64,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// An answer is kept whole up to this size; what lies beyond is not read.
 const LARGEST_BODY: usize = 16 * 1024 * 1024;
 /// How many bookings Cal.com lists at once at the most.
-const PAGE: usize = 250;
+pub const PAGE: usize = 250;
 
 /// The client. Make one for each process: it keeps its connections.
 #[derive(Debug, Clone)]
@@ -132,6 +132,27 @@ impl Calcom {
             }
         }
         Ok(found)
+    }
+
+    /// `GET /v2/bookings`: the bookings of these event types, whoever made them, after the first `skip`; up to
+    /// [`PAGE`] at once. Fewer are the last ones.
+    ///
+    /// # Errors
+    /// In the domain's categories.
+    pub async fn list(
+        &self,
+        key: &SecretString,
+        event_types: &[EventTypeId],
+        skip: usize,
+    ) -> Result<Answered<ListPage>, Failed> {
+        let ids: Vec<String> = event_types.iter().map(ToString::to_string).collect();
+        let request = self.bookings(Method::GET, "").query(&[
+            ("eventTypeIds", ids.join(",")),
+            ("sortCreated", "asc".to_owned()),
+            ("take", PAGE.to_string()),
+            ("skip", skip.to_string()),
+        ]);
+        self.send(request, None, key, answer::list).await
     }
 
     /// `POST /v2/bookings/{uid}/cancel`.

@@ -26,12 +26,12 @@ mod request;
 /// Cal.com's answers, read by themselves: whatever the bytes are, nothing panics.
 pub mod read {
     pub use crate::{
-        answer::{Page, booking, page, slots},
+        answer::{Page, booking, list, page, slots},
         failure::category_of,
     };
 }
 
-pub use answer::{Answered, Exchange, FoundBooking, ListedBooking};
-pub use client::{Calcom, Settings};
+pub use answer::{Answered, Exchange, FoundBooking, ListPage, ListedBooking};
+pub use client::{Calcom, PAGE, Settings};
 pub use failure::{Effect, Failed};
 pub use request::{APPOINTMENT_KEY, Attendee, CALL_KEY, NewBooking, SlotsWindow};

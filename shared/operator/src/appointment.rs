@@ -11,7 +11,7 @@ use platform::{
     store::{Along, Appointments, StoreError, Tenants, Version},
 };
 use scheduling::{
-    appointment::{Actor, Appointment, State},
+    appointment::{Actor, Appointment, OPERATOR, State},
     assignment::{Assignment, StrategyName},
     booking::HostEvidence,
     ids::{AppointmentId, BookingUid, StaffId, TenantId},
@@ -22,7 +22,7 @@ use crate::error::CommandError;
 
 /// Who makes a transition that an operator asks for, with the deployed version.
 pub fn by_operator(version: &str) -> Actor<'_> {
-    Actor { function: "operator", version, now: Utc::now() }
+    Actor { function: OPERATOR, version, now: Utc::now() }
 }
 
 /// What can be done with appointments.
@@ -193,22 +193,19 @@ fn shown(appointment: &Appointment) -> Value {
         HostEvidence::Named(hosts) => json!(hosts.iter().map(|host| host.id).collect::<Vec<_>>()),
         HostEvidence::None { because, .. } => json!({"none": because}),
     });
-    let assignment = match appointment.state() {
-        State::Assigned { assignment, .. } => Some(assignment),
-        State::Completed { assignment, .. } | State::NoShow { assignment, .. } => assignment.as_ref(),
-        _ => None,
-    };
+    let assignment = appointment.assignment();
     let (reason, proposals, detail) = match appointment.state() {
         State::NeedsReview { reason, proposals, detail, .. } => {
             (Some(reason.to_string()), json!(proposals), detail.as_deref())
         }
-        State::Cancelled { reason } => (Some(reason.as_str().to_owned()), Value::Null, None),
+        State::Cancelled { reason, .. } => (Some(reason.as_str().to_owned()), Value::Null, None),
         _ => (None, Value::Null, None),
     };
     json!({
         "appointment": appointment.id,
         "tenant": appointment.tenant,
         "call": appointment.call,
+        "source": appointment.source,
         "state": appointment.state().name(),
         "reason": reason,
         "detail": detail,

@@ -35,6 +35,14 @@ pub enum CommandError {
         /// Each with its path inside the file.
         problems: Vec<String>,
     },
+    /// Lines of a file make no sense.
+    #[error("{}: {} of its lines can't be imported, and nothing is:\n{}", path.display(), lines.len(), lines.join("\n"))]
+    Lines {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong, each with the number of its line.
+        lines: Vec<String>,
+    },
     /// There is no such tenant or appointment.
     #[error("there is no {0}")]
     NotFound(String),

@@ -8,7 +8,11 @@ mod appointment;
 mod customer;
 mod dead_letters;
 mod error;
+mod hosts;
+mod import;
+mod quality;
 mod tenant;
+mod waiting;
 
 use std::process::ExitCode;
 
@@ -36,6 +40,14 @@ enum About {
     /// Messages that could not be worked off: list, send again.
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),
+    /// Hosts: who those of past bookings are.
+    #[command(subcommand)]
+    Hosts(hosts::Command),
+    /// Appointments of a system that was there before.
+    Import(import::Import),
+    /// How well Frontdesk does.
+    #[command(subcommand)]
+    Quality(quality::Command),
     /// Customers: all that is stored about one, to hand out or to erase.
     #[command(subcommand)]
     Customer(customer::Command),
@@ -47,6 +59,9 @@ async fn main() -> ExitCode {
         About::Tenant(command) => tenant::run(command).await,
         About::Appointment(command) => appointment::run(command).await,
         About::DeadLetters(command) => dead_letters::run(command).await,
+        About::Hosts(command) => hosts::run(command).await,
+        About::Import(import) => import::run(import).await,
+        About::Quality(command) => quality::run(command).await,
         About::Customer(command) => customer::run(command).await,
     };
     match done {

@@ -6,7 +6,7 @@ use chrono::Utc;
 use clap::Subcommand;
 use platform::{
     aws, settings,
-    store::{TenantRecord, Tenants},
+    store::{Appointments, TenantRecord, Tenants},
 };
 use scheduling::{
     assignment::MappingSource,
@@ -15,7 +15,7 @@ use scheduling::{
 };
 use serde_json::Value;
 
-use crate::error::CommandError;
+use crate::{error::CommandError, waiting};
 
 /// What can be done with a tenant.
 #[derive(Subcommand)]
@@ -99,6 +99,19 @@ async fn load(file: PathBuf, dry_run: bool) -> Result<(), CommandError> {
     }
     tenants.write(&tenant, before.as_ref(), Utc::now()).await?;
     println!("{} is loaded: {}; the functions use it within a minute", tenant.id, summary(&tenant));
+    have_go_on(&tenants, &tenant).await
+}
+
+/// Has go on what waited for a staff member or an event type that the tenant has now.
+async fn have_go_on(tenants: &Tenants, tenant: &Tenant) -> Result<(), CommandError> {
+    let config = aws::config().await;
+    let appointments = Appointments::new(&config, settings::required("APPOINTMENTS_TABLE")?, settings::waits()?);
+    let appointments = appointments.with_tenants(settings::required("TENANTS_TABLE")?);
+    let record = stored(tenants, tenant.id.as_str()).await?;
+    let went_on = waiting::go_on(&appointments, &record).await?;
+    if went_on.assigned + went_on.requested > 0 {
+        println!("{} appointments that waited are assigned, {} are booked next", went_on.assigned, went_on.requested);
+    }
     Ok(())
 }
 

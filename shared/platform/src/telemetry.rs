@@ -36,11 +36,14 @@ pub fn init() {
     }));
 }
 
-const OUR_CRATES: [&str; 9] = [
+const OUR_CRATES: [&str; 12] = [
     "calcom",
     "calcom_booking",
     "past_cleanup",
     "platform",
+    "publishing",
+    "quality",
+    "quality_monitor",
     "retell",
     "scheduling",
     "staff_assignment",
@@ -91,6 +94,17 @@ impl Subject {
     }
 }
 
+/// A value in its unit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Unit {
+    /// So many.
+    Count(u64),
+    /// So long.
+    Seconds(f64),
+    /// From 0 to 1.
+    Share(f64),
+}
+
 /// Counts things for CloudWatch, as lines in its embedded metric format.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -112,12 +126,22 @@ impl Metrics {
     /// Counts `name` once more. `kind` tells apart what is counted under one name; it must be one of few words, since
     /// CloudWatch bills each. The subject's ids stand in the line and are no dimensions.
     pub fn count(&self, name: &str, kind: Option<&str>, subject: &Subject) {
-        let line = self.line(name, kind, subject, chrono::Utc::now().timestamp_millis());
+        self.record(name, Unit::Count(1), kind, subject);
+    }
+
+    /// Records a value of `name`. For the rest it is like [`Self::count`].
+    pub fn record(&self, name: &str, value: Unit, kind: Option<&str>, subject: &Subject) {
+        let line = self.line(name, value, kind, subject, chrono::Utc::now().timestamp_millis());
         // Standard output that is gone takes the logs along; there is nobody left to tell.
         let _ = writeln!(std::io::stdout().lock(), "{line}");
     }
 
-    fn line(&self, name: &str, kind: Option<&str>, subject: &Subject, at_ms: i64) -> Value {
+    fn line(&self, name: &str, value: Unit, kind: Option<&str>, subject: &Subject, at_ms: i64) -> Value {
+        let (unit, value) = match value {
+            Unit::Count(count) => ("Count", json!(count)),
+            Unit::Seconds(seconds) => ("Seconds", json!(seconds)),
+            Unit::Share(share) => ("None", json!(share)),
+        };
         let mut line = Map::new();
         let mut dimensions = vec!["function"];
         line.insert("function".to_owned(), json!(self.function));
@@ -130,10 +154,10 @@ impl Metrics {
             json!({"Timestamp": at_ms, "CloudWatchMetrics": [{
                 "Namespace": NAMESPACE,
                 "Dimensions": [dimensions],
-                "Metrics": [{"Name": name, "Unit": "Count"}],
+                "Metrics": [{"Name": name, "Unit": unit}],
             }]}),
         );
-        line.insert(name.to_owned(), json!(1));
+        line.insert(name.to_owned(), value);
         line.insert("version".to_owned(), json!(self.version));
         line.insert("request_id".to_owned(), json!(subject.request_id));
         line.insert("tenant".to_owned(), json!(subject.tenant));
@@ -152,7 +176,7 @@ mod tests {
         let metrics = Metrics { function: "webhook-intake", version: "7".to_owned() };
         let subject = Subject { tenant: Some(TenantId::new("salon")), ..Subject::of_request("r1") };
         assert_eq!(
-            metrics.line("WebhookRefused", Some("stale"), &subject, 5),
+            metrics.line("WebhookRefused", Unit::Count(1), Some("stale"), &subject, 5),
             json!({
                 "_aws": {"Timestamp": 5, "CloudWatchMetrics": [{
                     "Namespace": "Frontdesk",

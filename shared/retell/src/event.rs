@@ -4,7 +4,7 @@
 //! to lose a call: it counts as absent.
 
 use scheduling::{
-    ids::{AgentId, CallId},
+    ids::{AgentId, CallId, Source},
     wish::CallFields,
 };
 use serde::{Deserialize, Deserializer};
@@ -62,6 +62,8 @@ pub struct Call {
     #[serde(default, deserialize_with = "lenient")]
     to_number: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
+    call_type: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
     direction: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     call_analysis: Option<Analysis>,
@@ -112,6 +114,14 @@ impl Event {
 }
 
 impl Call {
+    /// By which way an appointment comes that it asks for.
+    pub fn source(&self) -> Source {
+        match self.call_type.as_deref() {
+            Some("web_call") => Source::web(),
+            _ => Source::phone(),
+        }
+    }
+
     /// The business's own number: the one that was called, or that the agent called from.
     pub fn business_number(&self) -> Option<&str> {
         match self.direction.as_deref() {

@@ -18,22 +18,28 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    assignment::{Assignment, Unassigned},
+    assignment::{Assignment, StrategyName, Unassigned},
     booking::{Booking, HostEvidence},
     contact::{ContactPart, Customer},
     failure::Category,
-    ids::{AppointmentId, CallId, ServiceId, TenantId},
+    ids::{AppointmentId, CallId, ServiceId, Source, StaffId, TenantId},
     start_time::{StartProblem, WishedStart},
     waits::Waits,
     wish::Wish,
 };
 
+/// By whom a transition was made that an operator asked for.
+pub const OPERATOR: &str = "operator";
 /// Why an appointment was claimed that waited.
 const CLAIMED: &str = "claimed";
 /// Why an appointment was claimed that another worker had: it died, or was cut off.
 const LEASE_RAN_OUT: &str = "lease_ran_out";
 /// Why an appointment is requested anew whose booking was cancelled at Cal.com.
 const ASKED_AGAIN: &str = "asked_again";
+/// Why a booked appointment was written down once more: Cal.com was asked for its hosts again.
+const HOSTS_ASKED_AGAIN: &str = "hosts_asked_again";
+/// Why an appointment came into being that another system had before.
+const IMPORTED: &str = "imported";
 /// Why an appointment goes on that needed review. What was tried before no longer counts.
 const TAKEN_UP_AGAIN: &str = "taken_up_again";
 
@@ -46,6 +52,9 @@ pub struct Appointment {
     pub tenant: TenantId,
     /// The call it came from.
     pub call: CallId,
+    /// By which way it came.
+    #[serde(default = "Source::phone")]
+    pub source: Source,
     /// When it was asked for.
     pub created_at: DateTime<Utc>,
     /// What was asked for.
@@ -120,6 +129,12 @@ pub enum State {
     Cancelled {
         /// Why.
         reason: CancelReason,
+        /// The booking, if there was one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        booking: Option<Booking>,
+        /// Who was to do it, if that was known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        assignment: Option<Assignment>,
     },
     /// Its time has gone by as booked.
     Completed {
@@ -247,6 +262,23 @@ pub struct HistoryLine {
     pub times: u32,
 }
 
+impl HistoryLine {
+    /// Whether a person had it made.
+    pub fn is_by_hand(&self) -> bool {
+        self.by == OPERATOR
+    }
+
+    /// Whether what it tells was done by another system.
+    pub fn is_imported(&self) -> bool {
+        self.why == IMPORTED
+    }
+
+    /// Whether Cal.com was asked for the hosts again.
+    pub fn tells_hosts_again(&self) -> bool {
+        self.why == HOSTS_ASKED_AGAIN
+    }
+}
+
 fn once() -> u32 {
     1
 }
@@ -292,7 +324,7 @@ pub struct NoSuchTransition {
 
 impl Appointment {
     /// A new appointment: `requested`, or `needs_review` where the caller's time could not be read.
-    pub fn new(tenant: TenantId, call: CallId, wish: Wish, by: Actor<'_>) -> Self {
+    pub fn new(tenant: TenantId, call: CallId, source: Source, wish: Wish, by: Actor<'_>) -> Self {
         let (state, why) = match &wish.start {
             WishedStart::At { note: None, .. } => (State::Requested { not_before: None }, "call_analyzed".to_owned()),
             WishedStart::At { note: Some(_), .. } => {
@@ -302,11 +334,48 @@ impl Appointment {
                 (State::review(ReviewReason::Start(*problem), None), problem.to_string())
             }
         };
-        let mut appointment = Self {
+        let mut appointment = Self::in_state(state, tenant, call, source, wish, by.now);
+        appointment.note(None, why, by);
+        appointment
+    }
+
+    /// An appointment that another system has written down: `assigned` where that has booked it and given it to a staff
+    /// member, `booked`, or else `requested`.
+    pub fn imported(
+        tenant: TenantId,
+        call: CallId,
+        source: Source,
+        wish: Wish,
+        done: Option<(Booking, Option<StaffId>)>,
+        by: Actor<'_>,
+    ) -> Self {
+        let state = match done {
+            Some((booking, Some(staff))) => {
+                let assignment = Assignment { staff, strategy: StrategyName::Imported, host: None };
+                State::Assigned { booking, assignment }
+            }
+            Some((booking, None)) => State::Booked { booking, not_before: None },
+            None => State::Requested { not_before: None },
+        };
+        let mut appointment = Self::in_state(state, tenant, call, source, wish, by.now);
+        appointment.note(None, IMPORTED.to_owned(), by);
+        appointment
+    }
+
+    fn in_state(
+        state: State,
+        tenant: TenantId,
+        call: CallId,
+        source: Source,
+        wish: Wish,
+        created_at: DateTime<Utc>,
+    ) -> Self {
+        Self {
             id: AppointmentId::of_call(&tenant, &call),
             tenant,
             call,
-            created_at: by.now,
+            source,
+            created_at,
             wish,
             state,
             attempts: 0,
@@ -314,9 +383,7 @@ impl Appointment {
             left_out: None,
             doubt: None,
             history: Vec::new(),
-        };
-        appointment.note(None, why, by);
-        appointment
+        }
     }
 
     /// Where it stands.
@@ -362,8 +429,19 @@ impl Appointment {
             | State::Assigned { booking, .. }
             | State::Completed { booking, .. }
             | State::NoShow { booking, .. } => Some(booking),
-            State::NeedsReview { booking, .. } => booking.as_ref(),
-            State::Requested { .. } | State::Booking { .. } | State::Cancelled { .. } => None,
+            State::NeedsReview { booking, .. } | State::Cancelled { booking, .. } => booking.as_ref(),
+            State::Requested { .. } | State::Booking { .. } => None,
+        }
+    }
+
+    /// Who does it, or did, or was to, as far as that is known.
+    pub fn assignment(&self) -> Option<&Assignment> {
+        match &self.state {
+            State::Assigned { assignment, .. } => Some(assignment),
+            State::Completed { assignment, .. }
+            | State::NoShow { assignment, .. }
+            | State::Cancelled { assignment, .. } => assignment.as_ref(),
+            _ => None,
         }
     }
 
@@ -590,7 +668,7 @@ impl Appointment {
         };
         booking.hosts = evidence;
         *not_before = None;
-        self.note(Some(StateName::Booked), "hosts_asked_again".to_owned(), by);
+        self.note(Some(StateName::Booked), HOSTS_ASKED_AGAIN.to_owned(), by);
         Ok(())
     }
 
@@ -630,7 +708,7 @@ impl Appointment {
             return Err(NoSuchTransition { from: self.state.name(), to: StateName::Cancelled });
         }
         self.doubt = None;
-        self.move_to(State::Cancelled { reason: CancelReason::Past }, CancelReason::Past.as_str(), by);
+        self.move_to(State::unbooked(CancelReason::Past), CancelReason::Past.as_str(), by);
         Ok(())
     }
 
@@ -641,7 +719,7 @@ impl Appointment {
     pub fn cancel_as_at_calcom(&mut self, by: Actor<'_>) -> Result<(), NoSuchTransition> {
         self.only_from(&[StateName::Booking], StateName::Cancelled)?;
         self.doubt = None;
-        self.move_to(State::Cancelled { reason: CancelReason::AtCalcom }, CancelReason::AtCalcom.as_str(), by);
+        self.move_to(State::unbooked(CancelReason::AtCalcom), CancelReason::AtCalcom.as_str(), by);
         Ok(())
     }
 
@@ -657,6 +735,12 @@ impl Appointment {
         (self.first_attempt, self.doubt) = (None, None);
         self.move_to(State::Requested { not_before: None }, ASKED_AGAIN, by);
         Ok(())
+    }
+
+    /// Every transition since it was asked for, for the last time; oldest first.
+    pub fn since_asked(&self) -> &[HistoryLine] {
+        let asked_again = self.history.iter().rposition(|line| line.why == ASKED_AGAIN);
+        &self.history[asked_again.unwrap_or_default()..]
     }
 
     /// When it was asked for, for the last time.
@@ -722,7 +806,8 @@ impl Appointment {
             Outcome::Completed => (State::Completed { booking, assignment }, "time_gone_by"),
             Outcome::NoShow => (State::NoShow { booking, assignment }, "noted_at_calcom"),
             Outcome::CancelledAtCalcom => {
-                (State::Cancelled { reason: CancelReason::AtCalcom }, CancelReason::AtCalcom.as_str())
+                let reason = CancelReason::AtCalcom;
+                (State::Cancelled { reason, booking: Some(booking), assignment }, reason.as_str())
             }
         };
         self.move_to(state, why, by);
@@ -745,7 +830,7 @@ impl Appointment {
         }
         let from = self.state.name();
         if matches!(self.state, State::Requested { .. } | State::NeedsReview { booking: None, .. }) {
-            self.state = State::Cancelled { reason: CancelReason::Erased };
+            self.state = State::unbooked(CancelReason::Erased);
         }
         self.note(Some(from), CancelReason::Erased.as_str().to_owned(), by);
         Ok(())
@@ -759,6 +844,11 @@ impl Appointment {
     /// Whether another call of the same customer for the same service and start asks for nothing more than this.
     pub fn stands_for(&self, other: &Self) -> bool {
         self.is_open() && self.tenant == other.tenant && self.wish.customer.may_be(&other.wish.customer)
+    }
+
+    /// Whether something is still to happen with it without a person.
+    pub fn is_under_way(&self) -> bool {
+        matches!(self.state, State::Requested { .. } | State::Booking { .. } | State::Booked { .. })
     }
 
     /// Whether it may still take place.
@@ -835,6 +925,10 @@ impl State {
         }
     }
 
+    fn unbooked(reason: CancelReason) -> Self {
+        Self::Cancelled { reason, booking: None, assignment: None }
+    }
+
     fn review(reason: ReviewReason, booking: Option<Booking>) -> Self {
         Self::NeedsReview { reason, booking, proposals: Vec::new(), detail: None }
     }
@@ -903,10 +997,9 @@ mod tests {
 
     use super::*;
     use crate::{
-        assignment::StrategyName,
         booking::{BookingStatus, NoHost},
         contact::Customer,
-        ids::{BookingUid, EventTypeId, StaffId},
+        ids::{BookingUid, EventTypeId},
         personal::Personal,
     };
 
@@ -925,7 +1018,7 @@ mod tests {
             staff: None,
             notes: None,
         };
-        Appointment::new(TenantId::new("salon"), CallId::new("call"), wish, by(0))
+        Appointment::new(TenantId::new("salon"), CallId::new("call"), Source::phone(), wish, by(0))
     }
 
     fn booking() -> Booking {
@@ -988,7 +1081,7 @@ mod tests {
     fn a_start_that_does_not_exist_waits_for_a_person() {
         let mut wish = requested(0).wish;
         wish.start = WishedStart::Unusable { problem: StartProblem::DoesNotExist, spoken: None };
-        let appointment = Appointment::new(TenantId::new("salon"), CallId::new("call"), wish, by(0));
+        let appointment = Appointment::new(TenantId::new("salon"), CallId::new("call"), Source::phone(), wish, by(0));
         assert!(matches!(
             appointment.state(),
             State::NeedsReview { reason: ReviewReason::Start(StartProblem::DoesNotExist), .. }
@@ -1007,7 +1100,7 @@ mod tests {
         assert!(!appointment.is_past(by(95).now), "Cal.com may hold its booking");
         appointment.claim(LEASE, by(96)).unwrap();
         appointment.cancel_past(by(96)).unwrap();
-        assert!(matches!(appointment.state(), State::Cancelled { reason: CancelReason::Past }));
+        assert!(matches!(appointment.state(), State::Cancelled { reason: CancelReason::Past, .. }));
     }
 
     #[test]
@@ -1126,7 +1219,7 @@ mod tests {
 
         let mut unbooked = requested(3600);
         unbooked.erase_customer(by(1)).unwrap();
-        assert!(matches!(unbooked.state(), State::Cancelled { reason: CancelReason::Erased }));
+        assert!(matches!(unbooked.state(), State::Cancelled { reason: CancelReason::Erased, .. }));
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub enum StrategyName {
     EventTypeOwner,
     /// An operator said so.
     Operator,
+    /// The system that was there before said so.
+    Imported,
 }
 
 impl StrategyName {
@@ -47,6 +49,7 @@ impl StrategyName {
             Self::HostEmail => "host_email",
             Self::EventTypeOwner => "event_type_owner",
             Self::Operator => "operator",
+            Self::Imported => "imported",
         }
     }
 }
@@ -100,6 +103,8 @@ pub enum MappingSource {
     Operator,
     /// The host's email was the staff member's.
     HostEmail,
+    /// The host was only ever booked for event types that are the staff member's own, and an operator took that for proof.
+    EventTypeOwner,
 }
 
 /// All that is known when a staff member is looked for.

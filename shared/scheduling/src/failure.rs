@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{appointment::CancelReason, waits::Waits};
 
 /// Why a booking failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Category {
     /// The start has gone by.
@@ -32,6 +32,20 @@ pub enum Category {
 }
 
 impl Category {
+    /// Every one of them.
+    pub const ALL: [Self; 10] = [
+        Self::Past,
+        Self::HostConflict,
+        Self::OutsideWindow,
+        Self::InvalidContact,
+        Self::NoEventType,
+        Self::BookerLimit,
+        Self::RateLimited,
+        Self::CalcomUnavailable,
+        Self::Credentials,
+        Self::Unknown,
+    ];
+
     /// The word for it in tables, logs and metrics.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -80,6 +80,10 @@ text_id! {
     AccountName
 }
 text_id! {
+    /// By which way an appointment came: one of ours, or the word that another system had for it. See [`Source::phone`].
+    Source
+}
+text_id! {
     /// A customer, by one way to reach them. It tells neither the number nor the email. See [`CustomerId::of_phone`].
     CustomerId
 }
@@ -106,6 +110,18 @@ impl AppointmentId {
         let drawn = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{self}/{turn}").as_bytes());
         let (high, _) = drawn.as_u64_pair();
         (high >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+impl Source {
+    /// A phone call that the voice agent took.
+    pub fn phone() -> Self {
+        Self::new("retell_phone")
+    }
+
+    /// A call from a web page that the voice agent took.
+    pub fn web() -> Self {
+        Self::new("retell_web")
     }
 }
 

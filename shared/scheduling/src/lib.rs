@@ -10,6 +10,7 @@
 //! | [`booking`] | what Cal.com made of an appointment |
 //! | [`contact`] | names, phone numbers and emails of customers |
 //! | [`failure`] | why a booking failed and what happens then |
+//! | [`host_plan`] | which hosts could be mapped to which staff |
 //! | [`ids`] | one type for each kind of id |
 //! | [`personal`] | values that never reach a log |
 //! | [`start_time`] | from spoken times to instants, clock changes included |
@@ -22,6 +23,7 @@ pub mod assignment;
 pub mod booking;
 pub mod contact;
 pub mod failure;
+pub mod host_plan;
 pub mod ids;
 pub mod personal;
 pub mod start_time;

@@ -118,6 +118,13 @@ pub struct EventTypes {
     pub per_staff: BTreeMap<StaffId, EventTypeId>,
 }
 
+impl EventTypes {
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = EventTypeId> {
+        self.round_robin.into_iter().chain(self.per_staff.values().copied())
+    }
+}
+
 /// A host that the operator knows to be a member of the staff.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

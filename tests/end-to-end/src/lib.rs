@@ -3,9 +3,15 @@
 //! `tests/run` starts the stack and names it in the environment. Every test has a tenant and event types of its own, so
 //! that all can run at once. Customers carry [`MARK`] in every personal field, which no log line may hold.
 
+mod alerts;
+mod command;
+mod recount;
 mod salon;
 mod stack;
 
+pub use alerts::{Alerts, Told};
+pub use command::frontdesk;
+pub use recount::{counters, differences, recount};
 pub use salon::{Call, Salon, SalonForm, clock_change, soon};
 pub use stack::{Stack, WebhookAnswer, eventually, variable};
 

@@ -6,7 +6,7 @@ use platform::store::{Along, Asked, CallEvent, Pointers};
 use scheduling::{
     appointment::{Actor, Appointment},
     contact::Customer,
-    ids::{AppointmentId, BookingUid, CallId, TenantId},
+    ids::{AppointmentId, BookingUid, CallId, Source, TenantId},
     start_time::WishedStart,
     tenant::Tenant,
     wish::Wish,
@@ -160,7 +160,7 @@ impl Salon {
             notes: None,
         };
         let by = Actor { function: "test", version: "test", now };
-        let appointment = Appointment::new(self.tenant.clone(), call.clone(), wish, by);
+        let appointment = Appointment::new(self.tenant.clone(), call.clone(), Source::phone(), wish, by);
         let (tenant, caller) = (&self.tenant, None);
         let event = CallEvent { tenant, call: &call, caller, name: "call_analyzed", body: b"{}", received_at: now };
         let asked = Asked { appointment: &appointment, customers: &[], what: None };

@@ -3,11 +3,11 @@
 use std::{env, future::Future, time::Duration};
 
 use aws_config::timeout::TimeoutConfig;
-use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::{primitives::Blob, types::Environment};
 use chrono::{DateTime, Utc};
 use platform::{
     aws, settings,
-    store::{Appointments, Calls, Tenants},
+    store::{Appointments, Calls, FiguresTable, Tenants},
 };
 use retell::signature;
 use scheduling::{
@@ -29,6 +29,8 @@ pub struct Stack {
     pub config: aws_config::SdkConfig,
     /// The table of appointments.
     pub appointments: Appointments,
+    /// The table of figures.
+    pub figures: FiguresTable,
     /// The tables that intake writes.
     pub calls: Calls,
     /// The table of tenants.
@@ -68,6 +70,7 @@ impl Stack {
         let (month, waits) = (chrono::TimeDelta::days(30), settings::waits().unwrap());
         Self {
             appointments: Appointments::new(&config, appointments.clone(), waits),
+            figures: FiguresTable::new(&config, variable("FIGURES_TABLE"), appointments.clone()),
             calls: Calls::new(&config, variable("CALLS_TABLE"), appointments, month, waits),
             tenants: Tenants::new(&config, variable("TENANTS_TABLE")),
             http: reqwest::Client::new(),
@@ -119,9 +122,26 @@ impl Stack {
         self.until(id, &[StateName::Assigned, StateName::NeedsReview, StateName::Cancelled]).await
     }
 
-    /// Invokes a function of the stack directly.
+    /// Invokes the deployed version of a function directly.
     pub async fn invoke(&self, function: &str, event: &Value) -> Value {
-        self.invoke_named(&format!("{}-{function}", variable("STACK_NAME")), event).await
+        self.invoke_named(&format!("{}-{function}:live", variable("STACK_NAME")), event).await
+    }
+
+    /// Deploys a version of the functions that book and assign, for which Cal.com is at `calcom_url`.
+    pub async fn deploy(&self, version: &str, calcom_url: &str) {
+        let lambda = aws_sdk_lambda::Client::new(&self.config);
+        for function in ["calcom-booking", "staff-assignment"] {
+            let name = format!("{}-{function}", variable("STACK_NAME"));
+            let before = lambda.get_function_configuration().function_name(&name).send().await.unwrap();
+            let mut variables = before.environment.unwrap().variables.unwrap();
+            variables.insert("FRONTDESK_VERSION".to_owned(), version.to_owned());
+            variables.insert("CALCOM_BASE_URL".to_owned(), calcom_url.to_owned());
+            let environment = Environment::builder().set_variables(Some(variables)).build();
+            lambda.update_function_configuration().function_name(&name).environment(environment).send().await.unwrap();
+            let published = lambda.publish_version().function_name(&name).send().await.unwrap().version.unwrap();
+            let alias = lambda.update_alias().function_name(&name).name("live").function_version(published);
+            alias.send().await.unwrap();
+        }
     }
 
     /// Invokes the function of this name.
@@ -179,7 +199,7 @@ impl Stack {
     /// Has `calcom-booking` take messages from its queue, or not.
     pub async fn have_booking_poll(&self, enabled: bool) {
         let lambda = aws_sdk_lambda::Client::new(&self.config);
-        let name = format!("{}-calcom-booking", variable("STACK_NAME"));
+        let name = format!("{}-calcom-booking:live", variable("STACK_NAME"));
         let sources = lambda.list_event_source_mappings().function_name(name).send().await.unwrap();
         for source in sources.event_source_mappings() {
             lambda.update_event_source_mapping().uuid(source.uuid().unwrap()).enabled(enabled).send().await.unwrap();

@@ -1,9 +1,9 @@
 //! The operator's command, as it is run.
 
-use std::{fs, process::Command};
+use std::fs;
 
 use chrono::Utc;
-use end_to_end::{MARK, Salon, Stack, eventually, soon, variable};
+use end_to_end::{MARK, Salon, Stack, eventually, frontdesk, soon};
 use scheduling::{
     appointment::{ReviewReason, State, StateName},
     assignment::StrategyName,
@@ -11,13 +11,6 @@ use scheduling::{
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
-
-/// Runs `frontdesk` and answers whether it succeeded, and what it printed.
-fn frontdesk(arguments: &[&str]) -> (bool, String) {
-    let done = Command::new(variable("OPERATOR_COMMAND")).args(arguments).output().unwrap();
-    let printed = [done.stdout, done.stderr].concat();
-    (done.status.success(), String::from_utf8(printed).unwrap())
-}
 
 /// A tenant file of this test's own.
 struct TenantFile {

@@ -21,14 +21,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Item, StoreError,
-    index::{self, BY_DUE, BY_PHASE, Cursor, DUE, Page, Phase},
+    index::{self, BY_DUE, BY_PHASE, BY_TO_COUNT, Cursor, DUE, Page, Phase, TO_COUNT},
     number, parts, read,
     slots::SlotChange,
     sortable, tenants, text, written,
 };
 
 pub(super) const RECORD: &str = "appointment";
-const UNCHANGED: &str = "#version = :version";
+pub(super) const UNCHANGED: &str = "#version = :version";
 /// DynamoDB takes 4 MB and 100 items in one transaction. Answers beyond this are written before it.
 const LARGEST_ALONG: usize = 2 * 1024 * 1024;
 const MOST_ALONG: usize = 90;
@@ -54,6 +54,12 @@ pub struct Appointments {
 /// The version of a stored appointment. Each write asks for the one that was read, and counts up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Version(u64);
+
+impl Version {
+    pub(super) fn as_number(self) -> AttributeValue {
+        number(self.0)
+    }
+}
 
 /// What is written in the same step as an appointment.
 #[derive(Debug, Default, Clone, Copy)]
@@ -308,6 +314,19 @@ impl Appointments {
     /// When the store does not answer, or holds another form.
     pub async fn due(&self, before: DateTime<Utc>, after: Option<&Cursor>, at_most: i32) -> Result<Page, StoreError> {
         BY_DUE.page(&self.client, &self.table, DUE, before, after, at_most).await
+    }
+
+    /// A page of the appointments that have changed since they were counted, or are under way; the oldest first.
+    ///
+    /// # Errors
+    /// When the store does not answer, or holds another form.
+    pub async fn to_count(
+        &self,
+        before: DateTime<Utc>,
+        after: Option<&Cursor>,
+        at_most: i32,
+    ) -> Result<Page, StoreError> {
+        BY_TO_COUNT.page(&self.client, &self.table, TO_COUNT, before, after, at_most).await
     }
 
     /// The tenant's appointments that need a person, the longest waiting first.

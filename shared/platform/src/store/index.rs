@@ -19,6 +19,11 @@ pub(super) const BY_PHASE: Index = Index { name: "by-phase-and-start", hash: "ph
 pub(super) const BY_DUE: Index = Index { name: "by-due", hash: "due", range: "due_at" };
 /// What the partition key of [`BY_DUE`] holds.
 pub(super) const DUE: &str = "due";
+/// Appointments that have changed since they were counted, and those that are under way, by when they were asked for:
+/// a key that stays, so that a change of one that is in the index already costs no write to it.
+pub(super) const BY_TO_COUNT: Index = Index { name: "by-to-count", hash: "to_count", range: "to_count_since" };
+/// What the partition key of [`BY_TO_COUNT`] holds.
+pub(super) const TO_COUNT: &str = "to_count";
 
 /// An index whose range key is an instant.
 pub(super) struct Index {
@@ -138,6 +143,8 @@ pub(super) fn put_keys(item: &mut Item, appointment: &Appointment, waits: &Waits
         item.insert(BY_DUE.hash.to_owned(), text(DUE));
         item.insert(BY_DUE.range.to_owned(), text(sortable(due.at)));
     }
+    item.insert(BY_TO_COUNT.hash.to_owned(), text(TO_COUNT));
+    item.insert(BY_TO_COUNT.range.to_owned(), text(sortable(appointment.created_at)));
     if let Some(booking) = appointment.booking() {
         item.insert("calcom_uid".to_owned(), text(booking.uid.as_str()));
     }

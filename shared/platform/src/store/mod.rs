@@ -6,6 +6,10 @@
 //! | | `customer#<customer>` | `<start>#<service>` | which appointment a customer has for what |
 //! | | `slot#<account>#<start>` | `lease` | who alone may book at this account for this start now |
 //! | | `pause#<account>` | `pause` | until when an account is left alone whose key Cal.com refuses |
+//! | | an appointment's `id` | `counted` | what was counted of it |
+//! | figures | `about`: `day#<date>` | `[tenant, source, service, version]` | counters |
+//! | | `versions` | the version | when it was seen |
+//! | | `alerts` | `<rule>#<scope>` | what there is cause for alarm about |
 //! | calls | `call` (`<tenant>#<call id>`) | `event` (`<name>#<digest>#<part>`) | each webhook's body, compressed |
 //! | | `customer#<customer>` | `call#<call id>` | which calls came from a number |
 //! | tenants | `key` | `item` | `tenant#<id>`: the tenant (`tenant`) and its host mappings (`host#<id>`); `agent#<id>` and `number#<number>`: whose calls these are (`route`) |
@@ -13,6 +17,7 @@
 mod appointments;
 mod calls;
 mod customers;
+mod figures;
 mod index;
 mod parts;
 mod pauses;
@@ -31,6 +36,7 @@ use serde::de::DeserializeOwned;
 pub use appointments::{Along, Appointments, Evidence, Overdue, StoredAnswer, Version};
 pub use calls::{CallEvent, Calls, Recorded};
 pub use customers::{Asked, Pointers};
+pub use figures::{Alert, Countable, FiguresTable};
 pub use index::{Cursor, Page, Phase};
 pub use pauses::{Pause, Pauses};
 pub use slots::{SlotChange, SlotLease};

@@ -103,6 +103,24 @@ impl Tenants {
         items.into_iter().map(|item| read(without_keys(item))).collect()
     }
 
+    /// Keeps a mapping that Frontdesk found out. Answers whether it did: an operator's mapping of the host stays.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn learn(&self, mapping: &HostMapping) -> Result<bool, StoreError> {
+        let put = put_learned(mapping, &self.table)?;
+        let request = self.client.put_item().table_name(put.table_name).set_item(Some(put.item));
+        let request = request
+            .set_condition_expression(put.condition_expression)
+            .set_expression_attribute_names(put.expression_attribute_names)
+            .set_expression_attribute_values(put.expression_attribute_values);
+        match request.send().await.map_err(StoreError::from) {
+            Ok(_) => Ok(true),
+            Err(StoreError::Conflict) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// A tenant as it is stored, with every host mapping.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! `replay events/incidents/2025-11-sync-failures.json`: feeds an incident in as it was, has nobody act, and prints what
+//! `replay-sync-failures events/incidents/2025-11-sync-failures.json`: feeds an incident in as it was, has nobody act, and prints what
 //! became of each case then and now. Ends with status 1 if it is not what it should be. `tests/replay` starts it.
 
 use std::{collections::BTreeMap, env, fs, process::ExitCode};
@@ -59,7 +59,7 @@ const MOST_FOR_A_PERSON: usize = 3;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let path = env::args().nth(1).expect("usage: replay INCIDENT.json");
+    let path = env::args().nth(1).expect("usage: replay-sync-failures INCIDENT.json");
     let text = fs::read_to_string(&path).expect("the incident's file can be read");
     let incident: Incident = serde_json::from_str(&text).expect("the incident has its form");
     let salon = Salon::open().await;
@@ -158,7 +158,7 @@ fn needs_a_person(appointment: &Appointment) -> bool {
 
 fn ends_as_it_should(case: &Case, appointment: &Appointment) -> bool {
     match (case.then.as_str(), appointment.state()) {
-        ("past", State::Cancelled { reason: CancelReason::Past }) => true,
+        ("past", State::Cancelled { reason: CancelReason::Past, .. }) => true,
         ("host_conflict", State::NeedsReview { proposals, .. }) => !proposals.is_empty(),
         ("uninvestigated" | "no_staff" | "no_email", State::Assigned { .. }) => true,
         _ => false,
@@ -208,7 +208,7 @@ fn told(appointment: &Appointment) -> String {
     let name = appointment.state().name();
     match appointment.state() {
         State::NeedsReview { reason, proposals, .. } => format!("{name}: {reason}, {} proposals", proposals.len()),
-        State::Cancelled { reason } => format!("{name}: {}", reason.as_str()),
+        State::Cancelled { reason, .. } => format!("{name}: {}", reason.as_str()),
         _ => name.to_string(),
     }
 }

@@ -1,0 +1,179 @@
+//! From a schedule to figures, alerts and a report.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Days, NaiveDateTime, Utc};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use lambda_runtime::{Context, Error};
+use platform::{
+    aws, settings,
+    store::{Appointments, FiguresTable, StoreError, Tenants},
+    telemetry::{Metrics, Subject, Unit},
+};
+use publishing::{Pages, Topic};
+use quality::{
+    figures::Figures,
+    page::page,
+    rate::Rate,
+    report::Report,
+    rules::{Rule, evaluate},
+    words,
+};
+use scheduling::{ids::TenantId, waits::Waits};
+use serde::{Deserialize, Serialize};
+use tracing::Instrument;
+
+use crate::{
+    counts::{Counted, Counts},
+    telling::{Telling, Told},
+};
+
+const FUNCTION: &str = "quality-monitor";
+/// How many days a report goes back.
+const REPORTED: u8 = 14;
+/// Where the latest report lies, as a page and as JSON.
+const LATEST_PAGE: &str = "latest.html";
+const LATEST_REPORT: &str = "latest.json";
+const HTML: &str = "text/html; charset=utf-8";
+/// How many days' figures are read at once.
+const AT_ONCE: usize = 8;
+
+/// What the schedule, or an operator, asks for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Order {
+    /// Whether the report is also to be kept as this day's, and sent to all who subscribe.
+    pub daily: bool,
+}
+
+/// What was done.
+#[derive(Debug, Serialize)]
+pub struct Answer {
+    /// How many appointments were counted, anew or again.
+    pub counted: usize,
+    /// Whether some are left for the next run.
+    pub is_unfinished: bool,
+    /// Alerts that were raised.
+    pub raised: u32,
+    /// Alerts that were cleared.
+    pub cleared: u32,
+    /// The report.
+    pub report: Report,
+}
+
+/// All that the monitor needs, made once per process.
+pub struct QualityMonitor {
+    appointments: Appointments,
+    tenants: Tenants,
+    figures: FiguresTable,
+    topic: Topic,
+    pages: Pages,
+    rules: Vec<Rule>,
+    metrics: Metrics,
+    waits: Waits,
+}
+
+impl QualityMonitor {
+    /// Reads the settings and makes the clients.
+    pub async fn from_environment() -> Result<Self, Error> {
+        let (config, waits) = (aws::config().await, settings::waits()?);
+        let table = settings::required("APPOINTMENTS_TABLE")?;
+        Ok(Self {
+            appointments: Appointments::new(&config, table.clone(), waits),
+            tenants: Tenants::new(&config, settings::required("TENANTS_TABLE")?),
+            figures: FiguresTable::new(&config, settings::required("FIGURES_TABLE")?, table),
+            topic: Topic::new(&config, settings::required("ALERTS_TOPIC")?),
+            pages: Pages::new(&config, settings::required("PAGES_BUCKET")?),
+            rules: Rule::read(&settings::required("ALERT_RULES").unwrap_or_default())?,
+            metrics: Metrics::new(FUNCTION),
+            waits,
+        })
+    }
+
+    /// Counts what has changed, evaluates the rules, tells people what has turned, and reports.
+    pub async fn watch(&self, order: Order, context: Context) -> Result<Answer, Error> {
+        let (now, subject) = (Utc::now(), Subject::of_request(&context.request_id));
+        async {
+            let counts =
+                Counts { appointments: &self.appointments, tenants: &self.tenants, figures: &self.figures, now };
+            let counted = counts.count(&context).await?;
+            let report = self.report(&counted, now).await?;
+            let telling =
+                Telling { figures: &self.figures, topic: &self.topic, metrics: &self.metrics, waits: &self.waits, now };
+            let told = telling.tell(&report, &subject).await?;
+            self.measure(&report, &subject);
+            self.publish(&report, order.daily).await?;
+            let Told { raised, cleared } = told;
+            tracing::info!(counted = counted.appointments, raised, cleared, "the figures are up to date");
+            Ok(Answer { counted: counted.appointments, is_unfinished: counted.is_unfinished, raised, cleared, report })
+        }
+        .instrument(subject.span())
+        .await
+    }
+
+    async fn report(&self, counted: &Counted, now: DateTime<Utc>) -> Result<Report, StoreError> {
+        let (figures, sightings) = tokio::try_join!(self.recent(now), self.figures.sightings())?;
+        let clocks = self.clocks(&figures, now).await?;
+        let local = |tenant: &TenantId| clocks.get(tenant).copied().unwrap_or(now.naive_utc());
+        let standings = evaluate(&self.rules, &figures, &sightings, now, local);
+        let today = clocks.values().max().map_or(now.date_naive(), |local| local.date());
+        Ok(Report::of(&figures, &sightings, (today, REPORTED), (standings, counted.under_way), now))
+    }
+
+    /// The figures of as many days as the report or any rule looks back, and of tomorrow, which it is somewhere already.
+    async fn recent(&self, now: DateTime<Utc>) -> Result<Figures, StoreError> {
+        let back = self.rules.iter().map(Rule::looks_back).max().unwrap_or_default().max(REPORTED);
+        let first = now.date_naive() - Days::new(back.into());
+        let days = first.iter_days().take(usize::from(back) + 2);
+        let reading = stream::iter(days).map(|day| self.figures.of_day(day)).buffer_unordered(AT_ONCE);
+        let add = |mut all: Figures, day| async move {
+            all.add_all(&day);
+            Ok(all)
+        };
+        reading.try_fold(Figures::default(), add).await
+    }
+
+    /// The time on each tenant's clock. Of one who is gone nothing is known.
+    async fn clocks(
+        &self,
+        figures: &Figures,
+        now: DateTime<Utc>,
+    ) -> Result<BTreeMap<TenantId, NaiveDateTime>, StoreError> {
+        let ids: BTreeSet<&TenantId> = figures.iter().map(|(cell, _, _)| &cell.tenant).collect();
+        let mut clocks = BTreeMap::new();
+        for id in ids {
+            if let Some(tenant) = self.tenants.load(id).await? {
+                clocks.insert(id.clone(), now.with_timezone(&tenant.time_zone).naive_local());
+            }
+        }
+        Ok(clocks)
+    }
+
+    /// Sends the figures to CloudWatch, where alarms look at them.
+    fn measure(&self, report: &Report, subject: &Subject) {
+        for (rate, value) in Rate::ALL.into_iter().filter_map(|rate| Some((rate, report.overall.rate(rate).value()?))) {
+            self.metrics.record("Rate", Unit::Share(value), Some(rate.as_str()), subject);
+        }
+        let oldest = Unit::Seconds(report.under_way.oldest_seconds as f64);
+        self.metrics.record("OldestUnderWay", oldest, None, subject);
+        let worse = Unit::Count(report.worse_versions().len() as u64);
+        self.metrics.record("WorseVersions", worse, None, subject);
+    }
+
+    /// Keeps the report where people find it, and once a day sends it to them.
+    async fn publish(&self, report: &Report, daily: bool) -> Result<(), Error> {
+        let (html, json) = (page(report), serde_json::to_string(report)?);
+        tokio::try_join!(
+            self.pages.put(LATEST_PAGE, HTML, html.clone()),
+            self.pages.put(LATEST_REPORT, "application/json", json)
+        )?;
+        if daily {
+            let name = format!("{}.html", report.to);
+            self.pages.put(&name, HTML, html).await?;
+            let text =
+                format!("{}\nThe page, for some hours: {}\n", words::report(report), self.pages.link(&name).await?);
+            self.topic.publish("report", &format!("Frontdesk report of {}", report.to), &text).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,108 @@
+//! From standings to alerts: each is raised once and cleared once.
+
+use chrono::{DateTime, Utc};
+use platform::{
+    store::{Alert, FiguresTable, StoreError},
+    telemetry::{Metrics, Subject},
+};
+use publishing::Topic;
+use quality::{
+    report::Report,
+    rules::{Scope, Standing, Verdict},
+    words,
+};
+use scheduling::waits::Waits;
+
+/// What came of telling.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    /// Alerts that were raised.
+    pub raised: u32,
+    /// Alerts that were cleared.
+    pub cleared: u32,
+}
+
+/// Raises and clears alerts, and tells people.
+pub struct Telling<'a> {
+    /// Where alerts stand.
+    pub figures: &'a FiguresTable,
+    /// To whom they are told.
+    pub topic: &'a Topic,
+    /// Where they are counted.
+    pub metrics: &'a Metrics,
+    /// How long whoever turned an alert has for telling it.
+    pub waits: &'a Waits,
+    /// Now.
+    pub now: DateTime<Utc>,
+}
+
+impl Telling<'_> {
+    /// Turns each alert that has to be, and tells people of it. The alert is stored before anyone is told, so that it is
+    /// told once; where telling fails, a later run does it.
+    pub async fn tell(&self, report: &Report, subject: &Subject) -> Result<Told, StoreError> {
+        let known = self.figures.alerts().await?;
+        let mut told = Told::default();
+        for untold in known.iter().filter(|alert| !alert.told && alert.since + self.waits.grace <= self.now) {
+            self.publish(untold, report).await?;
+        }
+        for standing in &report.standings {
+            let raised = match standing.verdict {
+                Verdict::Bad(_) => true,
+                Verdict::Good(_) => false,
+                Verdict::TooFew => continue,
+            };
+            let before = known.iter().find(|alert| is_same(&alert.standing, standing));
+            if before.is_some_and(|alert| alert.raised) != raised {
+                self.turn(standing, raised, report, subject, &mut told).await?;
+            }
+        }
+        for over in known.iter().filter(|alert| alert.raised && is_over(&alert.standing, report)) {
+            self.turn(&over.standing, false, report, subject, &mut told).await?;
+        }
+        Ok(told)
+    }
+
+    async fn turn(
+        &self,
+        standing: &Standing,
+        raised: bool,
+        report: &Report,
+        subject: &Subject,
+        told: &mut Told,
+    ) -> Result<(), StoreError> {
+        let alert = Alert { standing: standing.clone(), raised, since: self.now, told: false };
+        if !self.figures.turn(&alert).await? {
+            return Ok(());
+        }
+        let (rule, scope) = (standing.rule.as_str(), standing.scope.to_string());
+        if raised {
+            told.raised += 1;
+            self.metrics.count("AlertRaised", Some(rule), subject);
+            tracing::error!(rule, scope, "an alert is raised");
+        } else {
+            told.cleared += 1;
+            tracing::info!(rule, scope, "an alert is cleared");
+        }
+        self.publish(&alert, report).await
+    }
+
+    async fn publish(&self, alert: &Alert, report: &Report) -> Result<(), StoreError> {
+        let subject = words::subject(&alert.standing, alert.raised);
+        let text = words::alert(&alert.standing, alert.raised, report);
+        if let Err(error) = self.topic.publish("alert", &subject, &text).await {
+            tracing::error!(%error, "nobody was told of an alert; the next run tries again");
+            return Ok(());
+        }
+        self.figures.told(alert).await
+    }
+}
+
+fn is_same(one: &Standing, other: &Standing) -> bool {
+    (&one.rule, &one.scope) == (&other.rule, &other.scope)
+}
+
+/// Whether an alert about a version no longer holds: the version does better, or another one has taken its place.
+fn is_over(standing: &Standing, report: &Report) -> bool {
+    let is_about_a_version = matches!(standing.scope, Scope::Version(_));
+    is_about_a_version && !report.alarms().any(|alarm| is_same(alarm, standing))
+}

@@ -1,0 +1,21 @@
+//! What Frontdesk tells people: alerts through an SNS topic, and pages in an S3 bucket.
+//!
+//! It stands apart from `platform`, so that the functions which only move appointments are not built with the SDKs of
+//! SNS and S3.
+
+mod pages;
+mod topic;
+
+pub use pages::Pages;
+pub use topic::Topic;
+
+/// Why something could not be told.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishingError {
+    /// SNS did not take a message.
+    #[error("the topic does not take the message: {0}")]
+    Topic(String),
+    /// S3 did not take or give a page.
+    #[error("the bucket of pages does not answer as it should: {0}")]
+    Bucket(String),
+}

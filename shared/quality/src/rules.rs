@@ -1,0 +1,438 @@
+//! When figures are cause for alarm.
+
+use std::{collections::BTreeSet, fmt};
+
+use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, Timelike, Utc};
+use scheduling::ids::TenantId;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    figures::{Counter, Figures},
+    rate::Rate,
+    summary::{Share, Summary},
+    versions::{self, Sighting, WorseVersion},
+};
+
+/// A rule. The rules are configuration: [`Rule::defaults`] in the form of JSON is where to begin.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// Its name: what alerts are raised and cleared under.
+    pub name: String,
+    /// What it looks at.
+    pub watch: Watch,
+    /// It says nothing of fewer appointments than this.
+    pub least: u64,
+}
+
+/// What a rule looks at.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Watch {
+    /// A rate over the last days, today included.
+    RateBelow {
+        /// Which.
+        rate: Rate,
+        /// From 0 to 1. Less is an alarm.
+        share: f64,
+        /// How many days.
+        days: u8,
+    },
+    /// A single day, today or yesterday, on which a rate is 0.
+    DayAtZero {
+        /// Which.
+        rate: Rate,
+    },
+    /// Bookings without a host in the last 24 hours, to the hour.
+    WithoutHost {
+        /// More is an alarm.
+        more_than: u64,
+    },
+    /// The newest version against those before it, over all tenants.
+    WorseVersion {
+        /// How likely chance alone may be to show such a difference, from 0 to 1.
+        significance: f64,
+        /// Over how many days.
+        days: u8,
+    },
+}
+
+/// Whom an alarm concerns.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// All tenants together.
+    All,
+    /// One of them.
+    Tenant(TenantId),
+    /// A version that made things worse.
+    Version(String),
+}
+
+/// What a rule says now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Standing {
+    /// The rule's name.
+    pub rule: String,
+    /// Whom it concerns.
+    pub scope: Scope,
+    /// What it says.
+    pub verdict: Verdict,
+}
+
+/// Whether there is cause for alarm.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// There is none.
+    Good(Measured),
+    /// There is.
+    Bad(Measured),
+    /// There are too few appointments to tell.
+    TooFew,
+}
+
+/// What was measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measured {
+    /// A rate over some days.
+    Rate {
+        /// Which.
+        rate: Rate,
+        /// What it is.
+        share: Share,
+        /// Over how many days.
+        days: u8,
+        /// What it must not be less than.
+        least: f64,
+    },
+    /// A rate on one day.
+    Day {
+        /// Which.
+        rate: Rate,
+        /// Which day.
+        day: NaiveDate,
+        /// What it is.
+        share: Share,
+    },
+    /// Bookings without a host in 24 hours.
+    WithoutHost {
+        /// How many.
+        appointments: u64,
+        /// Of how many bookings today and yesterday.
+        of: u64,
+        /// How many are no alarm.
+        most: u64,
+    },
+    /// A version against those before it.
+    Version(WorseVersion),
+}
+
+/// A rule that can't be meant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadRules {
+    /// They are not JSON of this form.
+    #[error("the alert rules can't be read: {0}")]
+    Form(String),
+    /// Two have one name.
+    #[error("two alert rules are named {0}")]
+    NameTwice(String),
+    /// A share or significance is not one.
+    #[error("alert rule {0} has a share outside 0 to 1, or no days")]
+    OutOfRange(String),
+}
+
+/// The most days that a rule can look back.
+pub const MOST_DAYS: u8 = 31;
+
+impl Rule {
+    /// The alarms that the October incident's report asks for, and the comparison of versions.
+    pub fn defaults() -> Vec<Self> {
+        let rule = |name: &str, watch, least| Self { name: name.to_owned(), watch, least };
+        vec![
+            rule("staff_assignment_low", Watch::RateBelow { rate: Rate::StaffAssignment, share: 0.70, days: 2 }, 5),
+            rule("host_extraction_low", Watch::RateBelow { rate: Rate::HostExtraction, share: 0.95, days: 2 }, 5),
+            rule("day_without_booking", Watch::DayAtZero { rate: Rate::BookingIntegration }, 3),
+            rule("day_without_staff", Watch::DayAtZero { rate: Rate::StaffAssignment }, 3),
+            rule("bookings_without_host", Watch::WithoutHost { more_than: 5 }, 1),
+            rule("version_worse", Watch::WorseVersion { significance: 0.005, days: 14 }, 3),
+        ]
+    }
+
+    /// How many days it looks back.
+    pub fn looks_back(&self) -> u8 {
+        match self.watch {
+            Watch::RateBelow { days, .. } | Watch::WorseVersion { days, .. } => days,
+            Watch::DayAtZero { .. } | Watch::WithoutHost { .. } => 2,
+        }
+    }
+
+    /// Reads rules from JSON; the defaults where nothing is written.
+    ///
+    /// # Errors
+    /// With what is wrong.
+    pub fn read(json: &str) -> Result<Vec<Self>, BadRules> {
+        if json.trim().is_empty() {
+            return Ok(Self::defaults());
+        }
+        let rules: Vec<Self> = serde_json::from_str(json).map_err(|error| BadRules::Form(error.to_string()))?;
+        let mut names = BTreeSet::new();
+        for rule in &rules {
+            if !names.insert(rule.name.as_str()) {
+                return Err(BadRules::NameTwice(rule.name.clone()));
+            }
+            if !rule.watch.is_in_range() {
+                return Err(BadRules::OutOfRange(rule.name.clone()));
+            }
+        }
+        Ok(rules)
+    }
+}
+
+impl Watch {
+    fn is_in_range(&self) -> bool {
+        let (share, days) = match self {
+            Self::RateBelow { share, days, .. } | Self::WorseVersion { significance: share, days } => (*share, *days),
+            Self::DayAtZero { .. } | Self::WithoutHost { .. } => (0.0, 1),
+        };
+        (0.0..=1.0).contains(&share) && (1..=MOST_DAYS).contains(&days)
+    }
+}
+
+/// What each rule says: of each tenant, and of all together where there are several.
+///
+/// `local` tells the time on a tenant's clock.
+pub fn evaluate(
+    rules: &[Rule],
+    figures: &Figures,
+    sightings: &[Sighting],
+    now: DateTime<Utc>,
+    local: impl Fn(&TenantId) -> NaiveDateTime,
+) -> Vec<Standing> {
+    let tenants: BTreeSet<&TenantId> = figures.iter().map(|(cell, _, _)| &cell.tenant).collect();
+    let mut scopes: Vec<(Scope, NaiveDateTime, Figures)> = tenants
+        .iter()
+        .map(|tenant| {
+            let theirs = figures.only(|cell| cell.tenant == **tenant);
+            (Scope::Tenant((*tenant).clone()), local(tenant), theirs)
+        })
+        .collect();
+    if tenants.len() > 1 {
+        scopes.push((Scope::All, now.naive_utc(), figures.clone()));
+    }
+    rules
+        .iter()
+        .flat_map(|rule| match &rule.watch {
+            Watch::WorseVersion { significance, days } => {
+                let recent = since(figures, now.date_naive(), *days);
+                let worse = versions::worse_version(&recent, sightings, *significance, rule.least);
+                worse.into_iter().map(|found| rule.of_version(found)).collect::<Vec<_>>()
+            }
+            watch => scopes
+                .iter()
+                .map(|(scope, now, figures)| Standing {
+                    rule: rule.name.clone(),
+                    scope: scope.clone(),
+                    verdict: watch.verdict(figures, *now, rule.least),
+                })
+                .collect(),
+        })
+        .collect()
+}
+
+impl Rule {
+    fn of_version(&self, found: WorseVersion) -> Standing {
+        let scope = Scope::Version(found.version.clone());
+        Standing { rule: self.name.clone(), scope, verdict: Verdict::Bad(Measured::Version(found)) }
+    }
+}
+
+impl Watch {
+    fn verdict(&self, figures: &Figures, now: NaiveDateTime, least: u64) -> Verdict {
+        match self {
+            Self::RateBelow { rate, share: lowest, days } => {
+                let share = Summary::of(&since(figures, now.date(), *days)).rate(*rate);
+                let measured = Measured::Rate { rate: *rate, share, days: *days, least: *lowest };
+                Verdict::of(measured, share, least, |value| value < *lowest)
+            }
+            Self::DayAtZero { rate } => {
+                let on = |day: NaiveDate| {
+                    let share = Summary::of(&figures.only(|cell| cell.day == day)).rate(*rate);
+                    Verdict::of(Measured::Day { rate: *rate, day, share }, share, least, |value| value == 0.0)
+                };
+                match on(now.date()) {
+                    Verdict::TooFew => on(now.date() - Days::new(1)),
+                    today => today,
+                }
+            }
+            Self::WithoutHost { more_than } => {
+                let hostless = without_host_in_24h(figures, now);
+                let bookings = Summary::of(&since(figures, now.date(), 2)).rate(Rate::HostExtraction).of;
+                let measured = Measured::WithoutHost { appointments: hostless, of: bookings, most: *more_than };
+                match hostless > *more_than {
+                    _ if bookings < least => Verdict::TooFew,
+                    true => Verdict::Bad(measured),
+                    false => Verdict::Good(measured),
+                }
+            }
+            // Looks at versions, not at tenants.
+            Self::WorseVersion { .. } => Verdict::TooFew,
+        }
+    }
+}
+
+impl Verdict {
+    fn of(measured: Measured, share: Share, least: u64, is_bad: impl Fn(f64) -> bool) -> Self {
+        match share.value() {
+            Some(value) if share.of >= least && is_bad(value) => Self::Bad(measured),
+            Some(_) if share.of >= least => Self::Good(measured),
+            _ => Self::TooFew,
+        }
+    }
+}
+
+fn since(figures: &Figures, today: NaiveDate, days: u8) -> Figures {
+    let first = today - Days::new(u64::from(days.saturating_sub(1)));
+    figures.only(|cell| cell.day >= first)
+}
+
+/// Of today up to this hour, and of yesterday after it: 23 to 24 hours.
+fn without_host_in_24h(figures: &Figures, now: NaiveDateTime) -> u64 {
+    let (today, yesterday) = (now.date(), now.date() - Days::new(1));
+    let counts = figures.iter().filter_map(|(cell, counter, n)| match counter {
+        Counter::WithoutHost { hour } => {
+            let is_recent = cell.day == today || (cell.day == yesterday && u32::from(*hour) > now.hour());
+            is_recent.then(|| u64::try_from(n).unwrap_or_default())
+        }
+        _ => None,
+    });
+    counts.sum()
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("all tenants"),
+            Self::Tenant(tenant) => write!(f, "tenant {tenant}"),
+            Self::Version(version) => write!(f, "version {version}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use scheduling::ids::Source;
+
+    use super::*;
+    use crate::figures::Cell;
+
+    fn noon(day: u32) -> NaiveDateTime {
+        NaiveDate::from_ymd_opt(2026, 12, day).unwrap().and_hms_opt(12, 30, 0).unwrap()
+    }
+
+    fn on(day: u32, tenant: &str, counter: Counter, n: i64) -> Figures {
+        let mut figures = Figures::default();
+        let cell = Cell {
+            day: noon(day).date(),
+            tenant: TenantId::new(tenant),
+            source: Source::phone(),
+            service: None,
+            version: "1".to_owned(),
+        };
+        figures.add(cell, counter, n);
+        figures
+    }
+
+    fn rate_on(day: u32, tenant: &str, rate: Rate, met: i64, of: i64) -> Figures {
+        let mut figures = on(day, tenant, Counter::Judged(rate), of);
+        figures.add_all(&on(day, tenant, Counter::Met(rate), met));
+        figures
+    }
+
+    fn said(figures: &[Figures], rule: &str) -> Vec<(String, &'static str)> {
+        let mut all = Figures::default();
+        figures.iter().for_each(|part| all.add_all(part));
+        let standings = evaluate(&Rule::defaults(), &all, &[], noon(10).and_utc(), |_| noon(10));
+        let word = |verdict: &Verdict| match verdict {
+            Verdict::Good(_) => "good",
+            Verdict::Bad(_) => "bad",
+            Verdict::TooFew => "too few",
+        };
+        let of_rule = standings.iter().filter(|standing| standing.rule == rule);
+        of_rule.map(|standing| (standing.scope.to_string(), word(&standing.verdict))).collect()
+    }
+
+    fn salon_says(figures: &[Figures], rule: &str) -> &'static str {
+        said(figures, rule)[0].1
+    }
+
+    #[test]
+    fn one_of_two_is_no_alarm_and_three_of_ten_are_one() {
+        let rate = |met, of| rate_on(10, "salon", Rate::StaffAssignment, met, of);
+        assert_eq!(salon_says(&[rate(1, 2)], "staff_assignment_low"), "too few");
+        assert_eq!(salon_says(&[rate(3, 10)], "staff_assignment_low"), "bad");
+        assert_eq!(salon_says(&[rate(7, 10)], "staff_assignment_low"), "good");
+    }
+
+    #[test]
+    fn a_rate_looks_at_its_own_days_only() {
+        let long_ago = rate_on(1, "salon", Rate::HostExtraction, 0, 100);
+        assert_eq!(
+            salon_says(&[long_ago, rate_on(9, "salon", Rate::HostExtraction, 5, 5)], "host_extraction_low"),
+            "good"
+        );
+    }
+
+    #[test]
+    fn a_day_at_nothing_is_an_alarm_until_a_better_one_begins() {
+        let day = |day, met| rate_on(day, "salon", Rate::BookingIntegration, met, 3);
+        assert_eq!(salon_says(&[day(10, 0)], "day_without_booking"), "bad");
+        assert_eq!(salon_says(&[day(9, 0)], "day_without_booking"), "bad");
+        assert_eq!(salon_says(&[day(9, 0), day(10, 1)], "day_without_booking"), "good");
+        assert_eq!(salon_says(&[day(8, 0)], "day_without_booking"), "too few");
+    }
+
+    #[test]
+    fn six_bookings_without_a_host_in_24_hours_are_an_alarm_and_five_are_none() {
+        let hostless = |day, hour, n| {
+            let mut figures = on(day, "salon", Counter::WithoutHost { hour }, n);
+            figures.add_all(&rate_on(day, "salon", Rate::HostExtraction, 0, n));
+            figures
+        };
+        assert_eq!(salon_says(&[hostless(9, 13, 3), hostless(10, 12, 3)], "bookings_without_host"), "bad");
+        assert_eq!(salon_says(&[hostless(9, 12, 3), hostless(10, 12, 3)], "bookings_without_host"), "good");
+    }
+
+    #[test]
+    fn a_tenant_is_told_apart_from_all_of_them() {
+        let figures =
+            [rate_on(10, "garage", Rate::StaffAssignment, 0, 10), rate_on(10, "salon", Rate::StaffAssignment, 90, 90)];
+        assert_eq!(
+            said(&figures, "staff_assignment_low"),
+            [
+                ("tenant garage".to_owned(), "bad"),
+                ("tenant salon".to_owned(), "good"),
+                ("all tenants".to_owned(), "good")
+            ]
+        );
+    }
+
+    #[test]
+    fn rules_are_read_as_they_are_written_and_nonsense_is_named() {
+        let written = serde_json::to_string(&Rule::defaults()).unwrap();
+        assert_eq!(Rule::read(&written), Ok(Rule::defaults()));
+        assert_eq!(Rule::read(" "), Ok(Rule::defaults()));
+        let rule = |name: &str, days: u8| {
+            format!(
+                r#"{{"name":"{name}","watch":{{"rate_below":{{"rate":"staff_assignment","share":0.5,"days":{days}}}}},"least":1}}"#
+            )
+        };
+        assert_eq!(
+            Rule::read(&format!("[{},{}]", rule("x", 1), rule("x", 1))),
+            Err(BadRules::NameTwice("x".to_owned()))
+        );
+        assert_eq!(Rule::read(&format!("[{}]", rule("x", 90))), Err(BadRules::OutOfRange("x".to_owned())));
+        assert!(matches!(Rule::read("[{}]"), Err(BadRules::Form(_))));
+    }
+}

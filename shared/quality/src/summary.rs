@@ -1,0 +1,144 @@
+//! What figures add up to.
+
+use std::collections::BTreeMap;
+
+use scheduling::{
+    failure::Category,
+    ids::{ServiceId, Source, TenantId},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    figures::{Counter, Figures, Step, TimeBucket, Who},
+    rate::Rate,
+};
+
+/// How many of how many.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// So many are so.
+    pub met: u64,
+    /// Of so many.
+    pub of: u64,
+}
+
+impl Share {
+    /// From 0 to 1. `None` of none.
+    pub fn value(self) -> Option<f64> {
+        (self.of > 0).then(|| self.met as f64 / self.of as f64)
+    }
+}
+
+/// What figures add up to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Appointments asked for.
+    pub appointments: u64,
+    /// Every rate that there is something to say of.
+    pub rates: BTreeMap<Rate, Share>,
+    /// Appointments that failed with this category, now or at an earlier try.
+    pub failures: BTreeMap<Category, u64>,
+    /// Seconds from being asked for to being assigned, in steps of a fifth. `None` where nothing was assigned.
+    pub seconds_to_assigned: Option<Percentiles>,
+}
+
+/// The time that so many per cent took at the most.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Percentiles {
+    /// Half of them.
+    pub p50: f64,
+    /// 95 of 100.
+    pub p95: f64,
+    /// 99 of 100.
+    pub p99: f64,
+}
+
+/// Appointments that stopped for the same reason.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Cluster {
+    /// How many.
+    pub appointments: u64,
+    /// The step that they did not get past.
+    pub step: Step,
+    /// Why.
+    pub reason: String,
+    /// Whose they are.
+    pub tenant: TenantId,
+    /// By which way they came.
+    pub source: Source,
+    /// The service, where it was understood.
+    pub service: Option<ServiceId>,
+    /// Whom it concerns, where that is known.
+    pub who: Option<Who>,
+    /// The deployed version of the step.
+    pub version: String,
+}
+
+impl Summary {
+    /// Adds figures up.
+    pub fn of(figures: &Figures) -> Self {
+        let mut summary = Self::default();
+        let mut times: BTreeMap<TimeBucket, u64> = BTreeMap::new();
+        for (_, counter, n) in figures.iter() {
+            let n = u64::try_from(n).unwrap_or_default();
+            match counter {
+                Counter::Appointments => summary.appointments += n,
+                Counter::Judged(rate) => summary.rates.entry(*rate).or_default().of += n,
+                Counter::Met(rate) => summary.rates.entry(*rate).or_default().met += n,
+                Counter::Failed(category) => *summary.failures.entry(*category).or_default() += n,
+                Counter::AssignedIn(bucket) => *times.entry(*bucket).or_default() += n,
+                Counter::Stopped(_) | Counter::WithoutHost { .. } => {}
+            }
+        }
+        summary.seconds_to_assigned = Percentiles::of(&times);
+        summary
+    }
+
+    /// A rate, also where nothing is said of it.
+    pub fn rate(&self, rate: Rate) -> Share {
+        self.rates.get(&rate).copied().unwrap_or_default()
+    }
+}
+
+impl Percentiles {
+    fn of(times: &BTreeMap<TimeBucket, u64>) -> Option<Self> {
+        let all: u64 = times.values().sum();
+        let up_to = |share: f64| {
+            let rank = (all as f64 * share).ceil() as u64;
+            let mut seen = 0;
+            let bucket = times.iter().find(|(_, n)| {
+                seen += **n;
+                seen >= rank
+            });
+            bucket.map(|(bucket, _)| bucket.up_to_seconds())
+        };
+        Some(Self { p50: up_to(0.50)?, p95: up_to(0.95)?, p99: up_to(0.99)? })
+    }
+}
+
+/// What stopped, grouped by all that may explain it; the largest groups first.
+pub fn clusters_of(figures: &Figures) -> Vec<Cluster> {
+    let stopped = figures.iter().filter_map(|(cell, counter, n)| match counter {
+        Counter::Stopped(stop) => Some((cell, stop, n)),
+        _ => None,
+    });
+    let mut clusters: BTreeMap<Cluster, u64> = BTreeMap::new();
+    for (cell, stop, n) in stopped {
+        let cluster = Cluster {
+            appointments: 0,
+            step: stop.step,
+            reason: stop.reason.clone(),
+            tenant: cell.tenant.clone(),
+            source: cell.source.clone(),
+            service: cell.service.clone(),
+            who: stop.who.clone(),
+            version: cell.version.clone(),
+        };
+        // The same over several days.
+        *clusters.entry(cluster).or_default() += u64::try_from(n).unwrap_or_default();
+    }
+    let counted = clusters.into_iter().map(|(cluster, appointments)| Cluster { appointments, ..cluster });
+    let mut counted: Vec<Cluster> = counted.collect();
+    counted.sort_by(|one, other| other.appointments.cmp(&one.appointments).then_with(|| one.cmp(other)));
+    counted
+}
