@@ -22,6 +22,9 @@ use crate::{
 /// An appointment should be booked within this time.
 const A_DAY: TimeDelta = TimeDelta::hours(24);
 
+/// What stands for the version of what came from another system.
+const IMPORTED: &str = "imported";
+
 /// What an appointment adds, as it stands `now`. Without its tenant, who may be gone, days are those of UTC.
 pub fn figures_of(appointment: &Appointment, tenant: Option<&Tenant>, now: DateTime<Utc>) -> Figures {
     let course = Course { appointment, lines: appointment.since_asked(), now };
@@ -31,13 +34,13 @@ pub fn figures_of(appointment: &Appointment, tenant: Option<&Tenant>, now: DateT
     );
     let service = tenant.and_then(|tenant| appointment.service(tenant)).cloned();
     let mut figures = Figures::default();
-    let mut count = |version: &HistoryLine, counter| {
+    let mut count = |by: &HistoryLine, counter| {
         let cell = Cell {
             day: asked_first.date(),
             tenant: appointment.tenant.clone(),
             source: appointment.source.clone(),
             service: service.clone(),
-            version: version.version.clone(),
+            version: if by.is_imported() { IMPORTED.to_owned() } else { by.version.clone() },
         };
         figures.add(cell, counter, 1);
     };

@@ -46,6 +46,13 @@ async fn the_queues_events_name_the_appointment_of_the_demo_call() {
 }
 
 #[tokio::test]
+async fn the_monitors_event_brings_a_report() {
+    let stack = Stack::deployed().await;
+    let answer = stack.invoke("quality-monitor", &event("quality-monitor.json")).await;
+    assert!(answer["report"]["overall"]["appointments"].is_u64(), "{answer}");
+}
+
+#[tokio::test]
 async fn the_schedules_events_count_without_changing_anything() {
     let stack = Stack::deployed().await;
     for (function, counted) in [("past-cleanup", "found"), ("sync-reconciler", "failed")] {

@@ -13,16 +13,17 @@ use scheduling::{
 use serde_json::json;
 use uuid::Uuid;
 
-const STRANGER: u64 = 77;
-
 /// A salon whose host has an email that nobody on the staff has, and an appointment that waits for a person therefore.
-async fn with_a_stranger() -> (Salon, Appointment) {
-    let salon =
-        Salon::with(SalonForm { hosts: Some(vec![(STRANGER, "anna@new.example".to_owned())]), ..SalonForm::default() })
-            .await;
+async fn with_a_stranger() -> (Salon, HostId, Appointment) {
+    let stranger = HostId(Uuid::new_v4().as_u64_pair().0 >> 20);
+    let salon = Salon::with(SalonForm {
+        hosts: Some(vec![(stranger.0, "anna@new.example".to_owned())]),
+        ..SalonForm::default()
+    })
+    .await;
     let waiting = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
     assert_eq!(waiting.state().name(), StateName::NeedsReview);
-    (salon, waiting)
+    (salon, stranger, waiting)
 }
 
 /// The salon's tenant, with the stranger's email among Anna's.
@@ -38,7 +39,7 @@ async fn strategy(salon: &Salon, id: &AppointmentId) -> Option<StrategyName> {
 
 #[tokio::test]
 async fn hosts_of_past_bookings_are_mapped_and_what_waited_for_them_is_assigned() {
-    let (salon, waiting) = with_a_stranger().await;
+    let (salon, stranger, waiting) = with_a_stranger().await;
     let before = salon.stack.tenants.record(&salon.tenant).await.unwrap();
     let tenant = told_who_it_is(&salon).await;
     salon.stack.tenants.write(&tenant, before.as_ref(), Utc::now()).await.unwrap();
@@ -47,7 +48,7 @@ async fn hosts_of_past_bookings_are_mapped_and_what_waited_for_them_is_assigned(
 
     let plan = ["hosts", "backfill", salon.tenant.as_str()];
     let (done, shown) = frontdesk(&plan);
-    assert!(done && shown.contains("host 77 -> anna   certain: the same email"), "{shown}");
+    assert!(done && shown.contains(&format!("host {stranger} -> anna   certain: the same email")), "{shown}");
     assert!(shown.contains(&format!("host {} -> ben   certain", salon.host("ben"))), "{shown}");
     assert!(shown.contains("nothing is written"), "{shown}");
     assert_eq!(strategy(&salon, &waiting.id).await, None);
@@ -55,7 +56,7 @@ async fn hosts_of_past_bookings_are_mapped_and_what_waited_for_them_is_assigned(
     let (done, shown) = frontdesk(&[plan.as_slice(), &["--apply"]].concat());
     assert!(done && shown.contains("2 mappings are written, 1 appointments assigned; 0 still wait"), "{shown}");
     assert_eq!(strategy(&salon, &waiting.id).await, Some(StrategyName::HostMapping));
-    let mappings = salon.stack.tenants.mappings(&salon.tenant, &[HostId(STRANGER)]).await.unwrap();
+    let mappings = salon.stack.tenants.mappings(&salon.tenant, &[stranger]).await.unwrap();
     assert_eq!((mappings[0].staff.as_str(), mappings[0].source), ("anna", MappingSource::HostEmail));
 
     let (done, shown) = frontdesk(&[plan.as_slice(), &["--apply"]].concat());
@@ -64,7 +65,7 @@ async fn hosts_of_past_bookings_are_mapped_and_what_waited_for_them_is_assigned(
 
 #[tokio::test]
 async fn a_staff_member_who_is_corrected_gets_what_waited_for_them() {
-    let (salon, waiting) = with_a_stranger().await;
+    let (salon, _, waiting) = with_a_stranger().await;
     let file = Lines::of("json", &[&serde_json::to_string(&told_who_it_is(&salon).await).unwrap()]);
     let (done, shown) = frontdesk(&["tenant", "load", file.path()]);
     assert!(done && shown.contains("1 appointments that waited are assigned"), "{shown}");
