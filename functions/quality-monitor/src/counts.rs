@@ -12,7 +12,7 @@ use platform::{
     store::{Appointments, Countable, FiguresTable, StoreError, Tenants},
     sweep::PAGE,
 };
-use quality::{counting::figures_of, figures::Figures, report::UnderWay, versions::Sighting};
+use quality::{counting::figures_of, figures::Figures, report::WaitingRoom, versions::Sighting};
 use scheduling::appointment::Appointment;
 
 /// What is left of the time goes to the evaluation.
@@ -26,7 +26,7 @@ pub struct Counted {
     /// Whether the time did not suffice for all. The next run goes on by itself.
     pub is_unfinished: bool,
     /// What still waits without a person.
-    pub under_way: UnderWay,
+    pub waiting: WaitingRoom,
 }
 
 /// Counts what has changed since it was counted, the oldest first.
@@ -48,40 +48,53 @@ impl Counts<'_> {
         let mut counted = Counted::default();
         let mut seen: BTreeMap<String, Sighting> =
             self.figures.sightings().await?.into_iter().map(|seen| (seen.version.clone(), seen)).collect();
-        let known = seen.clone();
         let mut from = None;
         loop {
             let page = self.appointments.to_count(self.now, from.as_ref(), PAGE).await?;
             let found = self.figures.countable(&page.appointments).await?;
-            for countable in &found {
-                see(&mut seen, &countable.appointment);
-                counted.under_way = with(counted.under_way, &countable.appointment, self.now);
-            }
-            counted.appointments += self.figures.count(&self.judged(found).await?).await?;
+            // Before they are counted: those that are settled do not come again.
+            self.note_versions(&mut seen, &found).await?;
+            let judged = self.judged(found, &mut counted.waiting).await?;
+            counted.appointments += self.figures.count(&judged).await?;
             from = page.next;
             counted.is_unfinished = from.is_some() && Instant::now() >= deadline;
             if from.is_none() || counted.is_unfinished {
-                break;
+                return Ok(counted);
             }
         }
-        for (_, sighting) in seen.iter().filter(|(version, sighting)| known.get(*version) != Some(*sighting)) {
-            self.figures.see(sighting).await?;
-        }
-        Ok(counted)
     }
 
-    async fn judged(&self, found: Vec<Countable>) -> Result<Vec<(Countable, Figures)>, StoreError> {
+    async fn judged(
+        &self,
+        found: Vec<Countable>,
+        waiting: &mut WaitingRoom,
+    ) -> Result<Vec<(Countable, Figures)>, StoreError> {
         let mut judged = Vec::with_capacity(found.len());
         for countable in found {
             let tenant = self.tenants.load(&countable.appointment.tenant).await?;
+            waiting.see(&countable.appointment, tenant.as_deref(), self.now);
             let figures = figures_of(&countable.appointment, tenant.as_deref(), self.now);
             judged.push((countable, figures));
         }
         Ok(judged)
     }
+
+    /// Notes when the versions in the appointments' histories were seen.
+    async fn note_versions(
+        &self,
+        seen: &mut BTreeMap<String, Sighting>,
+        found: &[Countable],
+    ) -> Result<(), StoreError> {
+        let known = seen.clone();
+        found.iter().for_each(|countable| see(seen, &countable.appointment));
+        for (_, sighting) in seen.iter().filter(|(version, sighting)| known.get(*version) != Some(*sighting)) {
+            self.figures.see(sighting).await?;
+        }
+        Ok(())
+    }
 }
 
-/// Notes when the versions in an appointment's history were seen. A person's command is no deployed version.
+/// Takes the versions in an appointment's history into account. A person's command is no deployed version.
 fn see(seen: &mut BTreeMap<String, Sighting>, appointment: &Appointment) {
     let ours = appointment.history().iter().filter(|line| !line.is_by_hand() && !line.is_imported());
     for line in ours {
@@ -91,12 +104,4 @@ fn see(seen: &mut BTreeMap<String, Sighting>, appointment: &Appointment) {
         known.first = known.first.min(line.at);
         known.last = known.last.max(last);
     }
-}
-
-fn with(under_way: UnderWay, appointment: &Appointment, now: DateTime<Utc>) -> UnderWay {
-    if !appointment.is_under_way() {
-        return under_way;
-    }
-    let waited = (now - appointment.asked_at()).num_seconds().try_into().unwrap_or_default();
-    UnderWay { appointments: under_way.appointments + 1, oldest_seconds: under_way.oldest_seconds.max(waited) }
 }

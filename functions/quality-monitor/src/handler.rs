@@ -15,7 +15,7 @@ use quality::{
     figures::Figures,
     page::page,
     rate::Rate,
-    report::Report,
+    report::{Report, WaitingRoom},
     rules::{Rule, evaluate},
     words,
 };
@@ -96,28 +96,34 @@ impl QualityMonitor {
         async {
             let counts =
                 Counts { appointments: &self.appointments, tenants: &self.tenants, figures: &self.figures, now };
-            let counted = counts.count(&context).await?;
-            let report = self.report(&counted, now).await?;
-            let telling =
-                Telling { figures: &self.figures, topic: &self.topic, metrics: &self.metrics, waits: &self.waits, now };
+            let Counted { appointments: counted, is_unfinished, waiting } = counts.count(&context).await?;
+            let report = self.report(waiting, now).await?;
+            let telling = Telling {
+                figures: &self.figures,
+                topic: &self.topic,
+                metrics: &self.metrics,
+                rules: &self.rules,
+                waits: &self.waits,
+                now,
+            };
             let told = telling.tell(&report, &subject).await?;
             self.measure(&report, &subject);
             self.publish(&report, order.daily).await?;
             let Told { raised, cleared } = told;
-            tracing::info!(counted = counted.appointments, raised, cleared, "the figures are up to date");
-            Ok(Answer { counted: counted.appointments, is_unfinished: counted.is_unfinished, raised, cleared, report })
+            tracing::info!(counted, raised, cleared, "the figures are up to date");
+            Ok(Answer { counted, is_unfinished, raised, cleared, report })
         }
         .instrument(subject.span())
         .await
     }
 
-    async fn report(&self, counted: &Counted, now: DateTime<Utc>) -> Result<Report, StoreError> {
+    async fn report(&self, waiting: WaitingRoom, now: DateTime<Utc>) -> Result<Report, StoreError> {
         let (figures, sightings) = tokio::try_join!(self.recent(now), self.figures.sightings())?;
         let clocks = self.clocks(&figures, now).await?;
         let local = |tenant: &TenantId| clocks.get(tenant).copied().unwrap_or(now.naive_utc());
         let standings = evaluate(&self.rules, &figures, &sightings, now, local);
         let today = clocks.values().max().map_or(now.date_naive(), |local| local.date());
-        Ok(Report::of(&figures, &sightings, (today, REPORTED), (standings, counted.under_way), now))
+        Ok(Report::of(&figures, &sightings, (today, REPORTED), (standings, waiting), now))
     }
 
     /// The figures of as many days as the report or any rule looks back, and of tomorrow, which it is somewhere already.

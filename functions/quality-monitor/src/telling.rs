@@ -1,6 +1,6 @@
 //! From standings to alerts: each is raised once and cleared once.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use platform::{
     store::{Alert, FiguresTable, StoreError},
     telemetry::{Metrics, Subject},
@@ -8,7 +8,7 @@ use platform::{
 use publishing::Topic;
 use quality::{
     report::Report,
-    rules::{Scope, Standing, Verdict},
+    rules::{Rule, Scope, Standing, Verdict},
     words,
 };
 use scheduling::waits::Waits;
@@ -30,6 +30,8 @@ pub struct Telling<'a> {
     pub topic: &'a Topic,
     /// Where they are counted.
     pub metrics: &'a Metrics,
+    /// What is looked at.
+    pub rules: &'a [Rule],
     /// How long whoever turned an alert has for telling it.
     pub waits: &'a Waits,
     /// Now.
@@ -43,7 +45,9 @@ impl Telling<'_> {
         let known = self.figures.alerts().await?;
         let mut told = Told::default();
         for untold in known.iter().filter(|alert| !alert.told && alert.since + self.waits.grace <= self.now) {
-            self.publish(untold, report).await?;
+            if let Some(taken) = self.figures.take_on(untold, self.now).await? {
+                self.publish(&taken, report).await?;
+            }
         }
         for standing in &report.standings {
             let raised = match standing.verdict {
@@ -56,10 +60,24 @@ impl Telling<'_> {
                 self.turn(standing, raised, report, subject, &mut told).await?;
             }
         }
-        for over in known.iter().filter(|alert| alert.raised && is_over(&alert.standing, report)) {
-            self.turn(&over.standing, false, report, subject, &mut told).await?;
+        for over in known.iter().filter(|alert| alert.raised && self.is_over(alert, report)) {
+            let standing = Standing { verdict: Verdict::TooFew, ..over.standing.clone() };
+            self.turn(&standing, false, report, subject, &mut told).await?;
         }
         Ok(told)
+    }
+
+    /// Whether an alert no longer holds although no figure says so: the version does better, or another one has taken its
+    /// place; the rule is gone; or for as long as the rule looks back there was too little to tell. Were it left raised,
+    /// the next incident would be told to nobody.
+    fn is_over(&self, alert: &Alert, report: &Report) -> bool {
+        let Some(rule) = self.rules.iter().find(|rule| rule.name == alert.standing.rule) else { return true };
+        let now = report.standings.iter().find(|standing| is_same(standing, &alert.standing));
+        match now.map(|standing| &standing.verdict) {
+            Some(Verdict::Good(_) | Verdict::Bad(_)) => false,
+            _ if matches!(alert.standing.scope, Scope::Version(_)) => true,
+            _ => alert.since + TimeDelta::days(rule.looks_back().into()) < self.now,
+        }
     }
 
     async fn turn(
@@ -99,10 +117,4 @@ impl Telling<'_> {
 
 fn is_same(one: &Standing, other: &Standing) -> bool {
     (&one.rule, &one.scope) == (&other.rule, &other.scope)
-}
-
-/// Whether an alert about a version no longer holds: the version does better, or another one has taken its place.
-fn is_over(standing: &Standing, report: &Report) -> bool {
-    let is_about_a_version = matches!(standing.scope, Scope::Version(_));
-    is_about_a_version && !report.alarms().any(|alarm| is_same(alarm, standing))
 }

@@ -24,8 +24,9 @@ USUAL_PORT = 4599
 RETELL_ACCOUNT = "main"
 CALCOM_ACCOUNT = "local"
 CALCOM_STAND_IN_KEY = "cal_local_frontdesk"
-# An account of its own for the test that has Cal.com refuse a key.
-SECOND_CALCOM_ACCOUNT = "second"
+# An account of its own for the test that has Cal.com refuse a key, and one for each salon of a trial: what limits one
+# salon's account keeps no other waiting.
+FURTHER_CALCOM_ACCOUNTS = ["second", *(f"salon-{nth}" for nth in range(100))]
 
 
 class Stack:
@@ -96,7 +97,9 @@ def start(processes, port=None, waits_divided_by=1, through=lambda name, url: ur
     stack = Stack(endpoint, outputs, calcom_url, waits_divided_by)
     secrets = _client("secretsmanager", endpoint)
     retell_keys = {RETELL_ACCOUNT: {"current": RETELL_KEY}}
-    calcom_keys = {CALCOM_ACCOUNT: real_key or CALCOM_STAND_IN_KEY, SECOND_CALCOM_ACCOUNT: CALCOM_STAND_IN_KEY}
+    calcom_keys = {CALCOM_ACCOUNT: real_key or CALCOM_STAND_IN_KEY} | {
+        account: f"{CALCOM_STAND_IN_KEY}_{account}" for account in FURTHER_CALCOM_ACCOUNTS
+    }
     secrets.put_secret_value(SecretId=stack.outputs["RetellKeysSecret"], SecretString=json.dumps(retell_keys))
     secrets.put_secret_value(SecretId=stack.outputs["CalcomKeysSecret"], SecretString=json.dumps(calcom_keys))
     _write_environment(stack)

@@ -76,6 +76,8 @@ pub async fn run(command: Command) -> Result<(), CommandError> {
         }
     }
     let listed = see_calcoms(&config, &before, skip, &mut seen).await;
+    // Who is only likely is told by all of the bookings, or by none.
+    let least = if listed.is_err() || skip > 0 { Least::Certain } else { least };
     let proposals = seen.proposals(&before.tenant, &before.mappings);
     print_plan(&proposals);
     if apply {

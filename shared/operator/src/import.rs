@@ -1,18 +1,18 @@
 //! Taking over the appointments of a system that was there before.
 
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 use platform::{
     aws, settings,
-    store::{Asked, CallEvent, Calls, Pointers, Recorded, Tenants},
+    store::{Appointments, Asked, CallEvent, Calls, Pointers, Recorded, Tenants},
 };
 use scheduling::{
     appointment::Appointment,
     booking::{Booking, BookingStatus, HostEvidence, NoHost},
     contact::{self, Customer},
-    ids::{BookingUid, CallId, CustomerId, EventTypeId, Source, StaffId, TenantId},
+    ids::{AppointmentId, BookingUid, CallId, CustomerId, EventTypeId, Source, StaffId, TenantId},
     personal::Personal,
     start_time,
     tenant::Tenant,
@@ -116,7 +116,9 @@ pub async fn run(import: Import) -> Result<(), CommandError> {
     let tenant = found.ok_or_else(|| CommandError::NotFound(format!("tenant {}", import.tenant)))?;
     let now = Utc::now();
     let (mut plan, mut wrong) = (Vec::new(), Vec::new());
+    let mut seen: BTreeMap<(&'static str, String), usize> = BTreeMap::new();
     for Line { number, row } in read(&import.file)? {
+        let row = row.and_then(|row| row.first_of_its_kind(number, &mut seen));
         match row.and_then(|row| Ok((row.plan(&tenant, now)?, row))) {
             Ok((becomes, row)) => plan.push(PlannedLine { number, row, becomes }),
             Err(what) => wrong.push(format!("  line {number}: {what}")),
@@ -132,7 +134,11 @@ pub async fn run(import: Import) -> Result<(), CommandError> {
     }
     let table = settings::required("APPOINTMENTS_TABLE")?;
     let (kept_for, waits) = (TimeDelta::days(settings::parsed_or("CALL_RETENTION_DAYS", 30)?), settings::waits()?);
-    let calls = Calls::new(&config, settings::required("CALLS_TABLE")?, table.clone(), kept_for, waits);
+    let into = Into {
+        calls: Calls::new(&config, settings::required("CALLS_TABLE")?, table.clone(), kept_for, waits),
+        appointments: Appointments::new(&config, table, waits),
+        tenant: &tenant,
+    };
     let (mut written, mut known, mut asked_before) = (0, 0, 0);
     let total = plan.len();
     for (at, line) in plan.into_iter().enumerate() {
@@ -140,39 +146,86 @@ pub async fn run(import: Import) -> Result<(), CommandError> {
             eprintln!("{at} of {total} lines are worked off");
         }
         let Plan::Take(planned) = line.becomes else { continue };
-        match take(&calls, &tenant, &line.row, *planned).await? {
+        match into.take(&line.row, *planned).await? {
             Recorded::New => written += 1,
             Recorded::Known(_) => known += 1,
-            Recorded::AskedBefore(_) => asked_before += 1,
+            Recorded::AskedBefore(before) => {
+                asked_before += 1;
+                println!("line {}: the customer has this already, as appointment {before}", line.number);
+            }
         }
     }
-    println!("{written} are written, {known} were there already, {asked_before} the customer has already from a call");
+    println!("{written} are written, {known} were there already, {asked_before} the customer has already");
     Ok(())
 }
 
-async fn take(calls: &Calls, tenant: &Tenant, row: &Row, planned: Planned) -> Result<Recorded, CommandError> {
-    let version = settings::deployed_version();
-    let by = by_operator(&version);
-    let call = CallId::new(format!("import:{}", row.id));
-    let Planned { wish, source, done, .. } = planned;
-    let appointment = Appointment::imported(tenant.id.clone(), call.clone(), source, wish, done, by);
-    let customer = &appointment.wish.customer;
-    let (customers, what) = (customer.ids(&tenant.id), appointment.wish.what(tenant));
-    let caller = customer.phone.as_ref().map(|phone| CustomerId::of_phone(&tenant.id, phone.reveal()));
-    let body = serde_json::to_vec(row).unwrap_or_default();
-    let event = CallEvent {
-        tenant: &tenant.id,
-        call: &call,
-        caller: caller.as_ref(),
-        name: IMPORTED,
-        body: &body,
-        received_at: by.now,
-    };
-    let asked = Asked { appointment: &appointment, customers: &customers, what: what.as_deref() };
-    Ok(calls.record(&event, Some((&asked, &Pointers::IfFree))).await?)
+/// Where what is imported goes.
+struct Into<'a> {
+    calls: Calls,
+    appointments: Appointments,
+    tenant: &'a Tenant,
+}
+
+impl Into<'_> {
+    async fn take(&self, row: &Row, planned: Planned) -> Result<Recorded, CommandError> {
+        let (version, tenant) = (settings::deployed_version(), self.tenant);
+        let by = by_operator(&version);
+        let call = CallId::new(format!("import:{}", row.id));
+        let Planned { wish, source, done, .. } = planned;
+        let appointment = Appointment::imported(tenant.id.clone(), call.clone(), source, wish, done, by);
+        let customer = &appointment.wish.customer;
+        let (customers, what) = (customer.ids(&tenant.id), appointment.wish.what(tenant));
+        let caller = customer.phone.as_ref().map(|phone| CustomerId::of_phone(&tenant.id, phone.reveal()));
+        let body = serde_json::to_vec(row).unwrap_or_default();
+        let event = CallEvent {
+            tenant: &tenant.id,
+            call: &call,
+            caller: caller.as_ref(),
+            name: IMPORTED,
+            body: &body,
+            received_at: by.now,
+        };
+        let asked = Asked { appointment: &appointment, customers: &customers, what: what.as_deref() };
+        let recorded = self.calls.record(&event, Some((&asked, &Pointers::IfFree))).await?;
+        match &recorded {
+            Recorded::AskedBefore(before) if !self.is_the_same(before, &appointment).await? => {
+                Ok(self.calls.record(&event, Some((&asked, &Pointers::Beside))).await?)
+            }
+            _ => Ok(recorded),
+        }
+    }
+
+    /// Whether what is there is what is to be imported. People who share a contact have an appointment each, and so have
+    /// bookings that are two at Cal.com.
+    async fn is_the_same(&self, before: &AppointmentId, appointment: &Appointment) -> Result<bool, CommandError> {
+        let Some((before, _)) = self.appointments.load(before).await? else { return Ok(false) };
+        let uids = before.booking().zip(appointment.booking());
+        Ok(before.stands_for(appointment) && uids.is_none_or(|(one, other)| one.uid == other.uid))
+    }
 }
 
 impl Row {
+    /// This line, unless an earlier one has the same id or booking.
+    fn first_of_its_kind(
+        self,
+        number: usize,
+        seen: &mut BTreeMap<(&'static str, String), usize>,
+    ) -> Result<Self, String> {
+        let uid = self.uid().map(|uid| ("calcom_uid", uid.to_owned()));
+        for key in [Some(("id", self.id.clone())), uid].into_iter().flatten() {
+            let field = key.0;
+            if let Some(earlier) = seen.insert(key, number) {
+                return Err(format!("{field}: line {earlier} has the same one"));
+            }
+        }
+        Ok(self)
+    }
+
+    /// The uid of its booking, if it has one.
+    fn uid(&self) -> Option<&str> {
+        self.calcom_uid.as_deref().map(str::trim).filter(|uid| !uid.is_empty())
+    }
+
     /// What becomes of this line, or what is wrong with it. Never says what it holds, which may be personal.
     fn plan(&self, tenant: &Tenant, now: DateTime<Utc>) -> Result<Plan, String> {
         if self.id.trim().is_empty() {
@@ -185,7 +238,7 @@ impl Row {
         if self.cancelled == Some(true) {
             return Ok(Plan::PassOver(CANCELLED));
         }
-        if self.calcom_uid.is_none() && at < now {
+        if self.uid().is_none() && at < now {
             return Ok(Plan::PassOver(PAST));
         }
         let staff = self.staff_of(tenant)?;
@@ -194,13 +247,15 @@ impl Row {
             return Err("service: the tenant has none by this name".to_owned());
         }
         let fitting = tenant.event_types_for(service, self.staff.as_deref());
-        let event_type = self.event_type.or_else(|| fitting.as_ref().ok()?.event_types.first().copied());
+        let by_service = fitting.as_ref().ok().and_then(|fitting| fitting.event_types.first().copied());
+        // Only what is booked already needs no service that can be booked.
+        let event_type = self.event_type.filter(|_| self.uid().is_some()).or(by_service);
         let event_type = event_type.ok_or_else(|| match &fitting {
-            Err(why) => format!("service: {why}; or give event_type"),
+            Err(why) => format!("service: {why}; what is booked may name its event_type instead"),
             Ok(_) => "service: it has no event type".to_owned(),
         })?;
-        let booked = self.calcom_uid.as_deref().map(|uid| Booking {
-            uid: BookingUid::new(uid.trim()),
+        let booked = self.uid().map(|uid| Booking {
+            uid: BookingUid::new(uid),
             status: BookingStatus::Accepted,
             event_type,
             start: at,

@@ -97,7 +97,8 @@ impl<'a> Course<'a> {
                 None => Some((self.unbooked().or_else(|| self.overdue())?, false)),
             },
             Rate::HostExtraction => {
-                let told = self.last(HistoryLine::tells_hosts_again).or_else(|| self.booked())?;
+                let booked = self.booked()?;
+                let told = self.last(HistoryLine::tells_hosts_again).unwrap_or(booked);
                 match &self.booking()?.hosts {
                     HostEvidence::Named(_) => Some((told, true)),
                     HostEvidence::None { .. } if self.is_under_way() => None,
@@ -114,7 +115,8 @@ impl<'a> Course<'a> {
                 match self.appointment.assignment().map(|assignment| assignment.strategy) {
                     Some(StrategyName::Imported) => None,
                     Some(StrategyName::Operator) => Some((self.sought()?, false)),
-                    Some(_) => Some((self.sought()?, true)),
+                    // A person may have added the mapping by which it was found.
+                    Some(_) => self.sought().map(|line| (line, line.to == StateName::Assigned)),
                     None => Some((self.unassigned()?, false)),
                 }
             }
@@ -123,7 +125,7 @@ impl<'a> Course<'a> {
                     return None;
                 }
                 let line = self.sought().or_else(|| self.unbooked()).or_else(|| self.booked());
-                let is_hand = |line: &HistoryLine| line.is_by_hand() && !line.is_imported();
+                let is_hand = |line: &HistoryLine| line.is_by_hand() && !line.is_imported() && !line.is_erasure();
                 let by_a_person = |line: &HistoryLine| is_hand(line) || line.to == StateName::NeedsReview;
                 Some((line?, self.lines.iter().any(by_a_person)))
             }
@@ -182,7 +184,8 @@ impl<'a> Course<'a> {
     /// The line that tells why it is booked and nobody's.
     fn unassigned(&self) -> Option<&'a HistoryLine> {
         let is_nobodys = self.booking().is_some() && self.appointment.assignment().is_none() && !self.is_under_way();
-        self.given_up_booked().filter(|_| is_nobodys)
+        // Its time may have gone by before anyone looked.
+        self.given_up_booked().or_else(|| self.booked()).filter(|_| is_nobodys)
     }
 
     /// The line that tells why it is not booked and will not be by itself.
@@ -201,10 +204,15 @@ impl<'a> Course<'a> {
         self.lines.last().filter(|_| is_late)
     }
 
-    /// Whether the customer ended it before it was booked.
+    /// Whether the customer ended it before it was booked, or had failed to be.
     fn is_out_of_our_hands(&self) -> bool {
-        let ended = |reason: &CancelReason| matches!(reason, CancelReason::AtCalcom | CancelReason::Erased);
-        matches!(self.appointment.state(), State::Cancelled { reason, booking: None, .. } if ended(reason))
+        match self.appointment.state() {
+            State::Cancelled { reason: CancelReason::AtCalcom, booking: None, .. } => true,
+            State::Cancelled { reason: CancelReason::Erased, booking: None, .. } => {
+                self.last(|line| line.to == StateName::NeedsReview).is_none()
+            }
+            _ => false,
+        }
     }
 
     fn assigned_without_a_person(&self) -> Option<&'a HistoryLine> {
@@ -387,12 +395,43 @@ mod tests {
     }
 
     #[test]
+    fn an_erased_customer_changes_no_rate() {
+        let mut assigned = booked(Some(7));
+        assigned.assign(anna(StrategyName::HostEmail), by(3, "3")).unwrap();
+        let mut refused = requested(0);
+        refused.claim(TimeDelta::seconds(90), by(1, "2")).unwrap();
+        refused.give_up_booking(Category::HostConflict, None, vec![], None, by(2, "2")).unwrap();
+        for mut appointment in [assigned, refused] {
+            let before = figures_of(&appointment, None, at(100));
+            appointment.erase_customer(by_hand(60)).unwrap();
+            assert_eq!(figures_of(&appointment, None, at(100)), before);
+        }
+    }
+
+    #[test]
+    fn what_a_person_mended_was_not_mapped_automatically() {
+        let mut appointment = booked(Some(7));
+        appointment.leave_unassigned(Unassigned::HostUnknownToUs, by(3, "3")).unwrap();
+        appointment.assign(anna(StrategyName::HostMapping), by_hand(50)).unwrap();
+        assert_eq!(rates(&appointment)[4], ("automatic_mapping", NO));
+    }
+
+    #[test]
+    fn a_booking_that_nobody_looked_at_before_its_time_went_by_counts_as_nobodys() {
+        let mut appointment = booked(None);
+        appointment.close(Outcome::Completed, by(86_400 * 5, "9")).unwrap();
+        assert!(rates(&appointment).contains(&("staff_assignment", NO)));
+        assert_eq!(clusters_of(&figures_of(&appointment, None, at(100)))[0].step, Step::Assignment);
+    }
+
+    #[test]
     fn what_another_system_did_is_neither_for_nor_against_us() {
         let (tenant, call) = (TenantId::new("salon"), CallId::new("import_1"));
         let wish = requested(0).wish;
         let source = Source::new("walk-in");
         let given = Some((booking(Some(7)), Some(StaffId::new("anna"))));
         let appointment = Appointment::imported(tenant, call, source, wish, given, by_hand(0));
+        assert!(figures_of(&appointment, None, at(9)).iter().all(|(cell, ..)| cell.version == "imported"));
         assert_eq!(appointment.id, AppointmentId::of_call(&TenantId::new("salon"), &CallId::new("import_1")));
         assert_eq!(rates(&appointment), []);
     }

@@ -60,6 +60,7 @@ pub fn page(report: &Report) -> String {
                         (clusters(&report.clusters))
                     }
                     (failures(report))
+                    (waiting(report))
                     (parts("By version, the oldest first", &report.versions, &report.worse_versions().into_iter().collect::<Vec<_>>()))
                     (parts("By tenant", &report.tenants, &[]))
                     (parts("By service", &report.services, &[]))
@@ -250,6 +251,36 @@ fn failures(report: &Report) -> Markup {
     }
 }
 
+fn waiting(report: &Report) -> Markup {
+    html! {
+        @if !report.waiting.is_empty() {
+            section {
+                h2 { "Under way, the longest waiting first" }
+                div.wide {
+                    table {
+                        thead { tr {
+                            th.number { "Appointments" } th.number { "Oldest" } th { "Tenant" } th { "Source" } th { "Service" }
+                            th { "Version" }
+                        } }
+                        tbody {
+                            @for kind in report.waiting.iter().take(CLUSTERS_SHOWN) {
+                                tr {
+                                    td.number { (kind.under_way.appointments) }
+                                    td.number { (duration(kind.under_way.oldest_seconds as f64)) }
+                                    td { (kind.tenant) }
+                                    td { (kind.source) }
+                                    td { (kind.service.as_ref().map_or("–", |service| service.as_str())) }
+                                    td { (kind.version) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
 fn parts(title: &str, parts: &[Part], marked: &[&str]) -> Markup {
     html! {
         @if !parts.is_empty() {
@@ -298,7 +329,7 @@ mod tests {
     use super::*;
     use crate::{
         figures::{Cell, Counter, Figures, Step, Stop},
-        report::UnderWay,
+        report::WaitingRoom,
     };
 
     fn report(reason: &str) -> Report {
@@ -315,7 +346,7 @@ mod tests {
             figures.add(cell.clone(), counter, n);
         }
         let made_at = "2026-12-01T12:00:00Z".parse().unwrap();
-        Report::of(&figures, &[], (day, 14), (Vec::new(), UnderWay::default()), made_at)
+        Report::of(&figures, &[], (day, 14), (Vec::new(), WaitingRoom::default()), made_at)
     }
 
     #[test]

@@ -3,6 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
+use scheduling::{
+    appointment::Appointment,
+    ids::{ServiceId, Source, TenantId},
+    tenant::Tenant,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -24,8 +29,10 @@ pub struct Report {
     pub to: NaiveDate,
     /// All of it.
     pub overall: Summary,
-    /// What still waits without a person, when it was made.
+    /// What still waited without a person when it was made.
     pub under_way: UnderWay,
+    /// The same by tenant, source, service and version, the longest waiting first.
+    pub waiting: Vec<Waiting>,
     /// Day by day, those without appointments included.
     pub days: Vec<Part>,
     /// By tenant.
@@ -60,15 +67,70 @@ pub struct UnderWay {
     pub oldest_seconds: u64,
 }
 
+/// What waits without a person, of one kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// Whose.
+    pub tenant: TenantId,
+    /// By which way it came.
+    pub source: Source,
+    /// The service, where it was understood.
+    pub service: Option<ServiceId>,
+    /// The deployed version that had it last.
+    pub version: String,
+    /// How much, and for how long.
+    pub under_way: UnderWay,
+}
+
+/// What waits without a person, gathered by kind. Made empty.
+#[derive(Debug, Default)]
+pub struct WaitingRoom(BTreeMap<(TenantId, Source, Option<ServiceId>, String), UnderWay>);
+
+impl WaitingRoom {
+    /// Takes an appointment into account, if it waits.
+    pub fn see(&mut self, appointment: &Appointment, tenant: Option<&Tenant>, now: DateTime<Utc>) {
+        let Some(last) = appointment.history().last().filter(|_| appointment.is_under_way()) else { return };
+        let service = tenant.and_then(|tenant| appointment.service(tenant)).cloned();
+        let kind = (appointment.tenant.clone(), appointment.source.clone(), service, last.version.clone());
+        let waited = (now - appointment.asked_at()).num_seconds().try_into().unwrap_or_default();
+        let under_way = self.0.entry(kind).or_default();
+        *under_way = under_way.and(UnderWay { appointments: 1, oldest_seconds: waited });
+    }
+
+    fn into_parts(self) -> (UnderWay, Vec<Waiting>) {
+        let all = self.0.values().fold(UnderWay::default(), |all, part| all.and(*part));
+        let kinds = self.0.into_iter().map(|((tenant, source, service, version), under_way)| Waiting {
+            tenant,
+            source,
+            service,
+            version,
+            under_way,
+        });
+        let mut waiting: Vec<Waiting> = kinds.collect();
+        waiting.sort_by_key(|kind| std::cmp::Reverse(kind.under_way.oldest_seconds));
+        (all, waiting)
+    }
+}
+
+impl UnderWay {
+    fn and(self, other: Self) -> Self {
+        Self {
+            appointments: self.appointments + other.appointments,
+            oldest_seconds: self.oldest_seconds.max(other.oldest_seconds),
+        }
+    }
+}
+
 impl Report {
     /// Puts a report together of the last `days` days up to `to`.
     pub fn of(
         figures: &Figures,
         sightings: &[Sighting],
         (to, days): (NaiveDate, u8),
-        (standings, under_way): (Vec<Standing>, UnderWay),
+        (standings, waiting): (Vec<Standing>, WaitingRoom),
         made_at: DateTime<Utc>,
     ) -> Self {
+        let (under_way, waiting) = waiting.into_parts();
         let from = to - Days::new(u64::from(days.saturating_sub(1)));
         let figures = figures.only(|cell| (from..=to).contains(&cell.day));
         let nameless = || "not understood".to_owned();
@@ -82,6 +144,7 @@ impl Report {
             to,
             overall: Summary::of(&figures),
             under_way,
+            waiting,
             days: from
                 .iter_days()
                 .take_while(|day| *day <= to)
@@ -126,8 +189,11 @@ impl Report {
 }
 
 fn parts(figures: &Figures, name: impl Fn(&Cell) -> String) -> Vec<Part> {
-    let names: BTreeSet<String> = figures.iter().map(|(cell, _, _)| name(cell)).collect();
-    names.into_iter().map(|wanted| part(wanted.clone(), figures, |cell| name(cell) == wanted)).collect()
+    let mut by_name: BTreeMap<String, Figures> = BTreeMap::new();
+    for (cell, counter, n) in figures.iter() {
+        by_name.entry(name(cell)).or_default().add(cell.clone(), counter.clone(), n);
+    }
+    by_name.into_iter().map(|(name, figures)| Part { name, summary: Summary::of(&figures) }).collect()
 }
 
 fn part(name: String, figures: &Figures, keep: impl Fn(&Cell) -> bool) -> Part {

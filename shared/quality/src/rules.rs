@@ -219,7 +219,8 @@ pub fn evaluate(
         })
         .collect();
     if tenants.len() > 1 {
-        scopes.push((Scope::All, now.naive_utc(), figures.clone()));
+        let latest = tenants.iter().map(|tenant| local(tenant)).max().unwrap_or(now.naive_utc());
+        scopes.push((Scope::All, latest, figures.clone()));
     }
     rules
         .iter()

@@ -96,8 +96,13 @@ pub fn alert(standing: &Standing, raised: bool, report: &Report) -> String {
     let word = if raised { "raised" } else { "cleared" };
     // Writing to a String can't fail.
     let _ = writeln!(text, "{} is {word} for {}.\n", standing.rule, standing.scope);
-    if let Verdict::Good(measured) | Verdict::Bad(measured) = &standing.verdict {
-        let _ = writeln!(text, "{measured}");
+    match &standing.verdict {
+        Verdict::Good(measured) | Verdict::Bad(measured) => {
+            let _ = writeln!(text, "{measured}");
+        }
+        Verdict::TooFew => {
+            let _ = writeln!(text, "Since then there are too few appointments to tell, or nobody asks any more.");
+        }
     }
     if !raised {
         return text;
@@ -112,7 +117,7 @@ pub fn alert(standing: &Standing, raised: bool, report: &Report) -> String {
     }
     let next = match &standing.scope {
         Scope::Version(version) => format!(
-            "Take version {version} back: deploy the one before it. Then `frontdesk appointment review TENANT` lists what waits for a person."
+            "Take version {version} back: deploy the one before it, with GradualDeployment=false, since its alarm keeps CodeDeploy from beginning. Then `frontdesk appointment review TENANT` lists what waits for a person."
         ),
         Scope::Tenant(tenant) => {
             format!("`frontdesk appointment review {tenant}` lists what waits for a person, each with its reason.")

@@ -273,6 +273,11 @@ impl HistoryLine {
         self.why == IMPORTED
     }
 
+    /// Whether the customer's data was taken out.
+    pub fn is_erasure(&self) -> bool {
+        self.why == CancelReason::Erased.as_str()
+    }
+
     /// Whether Cal.com was asked for the hosts again.
     pub fn tells_hosts_again(&self) -> bool {
         self.why == HOSTS_ASKED_AGAIN
@@ -838,7 +843,7 @@ impl Appointment {
 
     /// Whether the customer's data was taken out. Nothing about them is kept any more.
     pub fn is_erased(&self) -> bool {
-        self.history.iter().any(|line| line.why == CancelReason::Erased.as_str())
+        self.history.iter().any(HistoryLine::is_erasure)
     }
 
     /// Whether another call of the same customer for the same service and start asks for nothing more than this.

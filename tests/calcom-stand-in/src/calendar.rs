@@ -85,6 +85,8 @@ fn thirty() -> u64 {
 /// A booking.
 #[derive(Debug, Clone)]
 pub(crate) struct Made {
+    /// With which key it was made. A key lists what was made with it alone.
+    pub(crate) key: String,
     pub(crate) number: u64,
     pub(crate) uid: String,
     pub(crate) event_type: u64,

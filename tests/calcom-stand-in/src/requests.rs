@@ -58,6 +58,7 @@ async fn book_for_whoever_asked(stand_in: StandIn, headers: HeaderMap, body: Byt
     tokio::time::sleep(Duration::from_millis(event_type.thinks_for)).await;
     let mut calendar = stand_in.calendar();
     let made = Made {
+        key: key_of(&headers).to_owned(),
         number: 8000 + calendar.bookings.len() as u64,
         uid: new_uid(),
         event_type: id,
@@ -117,8 +118,10 @@ pub(crate) async fn list(
         return Err(bad_request("take must not be greater than 250"));
     }
     let calendar = stand_in.calendar();
+    let key = key_of(&headers);
     let fits = |made: &&Made| {
-        (ids.is_empty() || ids.contains(&made.event_type))
+        made.key == key
+            && (ids.is_empty() || ids.contains(&made.event_type))
             && after_start.is_none_or(|bound| made.start > bound)
             && after_created.is_none_or(|bound| made.made_at > bound)
             && before_end.is_none_or(|bound| made.end <= bound)
@@ -336,13 +339,20 @@ async fn meet_fault(stand_in: &StandIn, event_type: u64, request: RequestKind) -
     }
 }
 
+fn text<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+fn key_of(headers: &HeaderMap) -> &str {
+    text(headers, "authorization").trim_start_matches("Bearer ")
+}
+
 /// Keys start with `cal_`, and every request names its version.
 fn allowed(headers: &HeaderMap, versions: &[&str]) -> Result<(), Refusal> {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !text("authorization").starts_with("Bearer cal_") {
+    if !key_of(headers).starts_with("cal_") {
         return Err(refused(StatusCode::UNAUTHORIZED, "Invalid API key"));
     }
-    if !versions.contains(&text("cal-api-version")) {
+    if !versions.contains(&text(headers, "cal-api-version")) {
         return Err(not_found("Cannot be found in this version of the API"));
     }
     Ok(())

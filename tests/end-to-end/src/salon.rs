@@ -36,7 +36,7 @@ pub struct SalonForm {
     /// Fields of the round-robin event type, such as `host_when_booked`.
     pub event_type: Value,
     /// The Cal.com account. Usually `local`.
-    pub account: Option<&'static str>,
+    pub account: Option<String>,
 }
 
 /// A call that a test makes.
@@ -63,7 +63,7 @@ impl Salon {
         let tenant: Tenant = serde_json::from_value(json!({
             "id": salon.tenant, "name": "Salon", "time_zone": "Europe/Berlin",
             "retell": {"account": "main", "agent_ids": [salon.agent()]},
-            "calcom": {"account": form.account.unwrap_or("local"), "placeholder_email_domain": domain},
+            "calcom": {"account": form.account.as_deref().unwrap_or("local"), "placeholder_email_domain": domain},
             "staff": [
                 {"id": "anna", "name": "Anna Berg", "emails": [format!("anna@{domain}")]},
                 {"id": "ben", "name": "Ben Tal", "emails": [format!("Ben@{domain}")]},

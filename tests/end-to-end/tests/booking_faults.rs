@@ -209,7 +209,7 @@ async fn a_slot_that_is_taken_at_the_last_moment_comes_with_proposals_too() {
 
 #[tokio::test]
 async fn a_refused_key_pauses_its_tenant_with_one_alarm_and_others_go_on() {
-    let paused = Salon::with(SalonForm { account: Some("second"), ..SalonForm::default() }).await;
+    let paused = Salon::with(SalonForm { account: Some("second".to_owned()), ..SalonForm::default() }).await;
     paused.order_fault("slots", 1, json!({"refused": {"status": 401, "message": "Invalid API key"}})).await;
     let mut waiting = Vec::new();
     for minute in [0, 30] {

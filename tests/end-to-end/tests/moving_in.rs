@@ -103,7 +103,8 @@ async fn appointments_of_another_system_are_taken_over_once() {
         &[
             "id,source,start,service,staff,phone,calcom_uid,cancelled",
             &format!("1,walk-in,{},Haarschnitt,,030 901820,{uid},", soon(10, 0).0),
-            &format!("2,phone,{},Haarschnitt,Ben,,{given},", soon(10, 0).0),
+            // Somebody else with the same number: a booking of their own is an appointment of their own.
+            &format!("2,phone,{},Haarschnitt,Ben,030 901820,{given},", soon(10, 0).0),
             &format!("3,phone,{},Farbe,anna,not a number,,", soon(12, 0).0),
             "4,phone,2025-11-12 10:00,Haarschnitt,,,,",
             &format!("5,phone,{},Haarschnitt,,,,true", soon(13, 0).0),
@@ -156,12 +157,15 @@ async fn a_file_with_wrong_lines_is_refused_with_each_of_them_named() {
             r#"{"id":"2","start":"tomorrow","service":"Haarschnitt"}"#,
             &good.replace("Haarschnitt", "Massage").replace("\"1\"", "\"3\""),
             r#"{"id":"4"}"#,
-            &good.replace("}", r#","staff":"Zoe"}"#),
+            &good.replace("}", r#","staff":"Zoe"}"#).replace("\"1\"", "\"5\""),
+            &good,
         ],
     );
     let (done, shown) = frontdesk(&["import", salon.tenant.as_str(), file.path(), "--apply"]);
-    assert!(!done && shown.contains("4 of its lines can't be imported, and nothing is"), "{shown}");
-    for told in ["line 2: start:", "line 3: service:", "line 4: missing field", "line 5: staff:"] {
+    assert!(!done && shown.contains("5 of its lines can't be imported, and nothing is"), "{shown}");
+    for told in
+        ["line 2: start:", "line 3: service:", "line 4: missing field", "line 5: staff:", "line 6: id: line 1 has"]
+    {
         assert!(shown.contains(told), "{told}: {shown}");
     }
     let id = AppointmentId::of_call(&salon.tenant, &CallId::new("import:1"));

@@ -2,7 +2,12 @@
 
 use chrono::{TimeDelta, Utc};
 use end_to_end::{Alerts, Salon, SalonForm, counters, differences, recount, soon};
-use quality::{rate::Rate, report::Report};
+use platform::store::Alert;
+use quality::{
+    rate::Rate,
+    report::Report,
+    rules::{Scope, Standing, Verdict},
+};
 use scheduling::{
     appointment::{Actor, OPERATOR, StateName},
     assignment::{Assignment, StrategyName},
@@ -99,6 +104,49 @@ async fn an_alert_is_told_once_when_it_rises_and_once_when_it_clears() {
     let cleared = alerts.told(&ours).await;
     assert_eq!(cleared.len(), 1, "{cleared:?}");
     assert!(cleared[0].subject.starts_with("Frontdesk cleared"), "{cleared:?}");
+}
+
+#[tokio::test]
+async fn an_alert_of_which_nothing_is_heard_any_more_is_cleared_so_that_the_next_one_is_told() {
+    let salon = Salon::open().await;
+    let alerts = Alerts::subscribe(&salon.stack).await;
+    let standing = |rule: &str| Standing {
+        rule: rule.to_owned(),
+        scope: Scope::Tenant(salon.tenant.clone()),
+        verdict: Verdict::TooFew,
+    };
+    let raised = |rule: &str, days: i64| Alert {
+        standing: standing(rule),
+        raised: true,
+        since: Utc::now() - TimeDelta::days(days),
+        told: true,
+    };
+    for alert in [raised("day_without_staff", 3), raised("staff_assignment_low", 1), raised("a_rule_of_old", 1)] {
+        assert!(salon.stack.figures.turn(&alert).await.unwrap());
+    }
+    monitor(&salon).await;
+    monitor(&salon).await;
+    let told = alerts.told(salon.tenant.as_str()).await;
+    let mut subjects: Vec<&str> = told.iter().map(|told| told.subject.split(" (").next().unwrap()).collect();
+    subjects.sort_unstable();
+    assert_eq!(subjects, ["Frontdesk cleared: a_rule_of_old", "Frontdesk cleared: day_without_staff"]);
+}
+
+#[tokio::test]
+async fn an_alert_of_which_nobody_was_told_is_told_by_the_next_run() {
+    let salon = Salon::open().await;
+    let alerts = Alerts::subscribe(&salon.stack).await;
+    let standing = Standing {
+        rule: "staff_assignment_low".to_owned(),
+        scope: Scope::Tenant(salon.tenant.clone()),
+        verdict: Verdict::TooFew,
+    };
+    let untold = Alert { standing, raised: true, since: Utc::now() - TimeDelta::hours(1), told: false };
+    assert!(salon.stack.figures.turn(&untold).await.unwrap());
+    for _ in 0..3 {
+        monitor(&salon).await;
+    }
+    assert_eq!(alerts.told(salon.tenant.as_str()).await.len(), 1);
 }
 
 async fn settled_later(salon: &Salon) {

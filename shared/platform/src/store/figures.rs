@@ -3,12 +3,15 @@
 //! What was counted of an appointment lies beside it. Counting it again writes the difference, in one transaction with
 //! what was counted and the condition that nobody counted it meanwhile: however often it is counted, it counts once.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::{
     Client,
-    types::{AttributeValue, KeysAndAttributes, Put, TransactWriteItem, Update},
+    types::{AttributeValue, ConditionCheck, KeysAndAttributes, Put, TransactWriteItem, Update},
 };
 use chrono::{DateTime, NaiveDate, Utc};
 use quality::{
@@ -25,6 +28,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Item, StoreError, Version,
     appointments::{RECORD, UNCHANGED, built, refused, stored},
+    happened,
     index::BY_TO_COUNT,
     number, read, text, written,
 };
@@ -32,6 +36,8 @@ use super::{
 const COUNTED: &str = "counted";
 const VERSIONS: &str = "versions";
 const ALERTS: &str = "alerts";
+/// Before what DynamoDB did not read at once is asked for again.
+const BETWEEN_READS: Duration = Duration::from_millis(50);
 /// DynamoDB's limit for one transaction.
 const LARGEST_TRANSACTION: usize = 100;
 
@@ -103,30 +109,33 @@ impl FiguresTable {
         Self { client: Client::new(config), table, appointments }
     }
 
-    /// These appointments, with what was counted of them; none that are gone.
+    /// These appointments, with what was counted of them; none that are gone. Those that another version of Frontdesk
+    /// has written in a form of its own are left out, and told in the log.
     ///
     /// # Errors
-    /// When the store does not answer, or holds another form.
+    /// When the store does not answer.
     pub async fn countable(&self, ids: &[AppointmentId]) -> Result<Vec<Countable>, StoreError> {
         let mut found = Vec::new();
         // Two items each, of the 100 that DynamoDB reads at once.
         for ids in ids.chunks(50) {
             let keys = ids.iter().flat_map(|id| [(id, RECORD), (id, COUNTED)]);
             let keys = keys.map(|(id, item)| key("id", id.as_str(), item)).collect();
-            let (mut records, mut counted) = (Vec::new(), HashMap::new());
+            let (mut records, mut counted): (Vec<Item>, HashMap<String, Item>) = Default::default();
             for item in self.read_all(keys).await? {
-                match item.get("item") {
-                    Some(AttributeValue::S(name)) if name == COUNTED => {
-                        let before: Counted = read(item)?;
-                        counted.insert(before.id.clone(), before);
+                match (item.get("item"), item.get("id")) {
+                    (Some(AttributeValue::S(name)), Some(AttributeValue::S(id))) if name == COUNTED => {
+                        counted.insert(id.clone(), item);
                     }
-                    _ => records.push(stored(item)?),
+                    _ => records.push(item),
                 }
             }
-            found.extend(records.into_iter().map(|(appointment, version)| {
-                let counted = counted.remove(&appointment.id);
-                Countable { appointment, version, counted }
-            }));
+            for record in records {
+                let id = record.get("id").and_then(|id| id.as_s().ok()).cloned().unwrap_or_default();
+                match read_countable(record, counted.remove(&id)) {
+                    Ok(countable) => found.push(countable),
+                    Err(error) => tracing::error!(appointment_id = id, %error, "an appointment can't be counted"),
+                }
+            }
         }
         Ok(found)
     }
@@ -140,6 +149,9 @@ impl FiguresTable {
             found.extend(answer.responses.unwrap_or_default().remove(&self.appointments).unwrap_or_default());
             let left = answer.unprocessed_keys.unwrap_or_default().remove(&self.appointments);
             keys = left.map(|left| left.keys).unwrap_or_default();
+            if !keys.is_empty() {
+                tokio::time::sleep(BETWEEN_READS).await;
+            }
         }
         Ok(found)
     }
@@ -193,10 +205,16 @@ impl FiguresTable {
         if !added.is_empty() {
             items.push(TransactWriteItem::builder().put(self.put_counted(countable, figures)?).build());
         }
-        if !appointment.is_under_way() {
+        let record = key("id", appointment.id.as_str(), RECORD);
+        if appointment.is_under_way() {
+            // Or a monitor that has read an older record would undo what another one has counted of a newer one.
+            if !items.is_empty() {
+                items.push(TransactWriteItem::builder().condition_check(self.unchanged(record, countable)?).build());
+            }
+        } else {
             let update = Update::builder()
                 .table_name(&self.appointments)
-                .set_key(Some(key("id", appointment.id.as_str(), RECORD)))
+                .set_key(Some(record))
                 .update_expression("REMOVE #hash, #range")
                 .condition_expression(UNCHANGED)
                 .expression_attribute_names("#hash", BY_TO_COUNT.hash)
@@ -208,6 +226,16 @@ impl FiguresTable {
             items.push(TransactWriteItem::builder().update(update).build());
         }
         Ok(Counting { items, added })
+    }
+
+    fn unchanged(&self, record: Item, countable: &Countable) -> Result<ConditionCheck, StoreError> {
+        let check = ConditionCheck::builder()
+            .table_name(&self.appointments)
+            .set_key(Some(record))
+            .condition_expression(UNCHANGED)
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_values(":version", countable.version.as_number());
+        check.build().map_err(|_| StoreError::Unreadable)
     }
 
     fn put_counted(&self, countable: &Countable, figures: &Figures) -> Result<Put, StoreError> {
@@ -323,27 +351,43 @@ impl FiguresTable {
             .expression_attribute_values(":raised", AttributeValue::Bool(alert.raised));
         let condition =
             if alert.raised { "attribute_not_exists(about) OR #raised <> :raised" } else { "#raised <> :raised" };
-        match put.condition_expression(condition).send().await.map_err(StoreError::from) {
-            Ok(_) => Ok(true),
-            Err(StoreError::Conflict) => Ok(false),
-            Err(error) => Err(error),
-        }
+        happened(put.condition_expression(condition).send().await.map_err(StoreError::from))
     }
 
-    /// Notes that people were told of an alert. One that is cleared is forgotten with that.
+    /// Takes it on to tell people of an alert that nobody was told of. Answers whether nobody else has.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn take_on(&self, alert: &Alert, now: DateTime<Utc>) -> Result<Option<Alert>, StoreError> {
+        let taken = Alert { since: now, ..alert.clone() };
+        Ok(self.replace(alert, &taken).await?.then_some(taken))
+    }
+
+    /// Notes that people were told of an alert, unless it has turned since. One that is cleared is forgotten with that.
     ///
     /// # Errors
     /// When the store does not answer.
     pub async fn told(&self, alert: &Alert) -> Result<(), StoreError> {
-        let key = alert_key(&alert.standing);
         if alert.raised {
-            let mut item = written(&Alert { told: true, ..alert.clone() })?;
-            item.extend(key);
-            self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await?;
-        } else {
-            self.client.delete_item().table_name(&self.table).set_key(Some(key)).send().await?;
+            return self.replace(alert, &Alert { told: true, ..alert.clone() }).await.map(drop);
         }
-        Ok(())
+        let delete = self.client.delete_item().table_name(&self.table).set_key(Some(alert_key(&alert.standing)));
+        let delete = delete
+            .condition_expression("#since = :since")
+            .expression_attribute_names("#since", "since")
+            .expression_attribute_values(":since", since(alert)?);
+        happened(delete.send().await.map_err(StoreError::from)).map(drop)
+    }
+
+    async fn replace(&self, before: &Alert, after: &Alert) -> Result<bool, StoreError> {
+        let mut item = written(after)?;
+        item.extend(alert_key(&after.standing));
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        let put = put
+            .condition_expression("#since = :since")
+            .expression_attribute_names("#since", "since")
+            .expression_attribute_values(":since", since(before)?);
+        happened(put.send().await.map_err(StoreError::from))
     }
 
     async fn all_about(&self, about: &str) -> Result<Vec<Item>, StoreError> {
@@ -363,6 +407,16 @@ impl FiguresTable {
         }
         Ok(items)
     }
+}
+
+fn read_countable(record: Item, counted: Option<Item>) -> Result<Countable, StoreError> {
+    let (appointment, version) = stored(record)?;
+    Ok(Countable { appointment, version, counted: counted.map(read).transpose()? })
+}
+
+/// An alert's `since` as it is stored.
+fn since(alert: &Alert) -> Result<AttributeValue, StoreError> {
+    written(alert)?.remove("since").ok_or(StoreError::Unreadable)
 }
 
 fn about(day: NaiveDate) -> String {

@@ -102,3 +102,12 @@ pub(crate) fn read<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
 pub(crate) fn written(value: &impl serde::Serialize) -> Result<Item, StoreError> {
     serde_dynamo::to_item(value).map_err(|_| StoreError::Unreadable)
 }
+
+/// Whether a conditional write was made: somebody else may have been first.
+fn happened<T>(written: Result<T, StoreError>) -> Result<bool, StoreError> {
+    match written {
+        Ok(_) => Ok(true),
+        Err(StoreError::Conflict) => Ok(false),
+        Err(error) => Err(error),
+    }
+}

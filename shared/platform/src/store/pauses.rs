@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use scheduling::ids::AccountName;
 use serde::Deserialize;
 
-use super::{Item, StoreError, read, sortable, text};
+use super::{Item, StoreError, happened, read, sortable, text};
 use crate::expiring::Expiring;
 
 const PAUSE: &str = "pause";
@@ -107,14 +107,6 @@ impl Pauses {
         delete.key("id", text(key(account))).key("item", text(PAUSE)).send().await?;
         self.kept.forget(account);
         Ok(())
-    }
-}
-
-fn happened<T>(written: Result<T, StoreError>) -> Result<bool, StoreError> {
-    match written {
-        Ok(_) => Ok(true),
-        Err(StoreError::Conflict) => Ok(false),
-        Err(error) => Err(error),
     }
 }
 

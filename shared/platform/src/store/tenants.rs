@@ -19,7 +19,7 @@ use scheduling::{
 };
 use serde::Deserialize;
 
-use super::{Item, StoreError, appointments, read, text, written};
+use super::{Item, StoreError, appointments, happened, read, text, written};
 use crate::expiring::Expiring;
 
 const TENANT: &str = "tenant";
@@ -114,11 +114,7 @@ impl Tenants {
             .set_condition_expression(put.condition_expression)
             .set_expression_attribute_names(put.expression_attribute_names)
             .set_expression_attribute_values(put.expression_attribute_values);
-        match request.send().await.map_err(StoreError::from) {
-            Ok(_) => Ok(true),
-            Err(StoreError::Conflict) => Ok(false),
-            Err(error) => Err(error),
-        }
+        happened(request.send().await.map_err(StoreError::from))
     }
 
     /// A tenant as it is stored, with every host mapping.

@@ -11,7 +11,7 @@ use std::{
 use chrono::{DateTime, Days, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Europe::Berlin;
 use clap::Parser;
-use end_to_end::{Call, Salon, Stack, counters, differences, recount, variable};
+use end_to_end::{Call, Salon, SalonForm, Stack, counters, differences, recount, variable};
 use fastrand::Rng;
 use futures_util::{StreamExt, stream};
 use scheduling::{
@@ -40,7 +40,7 @@ const BETWEEN_DELIVERIES: Duration = Duration::from_millis(400);
 /// grows slower with every message that waits.
 const RUSH: usize = 1000;
 /// So few messages may be left when the next rush comes.
-const LEFT_BY_A_RUSH: u64 = 150;
+const LEFT_BY_A_RUSH: u64 = 400;
 /// For so long a rush is waited for.
 const RUSH_TAKES: Duration = Duration::from_secs(240);
 /// How often what is left to count is counted.
@@ -77,8 +77,9 @@ async fn main() -> ExitCode {
     let stack = Arc::new(Stack::deployed().await);
     shorten_visibility(&stack).await;
     let mut salons = Vec::new();
-    for _ in 0..arguments.calls.div_ceil(CALLS_PER_SALON).max(2) {
-        salons.push(Salon::open().await);
+    for nth in 0..arguments.calls.div_ceil(CALLS_PER_SALON).max(2) {
+        let account = Some(format!("salon-{nth}"));
+        salons.push(Salon::with(SalonForm { account, ..SalonForm::default() }).await);
     }
     let mut weather = json!({"seed": arguments.seed, "slow_by": SLOW_BY_MS});
     WEATHER.iter().for_each(|(name, share)| weather[name] = json!(share));
