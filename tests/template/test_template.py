@@ -14,8 +14,8 @@ TEMPLATE = Path(__file__).resolve().parents[2] / "infra/template.yaml"
 BATCH_WINDOW = 0
 
 
-def expanded():
-    """The template as CloudFormation sees it after SAM's transform."""
+def expanded(**given):
+    """The template as CloudFormation sees it after SAM's transform, with these parameters given."""
     os.environ.setdefault("AWS_DEFAULT_REGION", "eu-central-1")
     parsed = json.loads(json.dumps(cfn_yaml.load(str(TEMPLATE))))
     for resource in parsed["Resources"].values():
@@ -23,7 +23,7 @@ def expanded():
             resource["Properties"]["CodeUri"] = {"Bucket": "code", "Key": "code.zip"}
     defaults = {name: parameter.get("Default") for name, parameter in parsed["Parameters"].items()}
     iam = boto3.client("iam", region_name="eu-central-1", aws_access_key_id="none", aws_secret_access_key="none")
-    return transform(parsed, defaults, ManagedPolicyLoader(iam))["Resources"]
+    return transform(parsed, defaults | given, ManagedPolicyLoader(iam))["Resources"]
 
 
 class TheTemplate(unittest.TestCase):
@@ -100,6 +100,16 @@ class TheTemplate(unittest.TestCase):
             self.assertIn("DEPLOYMENT_STOP_ON_ALARM", group["AutoRollbackConfiguration"]["Events"])
             watched = {self.referenced(alarm["Name"]) for alarm in group["AlarmConfiguration"]["Alarms"]}
             self.assertLessEqual({"CalcomBookingErrorsAlarm", "WorseVersionAlarm", "BookingsSetAsideAlarm"}, watched)
+
+    def test_a_deployment_gives_every_function_a_new_version_whatever_has_changed(self):
+        def versions(deployment):
+            resources = expanded(DeploymentId=deployment)
+            return {name for name, resource in resources.items() if resource["Type"] == "AWS::Lambda::Version"}
+
+        one, other = versions("1700000000"), versions("1700000001")
+        self.assertEqual(len(one), len(self.of_type("AWS::Lambda::Function")))
+        self.assertEqual(one & other, set())
+        self.assertEqual(one, versions("1700000000"))
 
     def test_whoever_is_told_of_an_alarm_is_told_of_its_end(self):
         for name, alarm in self.of_type("AWS::CloudWatch::Alarm").items():

@@ -8,7 +8,7 @@ use scheduling::ids::AppointmentId;
 
 fuzz_target!(|input: (u16, &[u8])| {
     let (status, body) = input;
-    let _ = (read::booking(body), read::slots(body), read::category_of(status, body));
+    let _ = (read::booking(body), read::list(body), read::slots(body), read::category_of(status, body));
     if let Some(page) = read::page(body, &AppointmentId::new("a1")) {
         assert!(page.ours.len() <= page.listed);
     }
