@@ -80,12 +80,91 @@ class TheTemplate(unittest.TestCase):
         functions = self.of_type("AWS::Lambda::Function")
         roles = [self.referenced(function["Role"]) for function in functions.values()]
         self.assertEqual(len(set(roles)), len(functions))
-        every_object = "${PagesBucket.Arn}/*"
+        # All objects of our own bucket; and X-Ray, which knows no resources.
+        every_object, every_trace = "${PagesBucket.Arn}/*", ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
+        policies = [(name, policy) for name, policy in self.of_type("AWS::IAM::Policy").items()]
         for name, role in self.of_type("AWS::IAM::Role").items():
             self.assertNotIn("ManagedPolicyArns", role, name)
-            for policy in role["Policies"]:
+            policies += [(name, policy) for policy in role["Policies"]]
+        for name, policy in policies:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                if statement["Action"] == every_trace:
+                    self.assertEqual(statement["Resource"], "*")
+                    continue
+                self.assertNotIn("*", json.dumps(statement).replace(every_object, ""), f"{name}: {statement}")
+
+    def test_whatever_can_take_a_key_of_ones_own_takes_it(self):
+        for kind, place in {
+            "AWS::DynamoDB::Table": ["SSESpecification"],
+            "AWS::Lambda::Function": ["KmsKeyArn"],
+            "AWS::Logs::LogGroup": ["KmsKeyId"],
+            "AWS::S3::Bucket": ["BucketEncryption", "ServerSideEncryptionConfiguration"],
+            "AWS::SNS::Topic": ["KmsMasterKeyId"],
+            "AWS::SQS::Queue": ["KmsMasterKeyId"],
+            "AWS::SecretsManager::Secret": ["KmsKeyId"],
+        }.items():
+            for name, properties in self.of_type(kind).items():
+                for step in place:
+                    properties = properties[step]
+                self.assertIn('"Fn::If": ["HasKey"', json.dumps(properties), name)
+                self.assertIn('{"Ref": "KmsKeyArn"}', json.dumps(properties), name)
+        functions = {self.referenced(function["Role"]) for function in self.of_type("AWS::Lambda::Function").values()}
+        for policy in ("KeyPolicy", "TracesPolicy"):
+            roles = {self.referenced(role) for role in self.resources[policy]["Properties"]["Roles"]}
+            self.assertEqual(roles, functions, policy)
+
+    def test_nothing_is_reached_without_tls(self):
+        def closed(kind, of):
+            found = set()
+            for policy in self.of_type(kind).values():
                 for statement in policy["PolicyDocument"]["Statement"]:
-                    self.assertNotIn("*", json.dumps(statement).replace(every_object, ""), f"{name}: {statement}")
+                    if statement.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}}:
+                        self.assertEqual((statement["Effect"], statement["Principal"]), ("Deny", "*"))
+                        resources = statement["Resource"]
+                        first = resources[0] if isinstance(resources, list) else resources
+                        found.add(self.referenced(first))
+            self.assertEqual(found, set(self.of_type(of)))
+
+        closed("AWS::SQS::QueuePolicy", "AWS::SQS::Queue")
+        closed("AWS::SNS::TopicPolicy", "AWS::SNS::Topic")
+        closed("AWS::S3::BucketPolicy", "AWS::S3::Bucket")
+
+    def test_the_api_is_throttled_and_logs_who_called_nowhere(self):
+        for stage in self.of_type("AWS::ApiGatewayV2::Stage").values():
+            settings = stage["DefaultRouteSettings"]
+            self.assertGreater(settings["ThrottlingRateLimit"], 0)
+            self.assertGreater(settings["ThrottlingBurstLimit"], 0)
+            form = stage["AccessLogSettings"]["Format"]
+            self.assertTrue(json.loads(form)["request_id"])
+            for personal in ("sourceIp", "userAgent", "identity", "authorizer", "path", "requestOverride"):
+                self.assertNotIn(personal, form)
+
+    def test_every_function_is_traced(self):
+        for name, function in self.of_type("AWS::Lambda::Function").items():
+            self.assertEqual(function["TracingConfig"], {"Mode": "Active"}, name)
+
+    def test_two_stacks_of_one_account_share_nothing(self):
+        names = {"FunctionName", "LogGroupName", "DashboardName", "TableName", "QueueName", "BucketName", "TopicName", "Namespace"}
+        for name, resource in self.resources.items():
+            for key in names & set(resource.get("Properties", {})):
+                if resource["Type"] in ("AWS::Lambda::Alias", "AWS::Lambda::Version", "AWS::Lambda::Permission"):
+                    continue
+                value = resource["Properties"][key]
+                if key == "Namespace" and str(value).startswith("AWS/") or "Ref" in value or "Fn::GetAtt" in value:
+                    continue
+                self.assertIn("${AWS::StackName}", value["Fn::Sub"], f"{name}: {key}")
+        for function in self.of_type("AWS::Lambda::Function").values():
+            self.assertEqual(function["Environment"]["Variables"]["METRICS_NAMESPACE"], {"Fn::Sub": "Frontdesk/${AWS::StackName}"})
+        body = next(iter(self.of_type("AWS::CloudWatch::Dashboard").values()))["DashboardBody"]["Fn::Sub"]
+        self.assertEqual(body.count('"Frontdesk'), body.count('"Frontdesk/${AWS::StackName}'))
+
+    def test_what_is_data_outlives_the_stack(self):
+        for kind in ("AWS::DynamoDB::Table", "AWS::SecretsManager::Secret", "AWS::S3::Bucket"):
+            for name in self.of_type(kind):
+                resource = self.resources[name]
+                self.assertEqual((resource["DeletionPolicy"], resource["UpdateReplacePolicy"]), ("Retain", "Retain"), name)
+        for name, table in self.of_type("AWS::DynamoDB::Table").items():
+            self.assertTrue(table["DeletionProtectionEnabled"], name)
 
     def test_a_sweep_is_over_when_the_next_one_begins(self):
         minutes = {"rate(5 minutes)": 5, "rate(1 hour)": 60, "cron(30 6 * * ? *)": 24 * 60}
@@ -132,7 +211,7 @@ class TheTemplate(unittest.TestCase):
         for name, group in groups.items():
             self.assertIn("RetentionInDays", group, name)
         logged = [self.referenced(f["LoggingConfig"]["LogGroup"]) for f in self.of_type("AWS::Lambda::Function").values()]
-        self.assertEqual(sorted(logged), sorted(groups))
+        self.assertEqual(sorted([*logged, "WebhookAccessLogs"]), sorted(groups))
 
 
 if __name__ == "__main__":

@@ -100,10 +100,22 @@ impl Bookings {
             waits,
             version: settings::deployed_version(),
         };
-        if let Err(error) = bookings.keys.read().await {
+        bookings.prepare().await;
+        Ok(bookings)
+    }
+
+    /// Does while Lambda gives whole cores what the first booking would wait for otherwise: the keys, and a connection
+    /// to each service.
+    async fn prepare(&self) {
+        let (keys, (), (), ()) = tokio::join!(
+            self.keys.read(),
+            self.tenants.connect(),
+            self.bookings.connect(),
+            self.calcom.connect()
+        );
+        if let Err(error) = keys {
             tracing::warn!(%error, "the keys can't be read yet");
         }
-        Ok(bookings)
     }
 
     /// Works off a batch of messages.
@@ -298,9 +310,19 @@ impl Bookings {
                 SecretError::Unreadable => Category::Credentials,
             })
         })?;
-        let key = keys.of(&tenant.calcom.account).ok_or_else(|| in_doubt(Category::Credentials))?;
-        let attempt = Attempt { calcom: &self.calcom, key, tenant, appointment, start, waits: &self.waits };
-        attempt.book(evidence).await
+        let book = async |keys: &CalcomKeys, evidence: &mut Vec<Evidence>| {
+            let key = keys.of(&tenant.calcom.account).ok_or_else(|| in_doubt(Category::Credentials))?;
+            let attempt = Attempt { calcom: &self.calcom, key, tenant, appointment, start, waits: &self.waits };
+            attempt.book(evidence).await
+        };
+        match book(&keys, evidence).await {
+            // The key may have been changed just now.
+            Err(refused) if refused.category == Category::Credentials => match self.keys.read_anew().await {
+                Ok(anew) if anew.differ(&keys, &tenant.calcom.account) => book(&anew, evidence).await,
+                _ => Err(refused),
+            },
+            brought => brought,
+        }
     }
 
     fn circumstances(&self, appointment: &Appointment, not_booked: &NotBooked) -> Circumstances<'_> {

@@ -83,7 +83,7 @@ impl PastCleanup {
 
     /// Settles what is past, first the unbooked and then the booked, page by page, as long as there is time.
     pub async fn clean_up(&self, order: Order, context: Context) -> Result<Report, Error> {
-        let request = Subject::of_request(&context.request_id);
+        let request = Subject::of_request(&context);
         async {
             let unbooked = self.sweep(Phase::Unbooked, &order, &context, &request).await?;
             let booked = match unbooked.resume_after {

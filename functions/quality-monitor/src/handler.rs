@@ -92,7 +92,7 @@ impl QualityMonitor {
 
     /// Counts what has changed, evaluates the rules, tells people what has turned, and reports.
     pub async fn watch(&self, order: Order, context: Context) -> Result<Answer, Error> {
-        let (now, subject) = (Utc::now(), Subject::of_request(&context.request_id));
+        let (now, subject) = (Utc::now(), Subject::of_request(&context));
         async {
             let counts =
                 Counts { appointments: &self.appointments, tenants: &self.tenants, figures: &self.figures, now };

@@ -81,7 +81,7 @@ impl Assignments {
         let dead_letters = Queue::new(&config, settings::required("DEAD_LETTER_QUEUE_URL")?);
         let tenants_table = settings::required("TENANTS_TABLE")?;
         let appointments = Appointments::new(&config, settings::required("APPOINTMENTS_TABLE")?, waits);
-        Ok(Self {
+        let assignments = Self {
             tenants: Tenants::new(&config, tenants_table.clone()),
             keys: Secret::new(&config, settings::required("CALCOM_KEYS_SECRET")?),
             calcom: Calcom::new(calcom::Settings::from_environment(&waits))?,
@@ -91,7 +91,10 @@ impl Assignments {
             metrics,
             waits,
             version: settings::deployed_version(),
-        })
+        };
+        // While Lambda gives whole cores: the first appointment would wait for it.
+        assignments.tenants.connect().await;
+        Ok(assignments)
     }
 
     /// Works off a batch of messages.

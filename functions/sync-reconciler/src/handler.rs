@@ -113,7 +113,7 @@ impl SyncReconciler {
 
     /// Sends what is due, the longest waiting first, as long as there is time.
     pub async fn reconcile(&self, order: Order, context: Context) -> Result<Report, Error> {
-        let request = Subject::of_request(&context.request_id);
+        let request = Subject::of_request(&context);
         let now = Utc::now();
         let (bookings, assignments) = tokio::try_join!(self.bookings.waiting(), self.assignments.waiting())?;
         let run = Run {

@@ -24,9 +24,9 @@ pub struct Delivery<'r> {
 }
 
 /// Bytes that one of our Retell accounts signed.
-pub struct Verified<'r> {
+pub struct Verified<'d> {
     /// The raw body.
-    pub body: Cow<'r, [u8]>,
+    pub body: &'d [u8],
     /// The account that signed it.
     pub account: AccountName,
 }
@@ -48,9 +48,9 @@ impl<'r> Delivery<'r> {
     }
 
     /// Finds out which of our accounts signed the bytes.
-    pub fn verified(self, keys: &RetellKeys, now: DateTime<Utc>) -> Result<Verified<'r>, Refused> {
+    pub fn verified(&self, keys: &RetellKeys, now: DateTime<Utc>) -> Result<Verified<'_>, Refused> {
         let account = Signature::read(self.signature)?.signer_of(&self.body, keys.iter(), now)?.clone();
-        Ok(Verified { body: self.body, account })
+        Ok(Verified { body: &self.body, account })
     }
 
     fn within_limit(length: usize) -> Result<(), Refusal> {
@@ -61,7 +61,7 @@ impl<'r> Delivery<'r> {
 impl Verified<'_> {
     /// Reads the event that the bytes hold.
     pub fn event(&self) -> Result<Event, NotAnEvent> {
-        Event::read(&self.body)
+        Event::read(self.body)
     }
 }
 
@@ -93,7 +93,8 @@ mod tests {
     #[test]
     fn the_signature_counts_over_the_bytes_that_retell_sent() {
         for request in [request(BODY, false), request(&BASE64_STANDARD.encode(BODY), true)] {
-            let verified = Delivery::of(&request).unwrap().verified(&keys(), now()).unwrap();
+            let delivery = Delivery::of(&request).unwrap();
+            let verified = delivery.verified(&keys(), now()).unwrap();
             assert_eq!(verified.account.as_str(), "main");
             assert_eq!(verified.event().unwrap().call.id.as_str(), "c");
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use lambda_runtime::{Context, Error};
 use platform::{
     aws,
@@ -13,7 +13,10 @@ use platform::{
     store::{Appointments, Asked, CallEvent, Calls, Pointers, Recorded, StoreError, Tenants},
     telemetry::{Metrics, Subject},
 };
-use retell::event::{Event, EventKind};
+use retell::{
+    event::{Event, EventKind},
+    signature::Refused,
+};
 use scheduling::{
     appointment::{Actor, Appointment, StateName},
     contact,
@@ -69,10 +72,21 @@ impl Intake {
             metrics: Metrics::new(FUNCTION),
             version: settings::deployed_version(),
         };
-        if let Err(error) = intake.keys.read().await {
+        intake.prepare().await;
+        Ok(intake)
+    }
+
+    /// Does while Lambda gives whole cores what the first webhook would wait for otherwise: the keys, a connection to
+    /// each service, and the numbering plans.
+    async fn prepare(&self) {
+        let plans = std::thread::spawn(contact::load_numbering_plans);
+        let (keys, (), ()) = tokio::join!(self.keys.read(), self.tenants.connect(), self.bookings.connect());
+        if let Err(error) = keys {
             tracing::warn!(%error, "the keys can't be read yet");
         }
-        Ok(intake)
+        if plans.join().is_err() {
+            tracing::error!("the numbering plans can't be read");
+        }
     }
 
     /// Answers one webhook. Whatever happens is said in the answer, so that Retell knows whether to send it again.
@@ -81,7 +95,7 @@ impl Intake {
         request: ApiGatewayV2httpRequest,
         context: Context,
     ) -> Result<ApiGatewayV2httpResponse, Error> {
-        let mut subject = Subject::of_request(&context.request_id);
+        let mut subject = Subject::of_request(&context);
         match self.take(&request, &mut subject).await {
             Ok(body) => Ok(response(200, &body)),
             Err(refusal) => {
@@ -95,8 +109,8 @@ impl Intake {
 
     async fn take(&self, request: &ApiGatewayV2httpRequest, subject: &mut Subject) -> Result<Value, Refusal> {
         let now = Utc::now();
-        let keys = self.keys.read().await.map_err(Refusal::KeysDown)?;
-        let webhook = Delivery::of(request)?.verified(&keys, now)?;
+        let delivery = Delivery::of(request)?;
+        let webhook = self.verified(&delivery, now).await?;
         let event = webhook.event()?;
         subject.call = Some(event.call.id.clone());
         let tenant = self.tenant_of(&event, &webhook).await?;
@@ -111,17 +125,29 @@ impl Intake {
             call: &event.call.id,
             caller: caller.as_ref(),
             name: event.kind.as_str(),
-            body: &webhook.body,
+            body: webhook.body,
             received_at: now,
         };
         async {
             let appointment = self.store(&stored, asked_for, &tenant).await?;
-            self.tell_booking(appointment.as_ref(), &event.call.id).await?;
+            self.tell_booking(appointment.as_ref(), &event.call.id, subject).await?;
             tracing::info!(event = event.kind.as_str(), "the call is stored");
             Ok(told(appointment.map(|appointment| appointment.id)))
         }
         .instrument(subject.span())
         .await
+    }
+
+    /// Finds out whose the bytes are. Where no key fits, the keys are read again: one may have been changed just now.
+    async fn verified<'d>(&self, delivery: &'d Delivery<'_>, now: DateTime<Utc>) -> Result<Verified<'d>, Refusal> {
+        let keys = self.keys.read().await.map_err(Refusal::KeysDown)?;
+        match delivery.verified(&keys, now) {
+            Err(Refused::Wrong) => {
+                let anew = self.keys.read_anew().await.map_err(Refusal::KeysDown)?;
+                Ok(delivery.verified(&anew, now)?)
+            }
+            verified => Ok(verified?),
+        }
     }
 
     /// Stores the event with the appointment that it asks for, and answers that as it stands now. A customer who has the
@@ -195,13 +221,19 @@ impl Intake {
     /// Queues what waits to be booked. One that was known and still waits is queued once more: its first message may
     /// never have been sent, and a second one does no harm. One that another call asks for again although it is booked
     /// is queued, too: its booking may have been cancelled at Cal.com.
-    async fn tell_booking(&self, appointment: Option<&Appointment>, call: &CallId) -> Result<(), Refusal> {
+    async fn tell_booking(
+        &self,
+        appointment: Option<&Appointment>,
+        call: &CallId,
+        subject: &Subject,
+    ) -> Result<(), Refusal> {
         let Some(appointment) = appointment else { return Ok(()) };
         let asked_again = appointment.is_booked() && appointment.call != *call;
         if !asked_again && appointment.state().name() != StateName::Requested {
             return Ok(());
         }
-        let message = AppointmentMessage { asked_again, ..AppointmentMessage::about(appointment) };
+        let trace = subject.trace.clone();
+        let message = AppointmentMessage { asked_again, trace, ..AppointmentMessage::about(appointment) };
         self.bookings.send(&message).await.map_err(Refusal::QueueDown)
     }
 }

@@ -154,7 +154,7 @@ def _deploy(endpoint, calcom_url, waits_divided_by):
     s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
     template = (ROOT / "infra/template.yaml").read_text()
     for function in FUNCTIONS:
-        s3.put_object(Bucket=BUCKET, Key=f"{function}.zip", Body=_package(function))
+        s3.put_object(Bucket=BUCKET, Key=f"{function}.zip", Body=package(function))
         place = rf"CodeUri: \.\./target/lambda/{function}/$"
         template = _replaced_once(template, place, f"CodeUri: s3://{BUCKET}/{function}.zip")
     # Nothing here plays CodeDeploy; and SAM's transform sees a parameter's default here, not its value.
@@ -190,7 +190,8 @@ def _replaced_once(template, pattern, replacement):
     return replaced
 
 
-def _package(function):
+def package(function):
+    """A function's package, as it is deployed."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.write(binary(function), "bootstrap")

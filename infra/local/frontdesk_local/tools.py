@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[3]
 WORK = ROOT / ".frontdesk"
 ENVIRONMENT = WORK / "python"
 REQUIREMENTS = ROOT / "infra/local/requirements.txt"
+CHECKOV = ROOT / "infra/local/requirements-checkov.txt"
 CARGO_LAMBDA = ROOT / "infra/local/requirements-cargo-lambda.txt"
 # The key of the local stack's one Retell account. It opens nothing else.
 RETELL_KEY = "key_local_frontdesk"
@@ -25,26 +26,39 @@ def run_inside(requirements=REQUIREMENTS):
         os.execv(python, [str(python), str(Path(sys.argv[0]).resolve()), *sys.argv[1:]])
 
 
-def install(requirements):
+def install(requirements, environment=ENVIRONMENT):
     """Installs the pinned packages, unless they are there, and answers the environment's Python."""
-    python = ENVIRONMENT / "bin/python"
-    wanted = hashlib.sha256(requirements.read_bytes()).hexdigest()
-    stamp = ENVIRONMENT / f"{requirements.stem}.installed"
-    if python.exists() and stamp.exists() and stamp.read_text() == wanted:
+    python = environment / "bin/python"
+    if python.exists() and not is_new(environment, requirements):
         return python
     if sys.version_info < (3, 10):
         fail("Python 3.10 or newer is needed; this one is " + sys.version.split()[0])
-    say(f"installing the packages of {requirements.relative_to(ROOT)} into {ENVIRONMENT.relative_to(ROOT)}/")
-    if not (ENVIRONMENT / "bin/pip").exists():
+    say(f"installing the packages of {requirements.relative_to(ROOT)} into {environment.relative_to(ROOT)}/")
+    if not (environment / "bin/pip").exists():
         try:
-            venv.create(ENVIRONMENT, with_pip=True, clear=True)
+            venv.create(environment, with_pip=True, clear=True)
         except subprocess.CalledProcessError:
             fail("Python can't make an environment: its venv module lacks pip. On Debian and Ubuntu, install python3-venv.")
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements]
     if subprocess.run(pip).returncode != 0:
         fail("The packages can't be installed. Is PyPI reachable? Then run the same command again.")
-    stamp.write_text(wanted)
+    stamp(environment, requirements)
     return python
+
+
+def is_new(place, requirements):
+    """Whether what this file asks for has not been installed there yet, as it asks for it now."""
+    noted = place / f"{requirements.stem}.installed"
+    return not noted.exists() or noted.read_text() != _digest(requirements)
+
+
+def stamp(place, requirements):
+    """Notes that what this file asks for is installed there."""
+    (place / f"{requirements.stem}.installed").write_text(_digest(requirements))
+
+
+def _digest(file):
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def cargo(*arguments, **options):

@@ -87,6 +87,11 @@ impl Calcom {
         Ok(Self { http, settings })
     }
 
+    /// Opens a connection, without a key and whatever the answer is: the first request comes sooner.
+    pub async fn connect(&self) {
+        let _ = self.http.head(&self.settings.base_url).timeout(CONNECT_TIMEOUT).send().await;
+    }
+
     /// `POST /v2/bookings`. Not to be repeated without [`Self::bookings_of`] before it where its effect is not known:
     /// Cal.com knows no idempotency key.
     ///

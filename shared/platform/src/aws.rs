@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 pub use aws_config::SdkConfig;
-use aws_config::{BehaviorVersion, timeout::TimeoutConfig};
+use aws_config::{BehaviorVersion, stalled_stream_protection::StalledStreamProtectionConfig, timeout::TimeoutConfig};
 
 /// One try of a request. DynamoDB and SQS answer in milliseconds; what takes seconds is lost.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -18,5 +18,10 @@ pub async fn config() -> SdkConfig {
         .operation_attempt_timeout(ATTEMPT_TIMEOUT)
         .operation_timeout(OPERATION_TIMEOUT)
         .build();
-    aws_config::defaults(BehaviorVersion::v2026_01_12()).timeout_config(timeouts).load().await
+    aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .timeout_config(timeouts)
+        // It watches long transfers, of which there are none, and an attempt's time-out ends what stalls.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .load()
+        .await
 }

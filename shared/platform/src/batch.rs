@@ -23,6 +23,7 @@ use crate::{
     settings::{self, SettingsError},
     store::Appointments,
     telemetry::{Metrics, Subject},
+    trace::TraceHeader,
 };
 
 /// How many messages of a batch are worked on at once. The template's batch size is the same.
@@ -73,7 +74,7 @@ impl Batches {
         E: std::error::Error,
     {
         let deadline = Instant::now() + time_left(context);
-        let request = Subject::of_request(&context.request_id);
+        let request = Subject::of_request(context);
         let outcomes: Vec<Outcome> = stream::iter(event.records)
             .map(|message| self.work_off_one(message, deadline, &request, &work))
             .buffer_unordered(AT_ONCE)
@@ -105,13 +106,15 @@ impl Batches {
         E: std::error::Error,
     {
         let body = message.body.as_deref().unwrap_or_default();
-        let Ok(order) = serde_json::from_str::<AppointmentMessage>(body) else {
+        let Ok(mut order) = serde_json::from_str::<AppointmentMessage>(body) else {
             return self.set_aside(&message, "unreadable", request).instrument(request.span()).await;
         };
+        order.trace = message.attributes.get("AWSTraceHeader").and_then(|header| TraceHeader::read(header));
         let subject = Subject {
             tenant: Some(order.tenant.clone()),
             call: Some(order.call.clone()),
             appointment: Some(order.appointment.clone()),
+            trace: order.trace.clone(),
             ..request.clone()
         };
         let span = subject.span();

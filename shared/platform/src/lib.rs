@@ -11,6 +11,7 @@
 //! | [`deadline`] | how long an invocation may still take |
 //! | [`secrets`] | Retell's and Cal.com's keys |
 //! | [`telemetry`] | logs and metrics without anything personal |
+//! | [`trace`] | the trace from a webhook to its staff member |
 
 pub mod aws;
 pub mod batch;
@@ -22,3 +23,4 @@ pub mod settings;
 pub mod store;
 pub mod sweep;
 pub mod telemetry;
+pub mod trace;

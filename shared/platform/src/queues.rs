@@ -5,7 +5,10 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_sdk_sqs::{
     Client,
-    types::{MessageAttributeValue, QueueAttributeName},
+    error::BuildError,
+    types::{
+        MessageAttributeValue, MessageSystemAttributeNameForSends, MessageSystemAttributeValue, QueueAttributeName,
+    },
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use scheduling::{
@@ -14,6 +17,8 @@ use scheduling::{
     waits::Waits,
 };
 use serde::{Deserialize, Serialize};
+
+use crate::trace::TraceHeader;
 
 /// The longest that SQS keeps a message back.
 pub const LONGEST_DELAY: Duration = Duration::from_secs(15 * 60);
@@ -35,6 +40,9 @@ pub struct AppointmentMessage {
     /// Whether the customer has asked for it again although it is booked: the booking may no longer stand.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub asked_again: bool,
+    /// The trace that it belongs to. It travels beside the body, where SQS and X-Ray look for it.
+    #[serde(skip)]
+    pub trace: Option<TraceHeader>,
 }
 
 /// The form of a message. A message of a form that is not known here is poison and not guessed at.
@@ -67,6 +75,7 @@ impl AppointmentMessage {
             appointment: appointment.id.clone(),
             call: appointment.call.clone(),
             asked_again: false,
+            trace: None,
         }
     }
 }
@@ -87,6 +96,15 @@ impl Queue {
     /// The queue at this URL.
     pub fn new(config: &SdkConfig, url: String) -> Self {
         Self { client: Client::new(config), url }
+    }
+
+    /// Opens a connection, by asking for an attribute: the first message is sent sooner.
+    pub async fn connect(&self) {
+        let request = self.client.get_queue_attributes().queue_url(&self.url);
+        let asked = request.attribute_names(QueueAttributeName::QueueArn).send().await;
+        if let Err(error) = asked {
+            tracing::warn!(error = crate::store::code_of(&error), "SQS can't be reached yet");
+        }
     }
 
     /// Sends a message, to be received at once.
@@ -136,6 +154,13 @@ impl Queue {
         let body = serde_json::to_string(message).map_err(|error| QueueError(error.to_string()))?;
         let whole_seconds = delay.min(LONGEST_DELAY).as_secs_f64().ceil() as i32;
         let request = self.client.send_message().queue_url(&self.url).message_body(body);
+        let request = match &message.trace {
+            Some(trace) => request.message_system_attributes(
+                MessageSystemAttributeNameForSends::AwsTraceHeader,
+                as_attribute(trace).map_err(|error| QueueError(error.to_string()))?,
+            ),
+            None => request,
+        };
         let sent = request.delay_seconds(whole_seconds).send().await;
         sent.map(drop).map_err(|error| QueueError(crate::store::code_of(&error)))
     }
@@ -159,6 +184,10 @@ impl Queue {
             .await;
         sent.map(drop).map_err(|error| QueueError(crate::store::code_of(&error)))
     }
+}
+
+fn as_attribute(trace: &TraceHeader) -> Result<MessageSystemAttributeValue, BuildError> {
+    MessageSystemAttributeValue::builder().data_type("String").string_value(trace.as_str()).build()
 }
 
 /// A message that was taken out of a queue for a while.

@@ -1,16 +1,24 @@
-//! Retell's and Cal.com's keys, from Secrets Manager. Read once, kept for five minutes, never printed.
+//! Retell's and Cal.com's keys, from Secrets Manager. Read once and kept for five minutes, read again when one does not
+//! fit, and never printed.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::Client;
 use scheduling::ids::AccountName;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, de::DeserializeOwned};
+use tokio::sync::Mutex;
 
-use crate::expiring::Expiring;
-
+/// A key that was put into the secret is used everywhere after this time.
 const KEPT_FOR: Duration = Duration::from_secs(5 * 60);
+/// How old keys must be to be read again because one does not fit: whoever sends wrong signatures costs one request in
+/// this time.
+const LEAST_AGE: Duration = Duration::from_secs(20);
 
 /// A secret that could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +35,12 @@ pub enum SecretError {
 pub struct Secret<T> {
     client: Client,
     id: String,
-    kept: Expiring<(), Arc<T>>,
+    kept: Mutex<Option<Kept<T>>>,
+}
+
+struct Kept<T> {
+    keys: Arc<T>,
+    read_at: Instant,
 }
 
 /// The keys of the Retell accounts: `{"main": {"current": "key_...", "previous": "key_..."}}`.
@@ -63,28 +76,61 @@ impl CalcomKeys {
     pub fn of(&self, account: &AccountName) -> Option<&SecretString> {
         self.0.get(account)
     }
+
+    /// Whether this account has another key here than there.
+    pub fn differ(&self, other: &Self, account: &AccountName) -> bool {
+        let exposed = |keys: &Self| keys.of(account).map(|key| key.expose_secret().to_owned());
+        exposed(self) != exposed(other)
+    }
 }
 
 impl<T: DeserializeOwned> Secret<T> {
     /// The secret with this name or ARN.
     pub fn new(config: &SdkConfig, id: String) -> Self {
-        Self { client: Client::new(config), id, kept: Expiring::new(KEPT_FOR) }
+        Self { client: Client::new(config), id, kept: Mutex::new(None) }
     }
 
-    /// The keys, read again when they have been kept for five minutes.
+    /// The keys, read again when they have been kept for five minutes. Where they can't be read then, the kept ones are
+    /// used on.
     ///
     /// # Errors
     /// [`SecretError`], with nothing of the secret in it.
     pub async fn read(&self) -> Result<Arc<T>, SecretError> {
-        if let Some(keys) = self.kept.get(&()) {
-            return Ok(keys);
-        }
+        self.younger_than(KEPT_FOR).await
+    }
+
+    /// The keys after one did not fit: read again, unless that was done just now.
+    ///
+    /// # Errors
+    /// [`SecretError`], with nothing of the secret in it.
+    pub async fn read_anew(&self) -> Result<Arc<T>, SecretError> {
+        self.younger_than(LEAST_AGE).await
+    }
+
+    /// Whoever comes while the keys are being read waits for that, so that a batch reads them once.
+    async fn younger_than(&self, age: Duration) -> Result<Arc<T>, SecretError> {
+        let mut kept = self.kept.lock().await;
+        let old = match &*kept {
+            Some(known) if known.read_at.elapsed() < age => return Ok(Arc::clone(&known.keys)),
+            known => known.as_ref().map(|known| Arc::clone(&known.keys)),
+        };
+        let keys = match (self.fetch().await, old) {
+            (Ok(keys), _) => Arc::new(keys),
+            (Err(error), Some(old)) => {
+                tracing::warn!(%error, "the keys that are known are used on");
+                old
+            }
+            (Err(error), None) => return Err(error),
+        };
+        *kept = Some(Kept { keys: Arc::clone(&keys), read_at: Instant::now() });
+        Ok(keys)
+    }
+
+    async fn fetch(&self) -> Result<T, SecretError> {
         let answer = self.client.get_secret_value().secret_id(&self.id).send().await;
         let answer = answer.map_err(|error| SecretError::Unavailable(crate::store::code_of(&error)))?;
         let text = answer.secret_string().ok_or(SecretError::Unreadable)?;
-        let keys: Arc<T> = Arc::new(serde_json::from_str(text).map_err(|_| SecretError::Unreadable)?);
-        self.kept.keep((), Arc::clone(&keys));
-        Ok(keys)
+        serde_json::from_str(text).map_err(|_| SecretError::Unreadable)
     }
 }
 

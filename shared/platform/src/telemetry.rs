@@ -2,6 +2,7 @@
 
 use std::{io::Write, panic};
 
+use lambda_runtime::Context;
 use scheduling::{
     appointment::Appointment,
     ids::{AppointmentId, CallId, TenantId},
@@ -10,10 +11,11 @@ use serde_json::{Map, Value, json};
 use tracing::{Span, level_filters::LevelFilter};
 use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
-use crate::settings;
+use crate::{settings, trace::TraceHeader};
 
-/// CloudWatch's namespace for every metric of ours.
-pub const NAMESPACE: &str = "Frontdesk";
+/// CloudWatch's namespace for every metric of ours, where the template names none. Each stack has its own, so that two of
+/// one account are told apart.
+const NAMESPACE: &str = "Frontdesk";
 
 /// Sends logs to standard output, one JSON object a line with the fields of its spans beside its own.
 ///
@@ -56,6 +58,8 @@ const OUR_CRATES: [&str; 12] = [
 pub struct Subject {
     /// Lambda's id of the invocation.
     pub request_id: String,
+    /// The trace that it belongs to.
+    pub trace: Option<TraceHeader>,
     /// The business.
     pub tenant: Option<TenantId>,
     /// The call.
@@ -77,8 +81,9 @@ impl Subject {
     }
 
     /// The subject of an invocation that is not yet about anything.
-    pub fn of_request(request_id: &str) -> Self {
-        Self { request_id: request_id.to_owned(), ..Self::default() }
+    pub fn of_request(context: &Context) -> Self {
+        let trace = context.xray_trace_id.as_deref().and_then(TraceHeader::read);
+        Self { request_id: context.request_id.clone(), trace, ..Self::default() }
     }
 
     /// A span that gives every line inside it these ids.
@@ -87,6 +92,7 @@ impl Subject {
             target: "platform",
             "work",
             request_id = self.request_id,
+            trace_id = self.trace.as_ref().map(TraceHeader::id),
             tenant = self.tenant.as_ref().map(TenantId::as_str),
             call_id = self.call.as_ref().map(CallId::as_str),
             appointment_id = self.appointment.as_ref().map(AppointmentId::as_str),
@@ -109,13 +115,15 @@ pub enum Unit {
 #[derive(Debug, Clone)]
 pub struct Metrics {
     function: &'static str,
+    namespace: String,
     version: String,
 }
 
 impl Metrics {
     /// Metrics of one function.
     pub fn new(function: &'static str) -> Self {
-        Self { function, version: settings::deployed_version() }
+        let namespace = settings::required("METRICS_NAMESPACE").unwrap_or_else(|_| NAMESPACE.to_owned());
+        Self { function, namespace, version: settings::deployed_version() }
     }
 
     /// The function that these are metrics of.
@@ -152,7 +160,7 @@ impl Metrics {
         line.insert(
             "_aws".to_owned(),
             json!({"Timestamp": at_ms, "CloudWatchMetrics": [{
-                "Namespace": NAMESPACE,
+                "Namespace": self.namespace,
                 "Dimensions": [dimensions],
                 "Metrics": [{"Name": name, "Unit": unit}],
             }]}),
@@ -173,13 +181,17 @@ mod tests {
 
     #[test]
     fn a_metric_is_a_line_in_the_embedded_metric_format() {
-        let metrics = Metrics { function: "webhook-intake", version: "7".to_owned() };
-        let subject = Subject { tenant: Some(TenantId::new("salon")), ..Subject::of_request("r1") };
+        let metrics = Metrics { function: "webhook-intake", namespace: "Frontdesk/test".to_owned(), version: "7".to_owned() };
+        let subject = Subject {
+            request_id: "r1".to_owned(),
+            tenant: Some(TenantId::new("salon")),
+            ..Subject::default()
+        };
         assert_eq!(
             metrics.line("WebhookRefused", Unit::Count(1), Some("stale"), &subject, 5),
             json!({
                 "_aws": {"Timestamp": 5, "CloudWatchMetrics": [{
-                    "Namespace": "Frontdesk",
+                    "Namespace": "Frontdesk/test",
                     "Dimensions": [["function", "kind"]],
                     "Metrics": [{"Name": "WebhookRefused", "Unit": "Count"}]}]},
                 "WebhookRefused": 1, "function": "webhook-intake", "kind": "stale", "version": "7",

@@ -1,8 +1,9 @@
 //! How a customer can be reached, read from what a voice agent wrote down.
 
-use std::{collections::BTreeSet, str::FromStr};
+use std::{collections::BTreeSet, str::FromStr, sync::LazyLock};
 
 use email_address::EmailAddress;
+use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, Region};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -64,11 +65,16 @@ impl Customer {
 /// `country` is the tenant's, as ISO 3166 letters. Hidden callers (`anonymous`, `anonymous_1732460000_ab12`, nothing)
 /// and numbers that can't exist answer `None`: Cal.com refuses them.
 pub fn phone_number(text: &str, country: &str) -> Option<Personal<String>> {
-    let region = phonenumber::country::Id::from_str(country).ok();
-    let number = phonenumber::parse(region, text.trim()).ok()?;
+    let number = PhoneNumber::parse(text.trim(), Region::from_str(country).ok()).ok()?;
     let is_written_as_number = text.chars().all(|c| !c.is_alphabetic());
     (is_written_as_number && number.is_valid())
-        .then(|| Personal::new(number.format().mode(phonenumber::Mode::E164).to_string()))
+        .then(|| Personal::new(number.format_as(PhoneNumberFormat::E164).into_owned()))
+}
+
+/// Reads the numbering plans of all countries, which takes some milliseconds of a whole core and is done at the first
+/// number otherwise.
+pub fn load_numbering_plans() {
+    LazyLock::force(&PHONE_NUMBER_UTIL);
 }
 
 /// Reads an email address. What a caller spelled out ("max punkt muster at web punkt de") is not one.

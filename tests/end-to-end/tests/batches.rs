@@ -55,6 +55,7 @@ fn message(call: &str, received: u32) -> SqsMessage {
         appointment: AppointmentId::new(format!("appointment of {call}")),
         call: CallId::new(call),
         asked_again: false,
+        trace: None,
     };
     let mut message = SqsMessage::default();
     message.message_id = Some(call.to_owned());

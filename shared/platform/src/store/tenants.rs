@@ -55,6 +55,15 @@ impl Tenants {
         Self { client, table, tenants: Expiring::new(KEPT_FOR), routes: Expiring::new(KEPT_FOR) }
     }
 
+    /// Opens a connection, by asking for what no tenant has: whatever is asked for next comes sooner.
+    pub async fn connect(&self) {
+        let request = self.client.get_item().table_name(&self.table);
+        let asked = request.key("key", text("none")).key("item", text("none")).send().await;
+        if let Err(error) = asked {
+            tracing::warn!(error = super::code_of(&error), "DynamoDB can't be reached yet");
+        }
+    }
+
     /// The tenant of a call: by the agent that answered, else by the number that was called.
     ///
     /// # Errors

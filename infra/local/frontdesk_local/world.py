@@ -1,0 +1,145 @@
+"""Programs of tests/bench: they play the world around one function's release binary, by a plan that is made here."""
+
+import io
+import json
+import os
+import shutil
+import ssl
+import subprocess
+import sys
+import zipfile
+
+from cfnlint.decode import cfn_yaml
+
+from . import stack, tools
+from .console import fail, say
+from .processes import INTERRUPTED
+from .tools import ROOT, WORK
+
+BENCH = ROOT / "tests/bench"
+PLACE = WORK / "bench"
+# What has a function's tables in `CreateTable`, which knows nothing of the rest.
+OF_A_TABLE = ["KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes", "BillingMode"]
+
+# Our metrics with each of their dimensions, as the README lists them, where all have been counted once in a month.
+METRICS = 60
+
+
+def prepare(program, with_peers=False):
+    """Builds the functions and the program, and answers where the plan lies."""
+    stack.build("floor")
+    tools.cargo("build", "--locked", "--package=bench", f"--bin={program}")
+    PLACE.mkdir(parents=True, exist_ok=True)
+    plan = PLACE / "plan.json"
+    plan.write_text(json.dumps(made(peers() if with_peers else {}), indent=1))
+    return plan
+
+
+def go(program, plan, arguments):
+    """Runs the program and answers its status."""
+    command = ["cargo", "run", "--locked", "--quiet", "--package=bench", f"--bin={program}", "--", plan, *arguments]
+    try:
+        return subprocess.run(command, cwd=ROOT, env=tools.without_calcom_key()).returncode
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def made(peers):
+    """The plan, as `bench::plan::Plan` reads it."""
+    template = json.loads(json.dumps(cfn_yaml.load(str(ROOT / "infra/template.yaml"))))
+    tables = {name: r["Properties"] for name, r in template["Resources"].items() if r["Type"] == "AWS::DynamoDB::Table"}
+    kinds = [resource["Type"].rpartition("::")[2] for resource in template["Resources"].values()]
+    functions = {name: of_binary(name) for name in ["floor", *stack.FUNCTIONS]}
+    return {
+        "tables": {name: {key: table[key] for key in OF_A_TABLE if key in table} for name, table in tables.items()},
+        "contenders": functions | peers,
+        "operator": str(stack.binary("frontdesk")),
+        "tenant": str(ROOT / "infra/local/salon-sommer.json"),
+        "event_types": str(ROOT / "tests/calcom-stand-in/salon-sommer.json"),
+        "call": str(ROOT / "events/retell-call-analyzed.json"),
+        "certificates": certificates(),
+        "counted": {
+            "alarms": kinds.count("Alarm"),
+            "dashboards": kinds.count("Dashboard"),
+            "metrics": METRICS,
+            "secrets": kinds.count("Secret"),
+        },
+        "results": str(PLACE / "results.json"),
+        "scratch": str(PLACE),
+    }
+
+
+def of_binary(name):
+    return {"command": [str(stack.binary(name))], "zipped": len(stack.package(name))}
+
+
+def certificates():
+    """Where the system keeps whom it trusts."""
+    paths = ssl.get_default_verify_paths()
+    for path in [os.environ.get("SSL_CERT_FILE"), paths.cafile, "/etc/ssl/certs/ca-certificates.crt"]:
+        if path and os.path.exists(path):
+            return path
+    fail("This machine has no file of trusted certificates. On Debian and Ubuntu, install ca-certificates.")
+
+
+def peers():
+    """Intake and booking written the ordinary way in Python and Node.js, as they would be deployed."""
+    return python_peers() | node_peers()
+
+
+def python_peers():
+    place = PLACE / "python"
+    requirements = BENCH / "peers/python/requirements.txt"
+    if tools.is_new(place, requirements):
+        say("installing the Python peers' packages")
+        install = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-warn-conflicts", "--target", place, "-r", requirements]
+        if subprocess.run(install).returncode != 0:
+            fail("The Python peers' packages can't be installed. Is PyPI reachable? Then run the same command again.")
+        tools.stamp(place, requirements)
+    environment = {"PYTHONPATH": f"{BENCH / 'peers/python'}:{place}", "POWERTOOLS_LOG_LEVEL": "INFO"}
+    return {
+        f"python-{name}": {
+            "command": [sys.executable, "-m", "awslambdaric", f"{name}.handler"],
+            "environment": environment,
+            "zipped": zipped([place, BENCH / "peers/python"]),
+        }
+        for name in ("intake", "booking")
+    }
+
+
+def node_peers():
+    if not shutil.which("npm"):
+        fail("The peers in Node.js need node and npm, 20 or newer. On Debian and Ubuntu, install nodejs and npm.")
+    place, source = PLACE / "node", BENCH / "peers/node"
+    lock = source / "package-lock.json"
+    if tools.is_new(place, lock):
+        say("installing the Node.js peers' packages")
+        place.mkdir(parents=True, exist_ok=True)
+        for file in (source / "package.json", lock):
+            shutil.copy(file, place)
+        if subprocess.run(["npm", "ci", "--silent", "--no-audit", "--no-fund"], cwd=place).returncode != 0:
+            fail("The Node.js peers' packages can't be installed. Is the npm registry reachable? Then run the same command again.")
+        tools.stamp(place, lock)
+    made = {}
+    for name in ("intake", "booking"):
+        shutil.copy(source / f"{name}.mjs", place)
+        bundle = place / f"bundled/{name}/index.cjs"
+        options = ["--bundle", "--minify", "--platform=node", "--target=node20", "--log-level=error", f"--outfile={bundle}"]
+        if subprocess.run([place / "node_modules/.bin/esbuild", f"{name}.mjs", *options], cwd=place).returncode != 0:
+            fail(f"esbuild can't bundle {name}.mjs; its messages stand above.")
+        made[f"node-{name}"] = {
+            "command": ["node", str(source / "runtime.mjs"), f"{bundle}#handler"],
+            "zipped": zipped([bundle.parent]),
+        }
+    return made
+
+
+def zipped(folders):
+    """The bytes of a package with all files of these folders."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for folder in folders:
+            for path in sorted(folder.rglob("*")):
+                if path.is_file() and "__pycache__" not in path.parts:
+                    archive.write(path, path.relative_to(folder))
+    return len(packed.getvalue())

@@ -1,0 +1,454 @@
+//! `bench PLAN [--quick]`: how fast, small and sparing each function is, beside an empty one and beside the ordinary way
+//! in Python and Node.js. `tests/bench/run` makes the plan and starts it.
+
+use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
+
+use bench::{
+    calls::{self, Calls},
+    cost,
+    figures::{Figures, Spread, milliseconds, print_table},
+    plan::Plan,
+    process::Process,
+    world::World,
+};
+use clap::Parser;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// How fast, small and sparing each function is.
+#[derive(Parser)]
+struct Arguments {
+    /// What is measured, as `tests/bench/run` writes it.
+    plan: PathBuf,
+    /// Fewer events, and no growth over thousands.
+    #[arg(long)]
+    quick: bool,
+    /// The figures of `webhook-intake` and of these alone, without what compares.
+    #[arg(long, value_delimiter = ',')]
+    only: Option<Vec<String>>,
+}
+
+/// How long AWS takes for each answer, in milliseconds, as within one region.
+const AWS_MS: u64 = 5;
+/// How long Cal.com takes where that is not what is measured.
+const CALCOM_MS: u64 = 20;
+/// How long Cal.com takes where a batch is compared with one booking.
+const SLOW_CALCOM_MS: u64 = 300;
+const BATCH: usize = 10;
+
+/// How much of everything.
+struct Extent {
+    starts: usize,
+    events: usize,
+    growth: usize,
+    sweeps: usize,
+}
+
+/// What the bench knows between its measurements.
+struct Bench {
+    plan: Plan,
+    world: World,
+    calls: Calls,
+    extent: Extent,
+    only: Option<Vec<String>>,
+}
+
+/// Where the events of a function come from.
+#[derive(Clone, Copy, PartialEq)]
+enum Events {
+    /// New calls.
+    Calls,
+    /// What intake has sent: appointments to book.
+    Bookings,
+    /// What booking has sent: appointments to assign.
+    Assignments,
+    /// The same each time.
+    Same(&'static str),
+}
+
+#[derive(Serialize)]
+struct Growth {
+    function: String,
+    events: usize,
+    /// Of the first and of the last thousand events.
+    p50_ms: (f64, f64),
+    /// After the first and after the last thousand, in bytes.
+    resident: (u64, u64),
+}
+
+#[derive(Serialize)]
+struct BatchOfTen {
+    one_ms: f64,
+    ten_ms: f64,
+}
+
+#[derive(Serialize)]
+struct Results {
+    aws_ms: u64,
+    calcom_ms: u64,
+    figures: BTreeMap<String, Figures>,
+    batch: BatchOfTen,
+    growth: Vec<Growth>,
+    by_memory: Vec<cost::AtMemory>,
+    cost: Vec<cost::Month>,
+    goals: Vec<Goal>,
+}
+
+#[derive(Serialize)]
+struct Goal {
+    figure: String,
+    goal: String,
+    measured: String,
+    reached: bool,
+}
+
+#[tokio::main]
+async fn main() {
+    let arguments = Arguments::parse();
+    let plan = Plan::read(&arguments.plan);
+    let world = World::start(&plan).await;
+    let extent = if arguments.quick {
+        Extent { starts: 5, events: 100, growth: 0, sweeps: 5 }
+    } else {
+        Extent { starts: 20, events: 1000, growth: 10_000, sweeps: 50 }
+    };
+    let mut bench = Bench { calls: Calls::like(&plan), plan, world, extent, only: arguments.only };
+    bench::load_tenant(&bench.plan, &bench.world);
+    bench.world.take(AWS_MS, CALCOM_MS);
+    let figures = bench.figures().await;
+    if bench.only.is_some() {
+        print_figures(&figures);
+        return;
+    }
+    let results = bench.compare(figures).await;
+    results.print();
+    let text = serde_json::to_string_pretty(&results).expect("numbers and names");
+    fs::write(&bench.plan.results, text).expect("the results can be written");
+    println!("\nThe same as JSON: {}", bench.plan.results.display());
+}
+
+impl Bench {
+    async fn figures(&mut self) -> BTreeMap<String, Figures> {
+        let mut figures = BTreeMap::new();
+        let bookings = self.record(&mut figures, "floor", Events::Same("{}")).await;
+        assert!(bookings.is_empty(), "the floor asks for nothing");
+        for intake in ["python-intake", "node-intake", "webhook-intake"] {
+            let sent = self.record(&mut figures, intake, Events::Calls).await;
+            let booking = match intake {
+                "python-intake" => "python-booking",
+                "node-intake" => "node-booking",
+                _ => "calcom-booking",
+            };
+            let sent = self.record_all(&mut figures, booking, Events::Bookings, sent).await;
+            if intake == "webhook-intake" {
+                self.record_all(&mut figures, "staff-assignment", Events::Assignments, sent).await;
+            }
+        }
+        for sweep in ["past-cleanup", "sync-reconciler"] {
+            self.record(&mut figures, sweep, Events::Same(r#"{"dry_run": false}"#)).await;
+        }
+        self.record(&mut figures, "quality-monitor", Events::Same(r#"{"daily": false}"#)).await;
+        figures
+    }
+
+    async fn compare(&mut self, figures: BTreeMap<String, Figures>) -> Results {
+        let batch = self.batch_of_ten().await;
+        let growth = self.growth().await;
+        let by_memory = cost::by_memory(&figures);
+        let cost = cost::months(&figures, &self.plan.counted);
+        let goals = goals(&figures, &batch, &growth);
+        Results { aws_ms: AWS_MS, calcom_ms: CALCOM_MS, figures, batch, growth, by_memory, cost, goals }
+    }
+
+    async fn record(&mut self, figures: &mut BTreeMap<String, Figures>, name: &str, events: Events) -> Vec<String> {
+        self.record_all(figures, name, events, Vec::new()).await
+    }
+
+    /// Measures one contender and answers what it has sent.
+    async fn record_all(
+        &mut self,
+        figures: &mut BTreeMap<String, Figures>,
+        name: &str,
+        events: Events,
+        mut messages: Vec<String>,
+    ) -> Vec<String> {
+        if self.only.as_ref().is_some_and(|only| name != "webhook-intake" && !only.iter().any(|wanted| wanted == name)) {
+            return Vec::new();
+        }
+        eprintln!("{name}: {} starts, and then {} events", self.extent.starts, self.following(events));
+        self.world.asked();
+        self.world.sent();
+        let mut sent = Vec::new();
+        let (mut ready, mut ready_cpu, mut first, mut first_cpu) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut requests_to_ready = BTreeMap::new();
+        for _ in 0..self.extent.starts {
+            let process = self.start(name).await;
+            ready.push(process.api.ready().await - process.started);
+            let cpu = process.cpu();
+            ready_cpu.push(cpu);
+            requests_to_ready = self.world.asked();
+            let event = self.event(events, &mut messages);
+            first.push(invoke(&process, events, &event).await);
+            first_cpu.push(process.cpu() - cpu);
+            self.world.asked();
+        }
+        let process = self.start(name).await;
+        process.api.ready().await;
+        let event = self.event(events, &mut messages);
+        invoke(&process, events, &event).await;
+        self.world.asked();
+        self.world.units();
+        let logged = self.logged(name);
+        let (mut following, mut following_cpu) = (Vec::new(), Vec::new());
+        let user_cpu = process.user_cpu();
+        let count = self.following(events);
+        for _ in 0..count {
+            let event = self.event(events, &mut messages);
+            let cpu = process.cpu();
+            following.push(invoke(&process, events, &event).await);
+            following_cpu.push(process.cpu() - cpu);
+        }
+        let (asked, units, logged) = (self.world.asked(), self.world.units(), self.logged(name) - logged);
+        sent.extend(self.world.sent().into_iter().map(|sent| sent.body));
+        let measured = Figures {
+            zipped: self.plan.contender(name).zipped,
+            ready_ms: Spread::of(ready),
+            ready_cpu_ms: Spread::of(ready_cpu),
+            requests_to_ready,
+            first_ms: Spread::of(first),
+            first_cpu_ms: Spread::of(first_cpu),
+            following_ms: Spread::of(following),
+            following_cpu_ms: Spread::of(following_cpu),
+            following_user_cpu_ms: milliseconds((process.user_cpu() - user_cpu) / count as u32),
+            events: count as u64,
+            resident: process.resident(),
+            requests: asked.into_iter().map(|(kind, asked)| (kind, asked as f64 / count as f64)).collect(),
+            read_units: units.read / count as f64,
+            write_units: units.written / count as f64,
+            logged: logged as f64 / count as f64,
+        };
+        figures.insert(name.to_owned(), measured);
+        sent
+    }
+
+    fn following(&self, events: Events) -> usize {
+        // Booking and assignment need a message of intake's for each event and each start.
+        match events {
+            Events::Same("{}") | Events::Calls => self.extent.events + 2 * self.extent.starts + 2,
+            Events::Bookings => self.extent.events + self.extent.starts + 1,
+            Events::Assignments => self.extent.events,
+            Events::Same(_) => self.extent.sweeps,
+        }
+    }
+
+    async fn start(&self, name: &str) -> Process {
+        Process::start(name, self.plan.contender(name), &self.world.environment(), &self.log_of(name)).await
+    }
+
+    fn log_of(&self, name: &str) -> PathBuf {
+        self.plan.scratch.join(format!("{name}.log"))
+    }
+
+    /// How many bytes its running process has logged.
+    fn logged(&self, name: &str) -> u64 {
+        fs::metadata(self.log_of(name)).expect("it has a log").len()
+    }
+
+    fn event(&mut self, events: Events, messages: &mut Vec<String>) -> Value {
+        match events {
+            Events::Calls => calls::as_event(&self.calls.next().to_string()),
+            Events::Bookings => calls::as_batch(&[messages.pop().expect("intake sent enough")], "bookings"),
+            Events::Assignments => calls::as_batch(&[messages.pop().expect("booking sent enough")], "assignments"),
+            Events::Same(text) => serde_json::from_str(text).expect("it is JSON"),
+        }
+    }
+
+    /// Has intake take so many calls, and answers what it sends.
+    async fn queue(&mut self, count: usize) -> Vec<String> {
+        let process = self.start("webhook-intake").await;
+        self.world.sent();
+        for _ in 0..count {
+            let event = self.event(Events::Calls, &mut Vec::new());
+            invoke(&process, Events::Calls, &event).await;
+        }
+        self.world.sent().into_iter().map(|sent| sent.body).collect()
+    }
+
+    /// How long ten bookings in one batch take beside one, where Cal.com is what takes time.
+    async fn batch_of_ten(&mut self) -> BatchOfTen {
+        eprintln!("calcom-booking: a batch of {BATCH} beside one, with Cal.com at {SLOW_CALCOM_MS} ms");
+        self.world.take(0, 0);
+        const TIMES: usize = 5;
+        let messages = self.queue(TIMES * (BATCH + 1) + 1).await;
+        self.world.take(AWS_MS, SLOW_CALCOM_MS);
+        let process = self.start("calcom-booking").await;
+        let mut messages = messages.into_iter();
+        let mut batch_of = |count: usize| calls::as_batch(&messages.by_ref().take(count).collect::<Vec<_>>(), "bookings");
+        invoke(&process, Events::Bookings, &batch_of(1)).await;
+        let (mut one, mut ten) = (Vec::new(), Vec::new());
+        for _ in 0..TIMES {
+            one.push(invoke(&process, Events::Bookings, &batch_of(1)).await);
+            ten.push(invoke(&process, Events::Bookings, &batch_of(BATCH)).await);
+        }
+        BatchOfTen { one_ms: Spread::of(one).p50, ten_ms: Spread::of(ten).p50 }
+    }
+
+    /// Whether thousands of events make a function slower or larger.
+    async fn growth(&mut self) -> Vec<Growth> {
+        let count = self.extent.growth;
+        if count == 0 {
+            return Vec::new();
+        }
+        self.world.take(0, 0);
+        let mut grown = Vec::new();
+        let mut messages = Vec::new();
+        for (name, events) in [
+            ("webhook-intake", Events::Calls),
+            ("calcom-booking", Events::Bookings),
+            ("staff-assignment", Events::Assignments),
+        ] {
+            eprintln!("{name}: {count} events");
+            let process = self.start(name).await;
+            self.world.sent();
+            let (mut times, mut resident) = (Vec::new(), Vec::new());
+            for nth in 1..=count {
+                let event = self.event(events, &mut messages);
+                times.push(invoke(&process, events, &event).await);
+                if nth == count / 10 || nth == count {
+                    resident.push(process.resident());
+                }
+            }
+            messages = self.world.sent().into_iter().map(|sent| sent.body).collect();
+            let thousand = |times: &[Duration]| Spread::of(times.to_vec()).p50;
+            grown.push(Growth {
+                function: name.to_owned(),
+                events: count,
+                p50_ms: (thousand(&times[..count / 10]), thousand(&times[count - count / 10..])),
+                resident: (resident[0], resident[1]),
+            });
+        }
+        grown
+    }
+}
+
+/// Hands out an event, and sees to it that it was worked off.
+async fn invoke(process: &Process, events: Events, event: &Value) -> Duration {
+    let answered = process.api.invoke(event).await;
+    let body = answered.body.unwrap_or_else(|error| panic!("the event failed: {error}"));
+    match events {
+        Events::Calls => assert_eq!(body["statusCode"], json!(200), "{body}"),
+        Events::Bookings | Events::Assignments => assert_eq!(body["batchItemFailures"], json!([]), "{body}"),
+        Events::Same(_) => {}
+    }
+    answered.took
+}
+
+const PEERS: [&str; 2] = ["python-intake", "node-intake"];
+const FUNCTIONS: [&str; 6] =
+    ["webhook-intake", "calcom-booking", "staff-assignment", "past-cleanup", "sync-reconciler", "quality-monitor"];
+
+fn goals(figures: &BTreeMap<String, Figures>, batch: &BatchOfTen, growth: &[Growth]) -> Vec<Goal> {
+    let worst = |of: fn(&Figures) -> f64| FUNCTIONS.iter().map(|name| of(&figures[*name])).fold(0.0, f64::max);
+    let least_of_peers = |of: fn(&Figures) -> f64| PEERS.iter().map(|name| of(&figures[*name])).fold(f64::MAX, f64::min);
+    let mut goals = Vec::new();
+    let mut add = |figure: &str, goal: &str, measured: String, reached: bool| {
+        goals.push(Goal { figure: figure.to_owned(), goal: goal.to_owned(), measured, reached });
+    };
+    let intake = &figures["webhook-intake"];
+    let times_floor = worst(|figures| figures.ready_ms.p50) / figures["floor"].ready_ms.p50;
+    add("start to ready, the slowest", "≤ 2 times the floor", format!("{times_floor:.1} times"), times_floor <= 2.0);
+    let faster = least_of_peers(|figures| figures.ready_ms.p50) / intake.ready_ms.p50;
+    add("start to ready, intake", "≥ 10 times faster than a peer", format!("{faster:.1} times"), faster >= 10.0);
+    let less = least_of_peers(|figures| figures.following_user_cpu_ms) / intake.following_user_cpu_ms;
+    add("user CPU of a following intake", "≥ 10 times less than a peer", format!("{less:.1} times"), less >= 10.0);
+    let resident = worst(|figures| figures.resident as f64) / 1e6;
+    add("memory after the events, the largest", "≤ 30 MB", format!("{resident:.1} MB"), resident <= 30.0);
+    let zipped = worst(|figures| figures.zipped as f64) / 1e6;
+    add("package, zipped, the largest", "≤ 4 MB", format!("{zipped:.2} MB"), zipped <= 4.0);
+    let aws: f64 = ["webhook-intake", "calcom-booking", "staff-assignment"]
+        .iter()
+        .map(|name| figures[*name].requests.values().sum::<f64>() - figures[*name].requests_to("Cal.com"))
+        .sum();
+    let calcom = figures["calcom-booking"].requests_to("Cal.com") + figures["staff-assignment"].requests_to("Cal.com");
+    let asked = format!("{aws:.2} and {calcom:.2}");
+    add("requests from call to assigned", "≤ 9 to AWS, 2 to Cal.com", asked, aws <= 9.0 && calcom <= 2.0);
+    let times_one = batch.ten_ms / batch.one_ms;
+    add("a batch of ten bookings", "≤ 1.5 times one", format!("{times_one:.2} times"), times_one <= 1.5);
+    if !growth.is_empty() {
+        let most = |of: fn(&Growth) -> f64| growth.iter().map(of).fold(f64::MIN, f64::max);
+        let slower = most(|growth| growth.p50_ms.1 / growth.p50_ms.0);
+        let larger = most(|growth| (growth.resident.1 as f64 - growth.resident.0 as f64) / 1e6);
+        let measured = format!("{larger:+.1} MB, {slower:.2} times the time");
+        // What the allocator keeps and what times scatter by here.
+        add("over 10,000 events, the most", "no growth", measured, larger <= 1.0 && slower <= 1.1);
+    }
+    goals
+}
+
+impl Results {
+    fn print(&self) {
+        println!("\nAWS answers after {} ms, Cal.com after {} ms. Times in milliseconds.\n", self.aws_ms, self.calcom_ms);
+        print_figures(&self.figures);
+        println!();
+        cost::print_by_memory(&self.by_memory);
+        println!();
+        cost::print_months(&self.cost);
+        println!();
+        for growth in &self.growth {
+            let ((from, to), (small, large)) = (growth.p50_ms, growth.resident);
+            let (small, large) = (small as f64 / 1e6, large as f64 / 1e6);
+            println!("{}, {} events: {from:.2} to {to:.2} ms, {small:.1} to {large:.1} MB", growth.function, growth.events);
+        }
+        let BatchOfTen { one_ms, ten_ms } = self.batch;
+        println!("one booking with Cal.com at {SLOW_CALCOM_MS} ms: {one_ms:.0} ms, ten in a batch: {ten_ms:.0} ms\n");
+        let rows: Vec<Vec<String>> = self.goals.iter().map(|goal| {
+            let reached = if goal.reached { "yes" } else { "no" };
+            vec![goal.figure.clone(), goal.goal.clone(), goal.measured.clone(), reached.to_owned()]
+        }).collect();
+        print_table(&["figure", "goal", "measured", "reached"], &rows);
+    }
+}
+
+fn print_figures(all: &BTreeMap<String, Figures>) {
+    let rows: Vec<Vec<String>> = all.iter().map(|(name, figures)| of_contender(name, figures)).collect();
+    print_table(
+        &[
+            "", "zip MB", "ready p50", "p99", "CPU", "first p50", "p99", "CPU", "next p50", "p99", "CPU p50", "p99",
+            "user", "MB",
+        ],
+        &rows,
+    );
+    println!();
+    let rows: Vec<Vec<String>> = all.iter().map(|(name, figures)| requests_of(name, figures)).collect();
+    print_table(&["", "until ready", "per event"], &rows);
+}
+
+fn of_contender(name: &str, figures: &Figures) -> Vec<String> {
+    let one = |value: f64| format!("{value:.1}");
+    let two = |value: f64| format!("{value:.2}");
+    vec![
+        name.to_owned(),
+        two(figures.zipped as f64 / 1e6),
+        one(figures.ready_ms.p50),
+        one(figures.ready_ms.p99),
+        one(figures.ready_cpu_ms.p50),
+        one(figures.first_ms.p50),
+        one(figures.first_ms.p99),
+        one(figures.first_cpu_ms.p50),
+        one(figures.following_ms.p50),
+        one(figures.following_ms.p99),
+        two(figures.following_cpu_ms.p50),
+        two(figures.following_cpu_ms.p99),
+        two(figures.following_user_cpu_ms),
+        one(figures.resident as f64 / 1e6),
+    ]
+}
+
+fn requests_of(name: &str, figures: &Figures) -> Vec<String> {
+    let list = |requests: Vec<String>| if requests.is_empty() { "none".to_owned() } else { requests.join(", ") };
+    let until_ready = figures.requests_to_ready.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    // What is kept for minutes is asked for once in very many events.
+    let per_event = figures.requests.iter().filter(|(_, count)| **count >= 0.01);
+    let per_event = per_event.map(|(kind, count)| format!("{count:.2} {kind}")).collect();
+    vec![name.to_owned(), list(until_ready), list(per_event)]
+}

@@ -1,0 +1,46 @@
+//! Plays the world of one function's release binary: the Lambda Runtime API, AWS and Cal.com on loopback, each answering
+//! after a set delay, and counts what it asks for.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`plan`] | what is to be measured, as `tests/bench/run` hands it over |
+//! | [`runtime_api`] | Lambda's side of a function: events in, answers out |
+//! | [`world`] | AWS and Cal.com behind TLS; DynamoDB is a real implementation of it (`dynoxide`) |
+//! | [`tls`] | the certificate that the world shows |
+//! | [`process`] | a function's process: its CPU and memory |
+//! | [`calls`] | as many different calls as are wanted, signed |
+//! | [`figures`] | what was measured |
+//! | [`cost`] | what that costs on AWS |
+
+pub mod calls;
+pub mod cost;
+pub mod figures;
+pub mod plan;
+pub mod process;
+pub mod runtime_api;
+pub mod tls;
+pub mod world;
+
+use std::{io::Write, process::Command};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use flate2::{Compression, write::GzEncoder};
+
+/// Loads the plan's tenant with the operator's command.
+pub fn load_tenant(plan: &plan::Plan, world: &world::World) {
+    let mut command = Command::new(&plan.operator);
+    let done = command.args(["tenant", "load"]).arg(&plan.tenant).envs(world.environment()).output();
+    let done = done.expect("the operator's command runs");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+/// As API Gateway writes what is no text.
+pub fn base64(bytes: &[u8]) -> String {
+    BASE64_STANDARD.encode(bytes)
+}
+
+/// Compressed, as a sender may do.
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("memory takes it")
+}

@@ -1,0 +1,329 @@
+//! AWS and Cal.com on loopback, behind TLS and each answer after a set delay.
+//!
+//! DynamoDB is `dynoxide`, a whole implementation of it, and Cal.com is the stand-in of the other tests. Of SQS, SNS, S3
+//! and Secrets Manager there is only what a function asks of them: what is sent is kept for the bench to hand on.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{DefaultBodyLimit, Request, State},
+    http::{HeaderMap, HeaderValue, Method, StatusCode},
+    response::{IntoResponse, Response},
+};
+use calcom_stand_in::{EventType, StandIn};
+use md5::{Digest, Md5};
+use serde_json::{Value, json};
+
+use crate::{calls::RETELL_KEY, plan::Plan, tls::Certificate};
+
+/// DynamoDB takes requests of up to 16 MB.
+const LARGEST_BODY: usize = 32 * 1024 * 1024;
+const REGION: &str = "eu-central-1";
+
+/// The world around a function.
+pub struct World {
+    aws: String,
+    calcom: String,
+    trusted: PathBuf,
+    tables: Vec<String>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    dynamodb: String,
+    calcom: String,
+    http: reqwest::Client,
+    aws_delay_ms: AtomicU64,
+    calcom_delay_ms: AtomicU64,
+    /// How often what was asked for, by kind.
+    asked: Mutex<BTreeMap<String, u64>>,
+    /// What reading and writing DynamoDB bills.
+    units: Mutex<Units>,
+    /// What was sent to which queue.
+    sent: Mutex<Vec<Sent>>,
+    retell_keys: Mutex<Value>,
+}
+
+/// What DynamoDB bills: units of reading and of writing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Units {
+    /// Units of four kilobytes, read.
+    pub read: f64,
+    /// Units of a kilobyte, written; twice as many within a transaction.
+    pub written: f64,
+}
+
+/// A message that was sent to a queue.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    /// The queue's URL.
+    pub queue: String,
+    /// Its body.
+    pub body: String,
+    /// The header of its trace.
+    pub trace: Option<String>,
+}
+
+impl World {
+    /// Starts it, with the plan's tables empty.
+    pub async fn start(plan: &Plan) -> Self {
+        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let (dynamodb, calcom) = (start_dynamodb().await, start_calcom(plan).await);
+        let shared = Arc::new(Shared {
+            dynamodb,
+            calcom,
+            http,
+            aws_delay_ms: AtomicU64::new(0),
+            calcom_delay_ms: AtomicU64::new(0),
+            asked: Mutex::default(),
+            units: Mutex::default(),
+            sent: Mutex::default(),
+            retell_keys: Mutex::new(json!({"main": {"current": RETELL_KEY}})),
+        });
+        for (name, table) in &plan.tables {
+            let mut table = table.clone();
+            table["TableName"] = json!(name);
+            shared.dynamodb("CreateTable", table.to_string()).await;
+        }
+        let certificate = Certificate::for_loopback();
+        let trusted = plan.scratch.join("trusted.pem");
+        let system = fs::read_to_string(&plan.certificates).expect("the system has certificates");
+        fs::write(&trusted, format!("{system}\n{}", certificate.pem)).expect("the scratch folder can be written");
+        let aws = serve(&certificate, Router::new().fallback(aws), &shared).await;
+        let calcom = serve(&certificate, Router::new().fallback(calcom_answers), &shared).await;
+        Self { aws, calcom, trusted, tables: plan.tables.keys().cloned().collect(), shared }
+    }
+
+    /// How long AWS and Cal.com take from now on, in milliseconds.
+    pub fn take(&self, aws_ms: u64, calcom_ms: u64) {
+        self.shared.aws_delay_ms.store(aws_ms, Ordering::Relaxed);
+        self.shared.calcom_delay_ms.store(calcom_ms, Ordering::Relaxed);
+    }
+
+    /// What was asked for since this was last asked, by kind.
+    pub fn asked(&self) -> BTreeMap<String, u64> {
+        std::mem::take(&mut *held(&self.shared.asked))
+    }
+
+    /// What DynamoDB has billed since this was last asked.
+    pub fn units(&self) -> Units {
+        std::mem::take(&mut *held(&self.shared.units))
+    }
+
+    /// What was sent since this was last asked.
+    pub fn sent(&self) -> Vec<Sent> {
+        std::mem::take(&mut *held(&self.shared.sent))
+    }
+
+    /// Changes what the secret of the Retell keys holds.
+    pub fn put_retell_keys(&self, keys: Value) {
+        *held(&self.shared.retell_keys) = keys;
+    }
+
+    /// The environment in which a function finds it.
+    pub fn environment(&self) -> BTreeMap<String, String> {
+        let trusted = self.trusted.to_str().expect("a readable path");
+        let queue = |name: &str| format!("{}/123456789012/{name}", self.aws);
+        let mut environment: BTreeMap<String, String> = [
+            ("AWS_ENDPOINT_URL", self.aws.as_str()),
+            ("AWS_REGION", REGION),
+            ("AWS_DEFAULT_REGION", REGION),
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+            // Where each runtime looks for whom to trust.
+            ("SSL_CERT_FILE", trusted),
+            ("AWS_CA_BUNDLE", trusted),
+            ("NODE_EXTRA_CA_CERTS", trusted),
+            ("CALCOM_BASE_URL", self.calcom.as_str()),
+            ("RETELL_KEYS_SECRET", "retell-keys"),
+            ("CALCOM_KEYS_SECRET", "calcom-keys"),
+            ("ALERTS_TOPIC", "arn:aws:sns:eu-central-1:123456789012:alerts"),
+            ("PAGES_BUCKET", "pages"),
+            ("MAX_RECEIVE_COUNT", "5"),
+            ("FRONTDESK_VERSION", "bench"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+        for table in &self.tables {
+            environment.insert(format!("{}_TABLE", table.trim_end_matches("Table").to_uppercase()), table.clone());
+        }
+        for name in ["BOOKINGS_QUEUE", "ASSIGNMENTS_QUEUE", "DEAD_LETTER_QUEUE"] {
+            environment.insert(format!("{name}_URL"), queue(name));
+        }
+        for name in ["BOOKINGS_DEAD_LETTER_QUEUE", "ASSIGNMENTS_DEAD_LETTER_QUEUE"] {
+            environment.insert(format!("{name}_URL"), queue(name));
+        }
+        environment
+    }
+}
+
+async fn start_dynamodb() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+    let database = dynoxide::Database::memory().expect("a database in memory");
+    tokio::spawn(dynoxide::server::serve_on(listener, database));
+    url
+}
+
+/// The stand-in, with the plan's services at any time of the day and without a wait of its own.
+async fn start_calcom(plan: &Plan) -> String {
+    let stand_in = StandIn::default();
+    let text = fs::read_to_string(&plan.event_types).expect("the event types can be read");
+    let event_types: Vec<EventType> = serde_json::from_str(&text).expect("they have their form");
+    stand_in.offer(event_types.into_iter().map(|event_type| EventType {
+        minutes: 5,
+        opens: 0,
+        closes: 24,
+        sundays: true,
+        thinks_for: 0,
+        ..event_type
+    }));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+    tokio::spawn(async move { axum::serve(listener, calcom_stand_in::router(stand_in)).await });
+    url
+}
+
+async fn serve(certificate: &Certificate, paths: Router<Arc<Shared>>, shared: &Arc<Shared>) -> String {
+    let listener = certificate.listen().await;
+    let url = format!("https://{}", listener.address);
+    let service = paths.layer(DefaultBodyLimit::max(LARGEST_BODY)).with_state(Arc::clone(shared));
+    tokio::spawn(async move { axum::serve(listener, service).await });
+    url
+}
+
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    fn count(&self, kind: String) {
+        *held(&self.asked).entry(kind).or_default() += 1;
+    }
+
+    async fn dynamodb(&self, operation: &str, body: String) -> Response {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-amz-target", format!("DynamoDB_20120810.{operation}").parse().expect("a name"));
+        headers.insert("content-type", HeaderValue::from_static("application/x-amz-json-1.0"));
+        headers.insert(
+            "authorization",
+            HeaderValue::from_static("AWS4-HMAC-SHA256 Credential=test/20261121/eu-central-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0"),
+        );
+        headers.insert("x-amz-date", HeaderValue::from_static("20261121T000000Z"));
+        self.forward(&self.dynamodb, Method::POST, "/", headers, body.into()).await
+    }
+
+    async fn forward(&self, to: &str, method: Method, path: &str, headers: HeaderMap, body: Bytes) -> Response {
+        let mut headers = headers;
+        headers.remove("host");
+        let request = self.http.request(method, format!("{to}{path}")).headers(headers).body(body);
+        let answer = request.send().await.expect("it runs in this process");
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let mut response = Response::new(Body::from(answer.bytes().await.expect("it is whole")));
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        response.headers_mut().remove("transfer-encoding");
+        response
+    }
+
+    /// Notes what DynamoDB bills for an answer.
+    async fn billed(&self, operation: &str, answer: Response) -> Response {
+        let (parts, body) = answer.into_parts();
+        let body = axum::body::to_bytes(body, LARGEST_BODY).await.expect("it is whole");
+        let told: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let of_tables = told["ConsumedCapacity"].as_array().cloned().unwrap_or(vec![told["ConsumedCapacity"].clone()]);
+        let billed: f64 = of_tables.iter().filter_map(|table| table["CapacityUnits"].as_f64()).sum();
+        let mut units = held(&self.units);
+        if matches!(operation, "GetItem" | "BatchGetItem" | "Query") {
+            units.read += billed;
+        } else {
+            units.written += billed;
+        }
+        drop(units);
+        Response::from_parts(parts, Body::from(body))
+    }
+
+    fn send_message(&self, body: &Value) -> Response {
+        let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+        let message = text("MessageBody");
+        let trace = body["MessageSystemAttributes"]["AWSTraceHeader"]["StringValue"].as_str().map(str::to_owned);
+        let digest = hex::encode(Md5::digest(message.as_bytes()));
+        held(&self.sent).push(Sent { queue: text("QueueUrl"), body: message, trace });
+        as_json(&json!({"MessageId": uuid::Uuid::new_v4().to_string(), "MD5OfMessageBody": digest}))
+    }
+
+    fn secret(&self, body: &Value) -> Response {
+        let name = body["SecretId"].as_str().unwrap_or_default();
+        let secret = match name {
+            "retell-keys" => held(&self.retell_keys).clone(),
+            _ => json!({"local": "cal_bench"}),
+        };
+        as_json(&json!({"Name": name, "SecretString": secret.to_string()}))
+    }
+}
+
+fn as_json(body: &Value) -> Response {
+    let headers = [("content-type", "application/x-amz-json-1.0")];
+    (headers, body.to_string()).into_response()
+}
+
+async fn aws(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, LARGEST_BODY).await.expect("requests are not cut");
+    let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+    let (service, operation) = target.split_once('.').unwrap_or_default();
+    let read = || serde_json::from_slice::<Value>(&body).unwrap_or_default();
+    tokio::time::sleep(Duration::from_millis(shared.aws_delay_ms.load(Ordering::Relaxed))).await;
+    match (service, operation) {
+        ("DynamoDB_20120810", operation) => {
+            shared.count(format!("DynamoDB {operation}"));
+            let mut asked = read();
+            if asked["ReturnConsumedCapacity"].is_null() {
+                asked["ReturnConsumedCapacity"] = json!("TOTAL");
+            }
+            shared.billed(operation, shared.dynamodb(operation, asked.to_string()).await).await
+        }
+        ("AmazonSQS", "SendMessage") => {
+            shared.count("SQS SendMessage".to_owned());
+            shared.send_message(&read())
+        }
+        ("AmazonSQS", operation) => {
+            shared.count(format!("SQS {operation}"));
+            as_json(&json!({"Attributes": {"ApproximateNumberOfMessages": "0"}}))
+        }
+        ("secretsmanager", operation) => {
+            shared.count(format!("Secrets Manager {operation}"));
+            shared.secret(&read())
+        }
+        _ if parts.method == Method::PUT => {
+            shared.count("S3 PutObject".to_owned());
+            ([("etag", "\"0\"")], StatusCode::OK).into_response()
+        }
+        _ => {
+            shared.count("SNS Publish".to_owned());
+            let answer = "<PublishResponse><PublishResult><MessageId>0</MessageId></PublishResult></PublishResponse>";
+            ([("content-type", "text/xml")], answer).into_response()
+        }
+    }
+}
+
+async fn calcom_answers(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, LARGEST_BODY).await.expect("requests are not cut");
+    shared.count(format!("Cal.com {} {}", parts.method, parts.uri.path()));
+    tokio::time::sleep(Duration::from_millis(shared.calcom_delay_ms.load(Ordering::Relaxed))).await;
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+    let calcom = shared.calcom.clone();
+    shared.forward(&calcom, parts.method, &path, parts.headers, body).await
+}
