@@ -107,12 +107,8 @@ impl Bookings {
     /// Does while Lambda gives whole cores what the first booking would wait for otherwise: the keys, and a connection
     /// to each service.
     async fn prepare(&self) {
-        let (keys, (), (), ()) = tokio::join!(
-            self.keys.read(),
-            self.tenants.connect(),
-            self.bookings.connect(),
-            self.calcom.connect()
-        );
+        let (keys, (), (), ()) =
+            tokio::join!(self.keys.read(), self.tenants.connect(), self.bookings.connect(), self.calcom.connect());
         if let Err(error) = keys {
             tracing::warn!(%error, "the keys can't be read yet");
         }

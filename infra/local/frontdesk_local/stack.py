@@ -32,7 +32,8 @@ FURTHER_CALCOM_ACCOUNTS = ["second", *(f"salon-{nth}" for nth in range(100))]
 class Stack:
     """A deployed stack: its endpoint, its outputs, and the keys that were put into its secrets."""
 
-    def __init__(self, endpoint, outputs, calcom_url, waits_divided_by):
+    def __init__(self, name, endpoint, outputs, calcom_url, waits_divided_by):
+        self.name = name
         self.endpoint = endpoint
         self.waits_divided_by = waits_divided_by
         self.outputs = outputs
@@ -64,7 +65,7 @@ class Stack:
             "CALCOM_BASE_URL": self.calcom_url,
             "WEBHOOK_URL": self.webhook_url,
             "WAITS_DIVIDED_BY": str(self.waits_divided_by),
-            "STACK_NAME": STACK,
+            "STACK_NAME": self.name,
             "OPERATOR_COMMAND": str(binary("frontdesk")),
         }
 
@@ -92,17 +93,24 @@ def start(processes, port=None, waits_divided_by=1, through=lambda name, url: ur
     calcom_url = os.environ.get("CALCOM_BASE_URL", "https://api.cal.com") if real_key else _start_stand_in(processes)
     endpoint = _start_ministack(processes, port, through)
     os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", AWS_DEFAULT_REGION=REGION)
-    say(f"deploying infra/template.yaml, with Cal.com at {calcom_url}")
-    outputs = _deploy(endpoint, through("calcom", calcom_url), waits_divided_by)
-    stack = Stack(endpoint, outputs, calcom_url, waits_divided_by)
-    secrets = _client("secretsmanager", endpoint)
+    stack = deploy(STACK, endpoint, calcom_url, waits_divided_by, through("calcom", calcom_url))
+    _write_environment(stack)
+    return stack
+
+
+def deploy(name, endpoint, calcom_url, waits_divided_by=1, calcom_url_of_functions=None, **given):
+    """Deploys the template as the stack of this name with these parameters, and puts keys into its secrets."""
+    say(f"deploying infra/template.yaml as {name}, with Cal.com at {calcom_url}")
+    outputs = _deploy(name, endpoint, calcom_url_of_functions or calcom_url, waits_divided_by, given)
+    stack = Stack(name, endpoint, outputs, calcom_url, waits_divided_by)
+    real_key = os.environ.get("CALCOM_API_KEY")
+    secrets = client("secretsmanager", endpoint)
     retell_keys = {RETELL_ACCOUNT: {"current": RETELL_KEY}}
     calcom_keys = {CALCOM_ACCOUNT: real_key or CALCOM_STAND_IN_KEY} | {
         account: f"{CALCOM_STAND_IN_KEY}_{account}" for account in FURTHER_CALCOM_ACCOUNTS
     }
     secrets.put_secret_value(SecretId=stack.outputs["RetellKeysSecret"], SecretString=json.dumps(retell_keys))
     secrets.put_secret_value(SecretId=stack.outputs["CalcomKeysSecret"], SecretString=json.dumps(calcom_keys))
-    _write_environment(stack)
     return stack
 
 
@@ -149,9 +157,10 @@ def _start_ministack(processes, wished_port, through):
     return endpoint
 
 
-def _deploy(endpoint, calcom_url, waits_divided_by):
-    s3 = _client("s3", endpoint)
-    s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+def _deploy(name, endpoint, calcom_url, waits_divided_by, given):
+    s3 = client("s3", endpoint)
+    if BUCKET not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]:
+        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
     template = (ROOT / "infra/template.yaml").read_text()
     for function in FUNCTIONS:
         s3.put_object(Bucket=BUCKET, Key=f"{function}.zip", Body=package(function))
@@ -160,26 +169,29 @@ def _deploy(endpoint, calcom_url, waits_divided_by):
     # Nothing here plays CodeDeploy; and SAM's transform sees a parameter's default here, not its value.
     gradual = r"(GradualDeployment:\n    Type: String\n    Default:) \"true\"$"
     template = _replaced_once(template, gradual, r'\1 "false"')
-    formation = _client("cloudformation", endpoint)
+    # CloudFormation takes no more than 51,200 bytes of a template in the request itself.
+    s3.put_object(Bucket=BUCKET, Key="template.yaml", Body=template.encode())
+    formation = client("cloudformation", endpoint)
     parameters = {
         "Architecture": "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64",
         "CalcomBaseUrl": calcom_url,
         "FrontdeskVersion": _version(),
         "WaitsDividedBy": str(waits_divided_by),
+        **given,
     }
     formation.create_stack(
-        StackName=STACK,
-        TemplateBody=template,
+        StackName=name,
+        TemplateURL=f"{endpoint}/{BUCKET}/template.yaml",
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
     )
     try:
-        formation.get_waiter("stack_create_complete").wait(StackName=STACK, WaiterConfig={"Delay": 1})
+        formation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
     except Exception as error:
-        events = formation.describe_stack_events(StackName=STACK)["StackEvents"]
+        events = formation.describe_stack_events(StackName=name)["StackEvents"]
         causes = [f"{e['LogicalResourceId']}: {e.get('ResourceStatusReason', '')}" for e in events if "FAILED" in e["ResourceStatus"]]
         fail(f"The stack can't be deployed: {error}\n" + "\n".join(causes))
-    outputs = formation.describe_stacks(StackName=STACK)["Stacks"][0]["Outputs"]
+    outputs = formation.describe_stacks(StackName=name)["Stacks"][0]["Outputs"]
     return {output["OutputKey"]: output["OutputValue"] for output in outputs}
 
 
@@ -203,7 +215,8 @@ def _version():
     return shown.stdout.strip() or "local"
 
 
-def _client(service, endpoint):
+def client(service, endpoint):
+    """A client of the local stand-in for AWS."""
     return boto3.client(service, endpoint_url=endpoint, region_name=REGION)
 
 

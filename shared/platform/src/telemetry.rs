@@ -181,12 +181,10 @@ mod tests {
 
     #[test]
     fn a_metric_is_a_line_in_the_embedded_metric_format() {
-        let metrics = Metrics { function: "webhook-intake", namespace: "Frontdesk/test".to_owned(), version: "7".to_owned() };
-        let subject = Subject {
-            request_id: "r1".to_owned(),
-            tenant: Some(TenantId::new("salon")),
-            ..Subject::default()
-        };
+        let metrics =
+            Metrics { function: "webhook-intake", namespace: "Frontdesk/test".to_owned(), version: "7".to_owned() };
+        let subject =
+            Subject { request_id: "r1".to_owned(), tenant: Some(TenantId::new("salon")), ..Subject::default() };
         assert_eq!(
             metrics.line("WebhookRefused", Unit::Count(1), Some("stale"), &subject, 5),
             json!({

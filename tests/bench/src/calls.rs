@@ -30,20 +30,12 @@ impl Calls {
     }
 
     /// A call of another customer for another time, not signed yet.
-    pub fn next(&mut self) -> Value {
+    pub fn make(&mut self) -> Value {
         let nth = self.made;
         self.made += 1;
         let day = Utc::now().with_timezone(&Berlin).date_naive() + Days::new(2 + nth / PER_DAY);
         let early = day.and_time(NaiveTime::from_hms_opt(5, 0, 0).expect("a time"));
         self.asking_for(nth, &(early + APART * (nth % PER_DAY) as i32).format("%Y-%m-%d %H:%M").to_string())
-    }
-
-    /// A call for a time that is past.
-    pub fn next_past(&mut self) -> Value {
-        let nth = self.made;
-        self.made += 1;
-        let yesterday = Utc::now() - TimeDelta::hours(26);
-        self.asking_for(nth, &yesterday.with_timezone(&Berlin).format("%Y-%m-%d %H:%M").to_string())
     }
 
     fn asking_for(&self, nth: u64, start: &str) -> Value {

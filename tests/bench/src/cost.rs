@@ -125,11 +125,13 @@ pub fn months(figures: &BTreeMap<String, Figures>, counted: &BTreeMap<String, f6
         let functions = webhooks * invocation("webhook-intake")
             + appointments * (invocation("calcom-booking") + invocation("staff-assignment"))
             + assumed::SWEEPS * invocation("sync-reconciler");
-        let units = of_chain(|figures| figures.write_units) * WRITE_UNIT + of_chain(|figures| figures.read_units) * READ_UNIT;
+        let units =
+            of_chain(|figures| figures.write_units) * WRITE_UNIT + of_chain(|figures| figures.read_units) * READ_UNIT;
         let of_other_webhooks = (webhooks - appointments) * assumed::UNITS_OF_A_CALL * WRITE_UNIT;
         let sqs = appointments * 2.0 * assumed::SQS_REQUESTS + assumed::EMPTY_RECEIVES;
         let logged = appointments * of_chain(|figures| figures.logged) + invocations * assumed::LOGGED_BY_LAMBDA;
-        let watching = of_template("metrics") * METRIC + of_template("alarms") * ALARM + of_template("dashboards") * DASHBOARD;
+        let watching =
+            of_template("metrics") * METRIC + of_template("alarms") * ALARM + of_template("dashboards") * DASHBOARD;
         let dollars = BTreeMap::from([
             ("API Gateway", webhooks * API_REQUEST),
             ("CloudWatch, logs", logged / 1e9 * LOG_GB),
@@ -147,7 +149,9 @@ pub fn months(figures: &BTreeMap<String, Figures>, counted: &BTreeMap<String, f6
 
 /// Prints the sizes.
 pub fn print_by_memory(sizes: &[AtMemory]) {
-    println!("By memory, computed from CPU and waiting: start and first event, each further one, and a million of them.\n");
+    println!(
+        "By memory, computed from CPU and waiting: start and first event, each further one, and a million of them.\n"
+    );
     let rows: Vec<Vec<String>> = sizes
         .iter()
         .map(|at| {

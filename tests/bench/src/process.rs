@@ -62,7 +62,8 @@ impl Process {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("it runs");
         // The second field is the program's name in brackets, and the fourteenth the user's time in hundredths.
         let after_name = stat.rsplit_once(')').expect("a name in brackets").1;
-        let hundredths: u64 = after_name.split_whitespace().nth(11).and_then(|field| field.parse().ok()).expect("a number");
+        let hundredths: u64 =
+            after_name.split_whitespace().nth(11).and_then(|field| field.parse().ok()).expect("a number");
         Duration::from_millis(hundredths * 10)
     }
 

@@ -106,7 +106,8 @@ impl RuntimeApi {
 
     /// Hands out one event and waits for what the function makes of it.
     pub async fn invoke(&self, event: &Value) -> Answered {
-        self.invoke_raw(event.to_string(), "Root=1-67a5b8c0-0123456789abcdef01234567;Parent=0123456789abcdef;Sampled=1").await
+        self.invoke_raw(event.to_string(), "Root=1-67a5b8c0-0123456789abcdef01234567;Parent=0123456789abcdef;Sampled=1")
+            .await
     }
 
     /// The same with an event as text, and the header of a trace.

@@ -71,15 +71,15 @@ async fn a_retell_key_that_is_replaced_without_notice_loses_no_webhook() {
     let alone = Alone::for_test("rotation-without-notice").await;
     let intake = alone.start("webhook-intake").await;
     let mut calls = Calls::like(&alone.plan);
-    assert_eq!(status(&intake, &signed_with(RETELL_KEY, &calls.next().to_string())).await, 200);
+    assert_eq!(status(&intake, &signed_with(RETELL_KEY, &calls.make().to_string())).await, 200);
     // The keys that are known are a moment old: so young, they are not read again for every wrong signature.
     tokio::time::sleep(std::time::Duration::from_secs(21)).await;
     alone.world.put_retell_keys(json!({"main": {"current": "key_new", "previous": RETELL_KEY}}));
     for key in ["key_new", RETELL_KEY, "key_new"] {
-        assert_eq!(status(&intake, &signed_with(key, &calls.next().to_string())).await, 200, "{key}");
+        assert_eq!(status(&intake, &signed_with(key, &calls.make().to_string())).await, 200, "{key}");
     }
     alone.world.put_retell_keys(json!({"main": {"current": "key_new"}}));
-    assert_eq!(status(&intake, &signed_with("key_new", &calls.next().to_string())).await, 200);
+    assert_eq!(status(&intake, &signed_with("key_new", &calls.make().to_string())).await, 200);
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn keys_are_read_once_and_not_with_every_event() {
     let intake = alone.start("webhook-intake").await;
     let mut calls = Calls::like(&alone.plan);
     for _ in 0..20 {
-        assert_eq!(status(&intake, &calls::as_event(&calls.next().to_string())).await, 200);
+        assert_eq!(status(&intake, &calls::as_event(&calls.make().to_string())).await, 200);
     }
     assert_eq!(alone.secrets_read(), 1);
 }
@@ -113,7 +113,7 @@ async fn a_batch_reads_the_keys_once() {
     let intake = alone.start("webhook-intake").await;
     let mut calls = Calls::like(&alone.plan);
     for _ in 0..10 {
-        assert_eq!(status(&intake, &calls::as_event(&calls.next().to_string())).await, 200);
+        assert_eq!(status(&intake, &calls::as_event(&calls.make().to_string())).await, 200);
     }
     let messages: Vec<String> = alone.world.sent().into_iter().map(|sent| sent.body).collect();
     let booking = alone.start("calcom-booking").await;
@@ -127,7 +127,7 @@ async fn a_batch_reads_the_keys_once() {
 async fn one_trace_leads_from_the_webhook_to_the_assignment() {
     let alone = Alone::for_test("trace").await;
     let intake = alone.start("webhook-intake").await;
-    let event = calls::as_event(&Calls::like(&alone.plan).next().to_string());
+    let event = calls::as_event(&Calls::like(&alone.plan).make().to_string());
     intake.api.invoke_raw(event.to_string(), TRACE).await.body.unwrap();
     for (function, queue) in [("calcom-booking", "bookings"), ("staff-assignment", "assignments")] {
         let sent = alone.world.sent().pop().unwrap();

@@ -50,7 +50,7 @@ async fn main() -> ExitCode {
     let intake = Process::start("webhook-intake", plan.contender("webhook-intake"), &world.environment(), &log).await;
     intake.api.ready().await;
     let mut calls = Calls::like(&plan);
-    let before = calls.next().to_string();
+    let before = calls.make().to_string();
     intake.api.invoke(&calls::as_event(&before)).await;
     world.asked();
     let mut is_right = true;
@@ -105,7 +105,7 @@ fn everything(calls: &mut Calls, before: &str) -> Vec<Try> {
     all.extend(replays(calls, before));
     all.extend(bodies(calls));
     all.extend(headers(calls));
-    all.push(once("after all that, a call as it should be", calls::as_event(&calls.next().to_string()), 200, ""));
+    all.push(once("after all that, a call as it should be", calls::as_event(&calls.make().to_string()), 200, ""));
     if let Some(last) = all.last_mut() {
         // The tenant may have to be read again by now.
         last.most_dynamodb = 3;
@@ -114,7 +114,7 @@ fn everything(calls: &mut Calls, before: &str) -> Vec<Try> {
 }
 
 fn signatures(calls: &mut Calls) -> Vec<Try> {
-    let body = calls.next().to_string();
+    let body = calls.make().to_string();
     let sign = |minutes: i64| calls::sign(body.as_bytes(), Utc::now() + TimeDelta::minutes(minutes));
     let flood = |what: &str, signature: Option<String>, word| Try {
         what: what.to_owned(),
@@ -135,7 +135,7 @@ fn signatures(calls: &mut Calls) -> Vec<Try> {
 }
 
 fn replays(calls: &mut Calls, before: &str) -> Vec<Try> {
-    let ended = json!({"event": "call_ended", "call": calls.next()["call"]}).to_string();
+    let ended = json!({"event": "call_ended", "call": calls.make()["call"]}).to_string();
     vec![
         Try {
             what: "the same call again, within five minutes".to_owned(),
@@ -163,11 +163,11 @@ fn bodies(calls: &mut Calls) -> Vec<Try> {
         event
     };
     let gzipped = {
-        let mut event = in_base64(&bench::gzip(calls.next().to_string().as_bytes()));
+        let mut event = in_base64(&bench::gzip(calls.make().to_string().as_bytes()));
         event["headers"]["content-encoding"] = json!("gzip");
         event
     };
-    let call = calls.next();
+    let call = calls.make();
     let with = |path: &str, value: Value| {
         let mut call = call.clone();
         call["call"][path] = value;
@@ -183,19 +183,42 @@ fn bodies(calls: &mut Calls) -> Vec<Try> {
         once("100,000 levels within a call", signed(&in_call(&nested(100_000))), 400, "not_json"),
         once("bytes that are no UTF-8", in_base64(b"{\"event\":\"\xff\xfe\"}"), 400, "not_json"),
         once("gzip", gzipped, 400, "not_json"),
-        once("a string where the call belongs", signed(r#"{"event":"call_analyzed","call":"x"}"#), 400, "not_a_retell_event"),
+        once(
+            "a string where the call belongs",
+            signed(r#"{"event":"call_analyzed","call":"x"}"#),
+            400,
+            "not_a_retell_event",
+        ),
         once("a list", signed("[]"), 400, "not_a_retell_event"),
         once("an empty body", signed(""), 400, "not_json"),
-        once("an event name of ten kilobytes", signed(&json!({"event": "x".repeat(10_000), "call": call["call"]}).to_string()), 400, "not_a_retell_event"),
-        once("a call id of a megabyte", signed(&with("call_id", json!("x".repeat(1_000_000)))), 400, "not_a_retell_event"),
+        once(
+            "an event name of ten kilobytes",
+            signed(&json!({"event": "x".repeat(10_000), "call": call["call"]}).to_string()),
+            400,
+            "not_a_retell_event",
+        ),
+        once(
+            "a call id of a megabyte",
+            signed(&with("call_id", json!("x".repeat(1_000_000)))),
+            400,
+            "not_a_retell_event",
+        ),
         once("a lone surrogate", signed(&in_call(r#""\ud800""#)), 400, "not_json"),
         once("a number beyond all numbers", signed(&in_call("1e999999")), 400, "not_json"),
-        Try { most_dynamodb: 2, ..once("an agent of nobody", signed(&with("agent_id", json!("agent_nobody")).replace("+4930901820", "+4930000000")), 404, "unknown_tenant") },
+        Try {
+            most_dynamodb: 2,
+            ..once(
+                "an agent of nobody",
+                signed(&with("agent_id", json!("agent_nobody")).replace("+4930901820", "+4930000000")),
+                404,
+                "unknown_tenant",
+            )
+        },
     ]
 }
 
 fn headers(calls: &mut Calls) -> Vec<Try> {
-    let body = calls.next().to_string();
+    let body = calls.make().to_string();
     let signature = calls::sign(body.as_bytes(), Utc::now());
     let with = |signature: String| calls::with_signature(&body, Some(signature));
     let mut in_query = calls::with_signature(&body, None);
@@ -206,7 +229,7 @@ fn headers(calls: &mut Calls) -> Vec<Try> {
     let mut chunked = with(signature.clone());
     chunked["headers"]["transfer-encoding"] = json!("chunked");
     chunked["headers"].as_object_mut().expect("headers").remove("content-length");
-    let mut false_length = calls::as_event(&calls.next().to_string());
+    let mut false_length = calls::as_event(&calls.make().to_string());
     false_length["headers"]["content-length"] = json!("5");
     let (at, digest) = signature.split_once(",d=").expect("it has both");
     vec![

@@ -172,7 +172,8 @@ impl Bench {
         events: Events,
         mut messages: Vec<String>,
     ) -> Vec<String> {
-        if self.only.as_ref().is_some_and(|only| name != "webhook-intake" && !only.iter().any(|wanted| wanted == name)) {
+        if self.only.as_ref().is_some_and(|only| name != "webhook-intake" && !only.iter().any(|wanted| wanted == name))
+        {
             return Vec::new();
         }
         eprintln!("{name}: {} starts, and then {} events", self.extent.starts, self.following(events));
@@ -256,7 +257,7 @@ impl Bench {
 
     fn event(&mut self, events: Events, messages: &mut Vec<String>) -> Value {
         match events {
-            Events::Calls => calls::as_event(&self.calls.next().to_string()),
+            Events::Calls => calls::as_event(&self.calls.make().to_string()),
             Events::Bookings => calls::as_batch(&[messages.pop().expect("intake sent enough")], "bookings"),
             Events::Assignments => calls::as_batch(&[messages.pop().expect("booking sent enough")], "assignments"),
             Events::Same(text) => serde_json::from_str(text).expect("it is JSON"),
@@ -283,7 +284,8 @@ impl Bench {
         self.world.take(AWS_MS, SLOW_CALCOM_MS);
         let process = self.start("calcom-booking").await;
         let mut messages = messages.into_iter();
-        let mut batch_of = |count: usize| calls::as_batch(&messages.by_ref().take(count).collect::<Vec<_>>(), "bookings");
+        let mut batch_of =
+            |count: usize| calls::as_batch(&messages.by_ref().take(count).collect::<Vec<_>>(), "bookings");
         invoke(&process, Events::Bookings, &batch_of(1)).await;
         let (mut one, mut ten) = (Vec::new(), Vec::new());
         for _ in 0..TIMES {
@@ -349,7 +351,8 @@ const FUNCTIONS: [&str; 6] =
 
 fn goals(figures: &BTreeMap<String, Figures>, batch: &BatchOfTen, growth: &[Growth]) -> Vec<Goal> {
     let worst = |of: fn(&Figures) -> f64| FUNCTIONS.iter().map(|name| of(&figures[*name])).fold(0.0, f64::max);
-    let least_of_peers = |of: fn(&Figures) -> f64| PEERS.iter().map(|name| of(&figures[*name])).fold(f64::MAX, f64::min);
+    let least_of_peers =
+        |of: fn(&Figures) -> f64| PEERS.iter().map(|name| of(&figures[*name])).fold(f64::MAX, f64::min);
     let mut goals = Vec::new();
     let mut add = |figure: &str, goal: &str, measured: String, reached: bool| {
         goals.push(Goal { figure: figure.to_owned(), goal: goal.to_owned(), measured, reached });
@@ -387,7 +390,10 @@ fn goals(figures: &BTreeMap<String, Figures>, batch: &BatchOfTen, growth: &[Grow
 
 impl Results {
     fn print(&self) {
-        println!("\nAWS answers after {} ms, Cal.com after {} ms. Times in milliseconds.\n", self.aws_ms, self.calcom_ms);
+        println!(
+            "\nAWS answers after {} ms, Cal.com after {} ms. Times in milliseconds.\n",
+            self.aws_ms, self.calcom_ms
+        );
         print_figures(&self.figures);
         println!();
         cost::print_by_memory(&self.by_memory);
@@ -397,14 +403,21 @@ impl Results {
         for growth in &self.growth {
             let ((from, to), (small, large)) = (growth.p50_ms, growth.resident);
             let (small, large) = (small as f64 / 1e6, large as f64 / 1e6);
-            println!("{}, {} events: {from:.2} to {to:.2} ms, {small:.1} to {large:.1} MB", growth.function, growth.events);
+            println!(
+                "{}, {} events: {from:.2} to {to:.2} ms, {small:.1} to {large:.1} MB",
+                growth.function, growth.events
+            );
         }
         let BatchOfTen { one_ms, ten_ms } = self.batch;
         println!("one booking with Cal.com at {SLOW_CALCOM_MS} ms: {one_ms:.0} ms, ten in a batch: {ten_ms:.0} ms\n");
-        let rows: Vec<Vec<String>> = self.goals.iter().map(|goal| {
-            let reached = if goal.reached { "yes" } else { "no" };
-            vec![goal.figure.clone(), goal.goal.clone(), goal.measured.clone(), reached.to_owned()]
-        }).collect();
+        let rows: Vec<Vec<String>> = self
+            .goals
+            .iter()
+            .map(|goal| {
+                let reached = if goal.reached { "yes" } else { "no" };
+                vec![goal.figure.clone(), goal.goal.clone(), goal.measured.clone(), reached.to_owned()]
+            })
+            .collect();
         print_table(&["figure", "goal", "measured", "reached"], &rows);
     }
 }
@@ -413,8 +426,20 @@ fn print_figures(all: &BTreeMap<String, Figures>) {
     let rows: Vec<Vec<String>> = all.iter().map(|(name, figures)| of_contender(name, figures)).collect();
     print_table(
         &[
-            "", "zip MB", "ready p50", "p99", "CPU", "first p50", "p99", "CPU", "next p50", "p99", "CPU p50", "p99",
-            "user", "MB",
+            "",
+            "zip MB",
+            "ready p50",
+            "p99",
+            "CPU",
+            "first p50",
+            "p99",
+            "CPU",
+            "next p50",
+            "p99",
+            "CPU p50",
+            "p99",
+            "user",
+            "MB",
         ],
         &rows,
     );
