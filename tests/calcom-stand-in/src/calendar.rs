@@ -1,6 +1,9 @@
 //! What the stand-in knows: event types, hosts, bookings.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::RangeBounds,
+};
 
 use chrono::{DateTime, Datelike, NaiveTime, SecondsFormat, TimeDelta, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
@@ -70,6 +73,9 @@ pub enum HostForm {
     Empty,
 }
 
+/// No booking is longer.
+const LONGEST_BOOKING: TimeDelta = TimeDelta::hours(24);
+
 fn nine() -> u32 {
     9
 }
@@ -107,8 +113,8 @@ pub(crate) struct Made {
 pub struct Calendar {
     pub(crate) event_types: BTreeMap<u64, EventType>,
     pub(crate) bookings: Vec<Made>,
-    /// Which of the bookings each host has.
-    of_host: HashMap<u64, Vec<usize>>,
+    /// Which of the bookings each host has, by their start.
+    of_host: HashMap<u64, BTreeMap<DateTime<Utc>, Vec<usize>>>,
     pub(crate) weather: Option<Sky>,
     pub(crate) faults: Vec<(u64, Fault)>,
     pub(crate) requests: BTreeMap<(u64, RequestKind), u32>,
@@ -125,21 +131,28 @@ impl StandIn {
 impl Calendar {
     /// The free hosts of an event type at a time, the one with the fewest bookings first.
     pub(crate) fn free_hosts(&self, event_type: &EventType, start: DateTime<Utc>) -> Vec<BookedHost> {
-        let end = start + length(event_type);
-        let stands = |made: &&Made| made.status != "cancelled";
-        let of = |host: &BookedHost| {
-            let numbers = self.of_host.get(&host.id).into_iter().flatten();
-            numbers.map(|&number| &self.bookings[number]).filter(stands)
-        };
-        let is_free = |host: &&BookedHost| !of(host).any(|made| made.start < end && start < made.end);
+        let is_free = |host: &&BookedHost| self.is_free(host, event_type, start);
         let mut free: Vec<BookedHost> = event_type.hosts.iter().filter(is_free).cloned().collect();
-        free.sort_by_key(|host| of(host).count());
+        free.sort_by_key(|host| self.standing_of(host, ..).count());
         free
+    }
+
+    fn is_free(&self, host: &BookedHost, event_type: &EventType, start: DateTime<Utc>) -> bool {
+        let end = start + length(event_type);
+        !self.standing_of(host, start - LONGEST_BOOKING..end).any(|made| start < made.end)
+    }
+
+    /// The bookings of a host that begin within this time and are not cancelled.
+    fn standing_of(&self, host: &BookedHost, within: impl RangeBounds<DateTime<Utc>>) -> impl Iterator<Item = &Made> {
+        let bookings = self.of_host.get(&host.id).map(|bookings| bookings.range(within));
+        let numbers = bookings.into_iter().flatten().flat_map(|(_, numbers)| numbers);
+        numbers.map(|&number| &self.bookings[number]).filter(|made| made.status != "cancelled")
     }
 
     pub(crate) fn make(&mut self, made: Made) -> Value {
         let answer = self.shown(&made, RequestKind::Book);
-        self.of_host.entry(made.host.id).or_default().push(self.bookings.len());
+        let of_host = self.of_host.entry(made.host.id).or_default();
+        of_host.entry(made.start).or_default().push(self.bookings.len());
         self.bookings.push(made);
         answer
     }
@@ -181,6 +194,7 @@ impl Calendar {
         let mut days: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         let step = length(event_type);
         let zone = event_type.time_zone;
+        let is_any_free = |start| event_type.hosts.iter().any(|host| self.is_free(host, event_type, start));
         let mut day = from.with_timezone(&zone).date_naive();
         while day <= to.with_timezone(&zone).date_naive() {
             let opening = NaiveTime::from_hms_opt(event_type.opens, 0, 0)
@@ -188,7 +202,7 @@ impl Calendar {
             let mut slot = opening.map(|at| at.to_utc());
             let is_on_this_day = |start: &DateTime<Utc>| start.with_timezone(&zone).date_naive() == day;
             while let Some(start) = slot.filter(|start| is_on_this_day(start) && is_open(event_type, *start)) {
-                if start >= from.max(Utc::now()) && start < to && !self.free_hosts(event_type, start).is_empty() {
+                if start >= from.max(Utc::now()) && start < to && is_any_free(start) {
                     let local = start.with_timezone(&shown_in);
                     let shown = json!({"start": local.to_rfc3339_opts(SecondsFormat::Millis, true)});
                     days.entry(local.date_naive().to_string()).or_default().push(shown);
