@@ -81,7 +81,7 @@ enum Next {
 impl Bookings {
     /// Reads the settings and makes the clients. The keys are fetched now, while Lambda gives a whole core for free.
     pub async fn from_environment() -> Result<Self, Error> {
-        let (config, waits) = (aws::config().await, settings::waits()?);
+        let (config, waits) = (aws::config_of_function()?, settings::waits()?);
         let metrics = Metrics::new(FUNCTION);
         let table = settings::required("APPOINTMENTS_TABLE")?;
         let appointments = Appointments::new(&config, table.clone(), waits);

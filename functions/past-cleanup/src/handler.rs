@@ -70,7 +70,7 @@ pub struct PastCleanup {
 impl PastCleanup {
     /// Reads the settings and makes the clients.
     pub async fn from_environment() -> Result<Self, Error> {
-        let (config, waits) = (aws::config().await, settings::waits()?);
+        let (config, waits) = (aws::config_of_function()?, settings::waits()?);
         Ok(Self {
             appointments: Appointments::new(&config, settings::required("APPOINTMENTS_TABLE")?, waits),
             tenants: Tenants::new(&config, settings::required("TENANTS_TABLE")?),

@@ -76,7 +76,7 @@ pub struct QualityMonitor {
 impl QualityMonitor {
     /// Reads the settings and makes the clients.
     pub async fn from_environment() -> Result<Self, Error> {
-        let (config, waits) = (aws::config().await, settings::waits()?);
+        let (config, waits) = (aws::config_of_function()?, settings::waits()?);
         let table = settings::required("APPOINTMENTS_TABLE")?;
         Ok(Self {
             appointments: Appointments::new(&config, table.clone(), waits),

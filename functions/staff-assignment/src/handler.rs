@@ -76,7 +76,7 @@ enum Asked {
 impl Assignments {
     /// Reads the settings and makes the clients.
     pub async fn from_environment() -> Result<Self, Error> {
-        let (config, waits) = (aws::config().await, settings::waits()?);
+        let (config, waits) = (aws::config_of_function()?, settings::waits()?);
         let metrics = Metrics::new(FUNCTION);
         let dead_letters = Queue::new(&config, settings::required("DEAD_LETTER_QUEUE_URL")?);
         let tenants_table = settings::required("TENANTS_TABLE")?;

@@ -60,7 +60,7 @@ enum Before {
 impl Intake {
     /// Reads the settings and makes the clients. The keys are fetched now, while Lambda gives a whole core for free.
     pub async fn from_environment() -> Result<Self, Error> {
-        let (config, waits) = (aws::config().await, settings::waits()?);
+        let (config, waits) = (aws::config_of_function()?, settings::waits()?);
         let table = settings::required("APPOINTMENTS_TABLE")?;
         let kept_for = TimeDelta::days(settings::parsed_or("CALL_RETENTION_DAYS", 30)?);
         let intake = Self {

@@ -21,15 +21,16 @@ pub mod runtime_api;
 pub mod tls;
 pub mod world;
 
-use std::{io::Write, process::Command};
+use std::io::Write;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use flate2::{Compression, write::GzEncoder};
+use tokio::process::Command;
 
 /// Loads the plan's tenant with the operator's command.
-pub fn load_tenant(plan: &plan::Plan, world: &world::World) {
+pub async fn load_tenant(plan: &plan::Plan, world: &world::World) {
     let mut command = Command::new(&plan.operator);
-    let done = command.args(["tenant", "load"]).arg(&plan.tenant).envs(world.environment()).output();
+    let done = command.args(["tenant", "load"]).arg(&plan.tenant).envs(world.environment()).output().await;
     let done = done.expect("the operator's command runs");
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }

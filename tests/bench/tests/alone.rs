@@ -31,7 +31,7 @@ impl Alone {
         plan.scratch = plan.scratch.join(name);
         std::fs::create_dir_all(&plan.scratch).unwrap();
         let world = World::start(&plan).await;
-        bench::load_tenant(&plan, &world);
+        bench::load_tenant(&plan, &world).await;
         Self { log: plan.scratch.join("function.log"), plan, world }
     }
 

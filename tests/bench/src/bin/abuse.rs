@@ -45,7 +45,7 @@ fn once(what: &str, event: Value, status: u64, word: &'static str) -> Try {
 async fn main() -> ExitCode {
     let plan = Plan::read(&Arguments::parse().plan);
     let world = World::start(&plan).await;
-    bench::load_tenant(&plan, &world);
+    bench::load_tenant(&plan, &world).await;
     let log = plan.scratch.join("abuse.log");
     let intake = Process::start("webhook-intake", plan.contender("webhook-intake"), &world.environment(), &log).await;
     intake.api.ready().await;

@@ -113,7 +113,7 @@ async fn main() {
         Extent { starts: 20, events: 1000, growth: 10_000, sweeps: 50 }
     };
     let mut bench = Bench { calls: Calls::like(&plan), plan, world, extent, only: arguments.only };
-    bench::load_tenant(&bench.plan, &bench.world);
+    bench::load_tenant(&bench.plan, &bench.world).await;
     bench.world.take(AWS_MS, CALCOM_MS);
     let figures = bench.figures().await;
     if bench.only.is_some() {
