@@ -53,6 +53,7 @@ struct Shared {
     /// What was sent to which queue.
     sent: Mutex<Vec<Sent>>,
     retell_keys: Mutex<Value>,
+    calcom_keys: Mutex<Value>,
 }
 
 /// What DynamoDB bills: units of reading and of writing.
@@ -90,6 +91,7 @@ impl World {
             units: Mutex::default(),
             sent: Mutex::default(),
             retell_keys: Mutex::new(json!({"main": {"current": RETELL_KEY}})),
+            calcom_keys: Mutex::new(json!({"local": "cal_bench"})),
         });
         for (name, table) in &plan.tables {
             let mut table = table.clone();
@@ -129,6 +131,18 @@ impl World {
     /// Changes what the secret of the Retell keys holds.
     pub fn put_retell_keys(&self, keys: Value) {
         *held(&self.shared.retell_keys) = keys;
+    }
+
+    /// Changes what the secret of the Cal.com keys holds.
+    pub fn put_calcom_keys(&self, keys: Value) {
+        *held(&self.shared.calcom_keys) = keys;
+    }
+
+    /// Orders a fault of an event type at Cal.com, in the stand-in's form.
+    pub async fn order_fault(&self, event_type: u64, fault: &Value) {
+        let url = format!("{}/_stand-in/event-types/{event_type}/faults", self.shared.calcom);
+        let ordered = self.shared.http.post(url).json(fault).send().await.expect("it runs in this process");
+        assert!(ordered.status().is_success(), "{ordered:?}");
     }
 
     /// The environment in which a function finds it.
@@ -267,7 +281,7 @@ impl Shared {
         let name = body["SecretId"].as_str().unwrap_or_default();
         let secret = match name {
             "retell-keys" => held(&self.retell_keys).clone(),
-            _ => json!({"local": "cal_bench"}),
+            _ => held(&self.calcom_keys).clone(),
         };
         as_json(&json!({"Name": name, "SecretString": secret.to_string()}))
     }

@@ -17,6 +17,9 @@ use serde_json::{Value, json};
 const TRACE: &str = "Root=1-67a5b8c0-0123456789abcdef01234567;Parent=0123456789abcdef;Sampled=1";
 const OTHER_TRACE: &str = "Root=1-67a5b8c0-ffffffffffffffffffffffff;Parent=ffffffffffffffff;Sampled=1";
 
+/// The demo salon's event type for haircuts.
+const HAIRCUT: u64 = 2563193;
+
 /// A world of its own for each test.
 struct Alone {
     plan: Plan,
@@ -121,6 +124,25 @@ async fn a_batch_reads_the_keys_once() {
     assert_eq!(answer["batchItemFailures"], json!([]));
     assert_eq!(alone.secrets_read(), 1);
     assert_eq!(alone.world.sent().len(), 10);
+}
+
+#[tokio::test]
+async fn a_calcom_key_that_is_replaced_without_notice_pauses_nobody() {
+    let alone = Alone::for_test("calcom-rotation").await;
+    let intake = alone.start("webhook-intake").await;
+    assert_eq!(status(&intake, &calls::as_event(&Calls::like(&alone.plan).make().to_string())).await, 200);
+    let message = alone.world.sent().pop().unwrap().body;
+    let booking = alone.start("calcom-booking").await;
+    tokio::time::sleep(std::time::Duration::from_secs(21)).await;
+    alone.world.put_calcom_keys(json!({"local": "cal_new"}));
+    let refused = json!({"refused": {"status": 401, "message": "Invalid API key"}});
+    alone.world.order_fault(HAIRCUT, &json!({"request": "slots", "times": 1, "kind": refused})).await;
+    let answer = booking.api.invoke(&calls::as_batch(&[message], "bookings")).await.body.unwrap();
+    assert_eq!(answer["batchItemFailures"], json!([]));
+    // It is told to assignment, and not put back for later.
+    let sent = alone.world.sent();
+    assert_eq!(sent.len(), 1);
+    assert!(sent[0].queue.ends_with("ASSIGNMENTS_QUEUE"), "{}", sent[0].queue);
 }
 
 #[tokio::test]
