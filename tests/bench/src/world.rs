@@ -197,8 +197,8 @@ async fn start_calcom(plan: &Plan) -> String {
     let event_types: Vec<EventType> = serde_json::from_str(&text).expect("they have their form");
     stand_in.offer(event_types.into_iter().map(|event_type| EventType {
         minutes: 5,
-        opens: 0,
-        closes: 24,
+        opens: 5,
+        closes: 22,
         sundays: true,
         thinks_for: 0,
         ..event_type

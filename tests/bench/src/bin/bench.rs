@@ -40,6 +40,7 @@ const BATCH: usize = 10;
 struct Extent {
     starts: usize,
     events: usize,
+    bookings: usize,
     growth: usize,
     sweeps: usize,
 }
@@ -108,9 +109,9 @@ async fn main() {
     let plan = Plan::read(&arguments.plan);
     let world = World::start(&plan).await;
     let extent = if arguments.quick {
-        Extent { starts: 5, events: 100, growth: 0, sweeps: 5 }
+        Extent { starts: 5, events: 100, bookings: 50, growth: 0, sweeps: 5 }
     } else {
-        Extent { starts: 20, events: 1000, growth: 10_000, sweeps: 50 }
+        Extent { starts: 20, events: 1000, bookings: 200, growth: 10_000, sweeps: 50 }
     };
     let mut bench = Bench { calls: Calls::like(&plan), plan, world, extent, only: arguments.only };
     bench::load_tenant(&bench.plan, &bench.world).await;
@@ -233,11 +234,11 @@ impl Bench {
     }
 
     fn following(&self, events: Events) -> usize {
-        // Booking and assignment need a message of intake's for each event and each start.
         match events {
-            Events::Same("{}") | Events::Calls => self.extent.events + 2 * self.extent.starts + 2,
-            Events::Bookings => self.extent.events + self.extent.starts + 1,
-            Events::Assignments => self.extent.events,
+            Events::Same("{}") | Events::Calls => self.extent.events,
+            // Assignment needs a message of booking's for each event and each start.
+            Events::Bookings => self.extent.bookings + self.extent.starts + 1,
+            Events::Assignments => self.extent.bookings,
             Events::Same(_) => self.extent.sweeps,
         }
     }
