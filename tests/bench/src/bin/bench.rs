@@ -23,7 +23,7 @@ struct Arguments {
     /// Fewer events, and no growth over thousands.
     #[arg(long)]
     quick: bool,
-    /// The figures of `webhook-intake` and of these alone, without what compares.
+    /// The figures of `webhook-intake` and of these alone, without what compares; `growth` for that.
     #[arg(long, value_delimiter = ',')]
     only: Option<Vec<String>>,
 }
@@ -119,6 +119,9 @@ async fn main() {
     let figures = bench.figures().await;
     if bench.only.is_some() {
         print_figures(&figures);
+        if bench.only.iter().flatten().any(|wanted| wanted == "growth") {
+            print_growth(&bench.growth().await);
+        }
         return;
     }
     let results = bench.compare(figures).await;
@@ -408,14 +411,7 @@ impl Results {
         println!();
         cost::print_months(&self.cost);
         println!();
-        for growth in &self.growth {
-            let ((from, to), (small, large)) = (growth.cpu_ms, growth.resident);
-            let (small, large) = (small as f64 / 1e6, large as f64 / 1e6);
-            println!(
-                "{}, {} events: {from:.2} to {to:.2} ms of CPU, {small:.1} to {large:.1} MB",
-                growth.function, growth.events
-            );
-        }
+        print_growth(&self.growth);
         let BatchOfTen { one_ms, ten_ms } = self.batch;
         println!("one booking with Cal.com at {SLOW_CALCOM_MS} ms: {one_ms:.0} ms, ten in a batch: {ten_ms:.0} ms\n");
         let rows: Vec<Vec<String>> = self
@@ -427,6 +423,17 @@ impl Results {
             })
             .collect();
         print_table(&["figure", "goal", "measured", "reached"], &rows);
+    }
+}
+
+fn print_growth(grown: &[Growth]) {
+    for growth in grown {
+        let ((from, to), (small, large)) = (growth.cpu_ms, growth.resident);
+        let (small, large) = (small as f64 / 1e6, large as f64 / 1e6);
+        println!(
+            "{}, {} events: {from:.2} to {to:.2} ms of CPU, {small:.1} to {large:.1} MB",
+            growth.function, growth.events
+        );
     }
 }
 
