@@ -98,12 +98,13 @@ def python_peers():
         if subprocess.run(install).returncode != 0:
             fail("The Python peers' packages can't be installed. Is PyPI reachable? Then run the same command again.")
         tools.stamp(place, requirements)
+    package = zipped([place, BENCH / "peers/python"])
     environment = {"PYTHONPATH": f"{BENCH / 'peers/python'}:{place}", "POWERTOOLS_LOG_LEVEL": "INFO"}
     return {
         f"python-{name}": {
             "command": [sys.executable, "-m", "awslambdaric", f"{name}.handler"],
             "environment": environment,
-            "zipped": zipped([place, BENCH / "peers/python"]),
+            "zipped": package,
         }
         for name in ("intake", "booking")
     }

@@ -172,10 +172,13 @@ impl World {
         for table in &self.tables {
             environment.insert(format!("{}_TABLE", table.trim_end_matches("Table").to_uppercase()), table.clone());
         }
-        for name in ["BOOKINGS_QUEUE", "ASSIGNMENTS_QUEUE", "DEAD_LETTER_QUEUE"] {
-            environment.insert(format!("{name}_URL"), queue(name));
-        }
-        for name in ["BOOKINGS_DEAD_LETTER_QUEUE", "ASSIGNMENTS_DEAD_LETTER_QUEUE"] {
+        for name in [
+            "BOOKINGS_QUEUE",
+            "ASSIGNMENTS_QUEUE",
+            "DEAD_LETTER_QUEUE",
+            "BOOKINGS_DEAD_LETTER_QUEUE",
+            "ASSIGNMENTS_DEAD_LETTER_QUEUE",
+        ] {
             environment.insert(format!("{name}_URL"), queue(name));
         }
         environment
@@ -238,8 +241,7 @@ impl Shared {
         self.forward(&self.dynamodb, Method::POST, "/", headers, body.into()).await
     }
 
-    async fn forward(&self, to: &str, method: Method, path: &str, headers: HeaderMap, body: Bytes) -> Response {
-        let mut headers = headers;
+    async fn forward(&self, to: &str, method: Method, path: &str, mut headers: HeaderMap, body: Bytes) -> Response {
         headers.remove("host");
         let request = self.http.request(method, format!("{to}{path}")).headers(headers).body(body);
         let answer = request.send().await.expect("it runs in this process");

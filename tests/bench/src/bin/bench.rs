@@ -183,7 +183,6 @@ impl Bench {
         eprintln!("{name}: {} starts, and then {} events", self.extent.starts, self.following(events));
         self.world.asked();
         self.world.sent();
-        let mut sent = Vec::new();
         let (mut ready, mut ready_cpu, mut first, mut first_cpu) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut requests_to_ready = BTreeMap::new();
         for _ in 0..self.extent.starts {
@@ -214,7 +213,7 @@ impl Bench {
             following_cpu.push(process.cpu() - cpu);
         }
         let (asked, units, logged) = (self.world.asked(), self.world.units(), self.logged(name) - logged);
-        sent.extend(self.world.sent().into_iter().map(|sent| sent.body));
+        let sent = self.world.sent().into_iter().map(|sent| sent.body).collect();
         let measured = Figures {
             zipped: self.plan.contender(name).zipped,
             ready_ms: Spread::of(ready),
