@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use calcom::{Attendee, Calcom, Effect, Exchange, Failed, NewBooking, SlotsWindow};
+use calcom::{Attendee, Calcom, Effect, Failed, NewBooking, SlotsWindow};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 use platform::store::Evidence;
@@ -136,13 +136,13 @@ impl Attempt<'_> {
         for duplicate in standing {
             let cancelled = self.calcom.cancel(self.key, &duplicate.uid, "booked twice by mistake").await;
             let cancelled = cancelled.map_err(|failed| in_doubt(NotBooked::of("cancel", failed, evidence)))?;
-            evidence.push(kept("cancel", cancelled.exchange));
+            evidence.push(Evidence { asked: "cancel", exchange: cancelled.exchange });
             duplicates_cancelled = true;
         }
         match self.calcom.get(self.key, &first.uid).await {
             Ok(whole) if !whole.value.booking.status.holds_the_time() => Ok(Some(Brought::CancelledAtCalcom)),
             Ok(whole) => {
-                evidence.push(kept("get", whole.exchange));
+                evidence.push(Evidence { asked: "get", exchange: whole.exchange });
                 Ok(Some(Brought::Booked { booking: whole.value.booking, how: "found_again", duplicates_cancelled }))
             }
             Err(failed) => Err(in_doubt(NotBooked::of("get", failed, evidence))),
@@ -165,7 +165,7 @@ impl Attempt<'_> {
                 Ok(slots) => {
                     free.event_types.extend(slots.value.contains(&self.start).then_some(*event_type));
                     free.slots.extend(slots.value);
-                    exchanges.push(kept("slots", slots.exchange));
+                    exchanges.push(Evidence { asked: "slots", exchange: slots.exchange });
                 }
                 Err(failed) => failure = Some(failed),
             }
@@ -190,7 +190,7 @@ impl Attempt<'_> {
             }
             let failed = match self.calcom.book(self.key, &self.new_booking(event_type)).await {
                 Ok(made) => {
-                    evidence.push(kept("book", made.exchange));
+                    evidence.push(Evidence { asked: "book", exchange: made.exchange });
                     let booking = made.value.booking;
                     return Ok(Brought::Booked { booking, how: "booked", duplicates_cancelled: false });
                 }
@@ -255,8 +255,8 @@ impl NotBooked {
         Self { category, doubt, retry_after, refused: ContactPart::Phone, proposals, detail }
     }
 
-    fn of(request: &'static str, failed: Failed, evidence: &mut Vec<Evidence>) -> Self {
-        evidence.push(kept(request, failed.exchange));
+    fn of(asked: &'static str, failed: Failed, evidence: &mut Vec<Evidence>) -> Self {
+        evidence.push(Evidence { asked, exchange: failed.exchange });
         Self {
             retry_after: failed.retry_after,
             refused: failed.refused.unwrap_or(ContactPart::Phone),
@@ -264,10 +264,6 @@ impl NotBooked {
             ..Self::because(failed.category)
         }
     }
-}
-
-fn kept(request: &'static str, exchange: Exchange) -> Evidence {
-    Evidence { request, sent: exchange.request, status: exchange.status, body: exchange.body }
 }
 
 /// The free slots nearest to `start`, nearest first; of two as near, the earlier one.

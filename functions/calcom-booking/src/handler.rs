@@ -107,11 +107,7 @@ impl Bookings {
     /// Does while Lambda gives whole cores what the first booking would wait for otherwise: the keys, and a connection
     /// to each service.
     async fn prepare(&self) {
-        let (keys, (), (), ()) =
-            tokio::join!(self.keys.read(), self.tenants.connect(), self.bookings.connect(), self.calcom.connect());
-        if let Err(error) = keys {
-            tracing::warn!(%error, "the keys can't be read yet");
-        }
+        tokio::join!(self.keys.prepare(), self.tenants.connect(), self.bookings.connect(), self.calcom.connect());
     }
 
     /// Works off a batch of messages.
@@ -313,9 +309,9 @@ impl Bookings {
         };
         match book(&keys, evidence).await {
             // The key may have been changed just now.
-            Err(refused) if refused.category == Category::Credentials => match self.keys.read_anew().await {
-                Ok(anew) if anew.differ(&keys, &tenant.calcom.account) => book(&anew, evidence).await,
-                _ => Err(refused),
+            Err(refused) if refused.category == Category::Credentials => match self.keys.read_anew(&keys).await {
+                Some(anew) => book(&anew, evidence).await,
+                None => Err(refused),
             },
             brought => brought,
         }
@@ -348,7 +344,7 @@ impl Bookings {
 
 /// Whether an answer shows that Cal.com takes the key, whatever else it says.
 fn takes_the_key(evidence: &Evidence) -> bool {
-    matches!(evidence.status, Some(200..=299 | 400 | 404 | 409 | 422))
+    matches!(evidence.exchange.status, Some(200..=299 | 400 | 404 | 409 | 422))
 }
 
 fn slot_of(appointment: &Appointment, account: &AccountName) -> Option<SlotLease> {

@@ -205,11 +205,7 @@ impl PastCleanup {
         let Ok(keys) = self.keys.read().await else { return nothing };
         let Some(key) = keys.of(&tenant.calcom.account) else { return nothing };
         match self.calcom.get(key, uid).await {
-            Ok(found) => {
-                let (request, exchange) = ("get", found.exchange);
-                let (sent, status, body) = (exchange.request, exchange.status, exchange.body);
-                Ok((Some(found.value), vec![Evidence { request, sent, status, body }]))
-            }
+            Ok(found) => Ok((Some(found.value), vec![Evidence { asked: "get", exchange: found.exchange }])),
             Err(failed) => {
                 if failed.category != Category::CalcomUnavailable {
                     tracing::warn!(category = failed.category.as_str(), "Cal.com does not say what became of it");

@@ -207,12 +207,7 @@ impl Assignments {
             }
         };
         appointment.learn_hosts(booking.hosts.clone(), self.actor())?;
-        Ok(Asked::Known(vec![Evidence {
-            request: "get",
-            sent: exchange.request,
-            status: exchange.status,
-            body: exchange.body,
-        }]))
+        Ok(Asked::Known(vec![Evidence { asked: "get", exchange }]))
     }
 
     /// When Cal.com is to be asked for the hosts again. `None` where it has been asked for long enough.

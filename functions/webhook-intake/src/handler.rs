@@ -80,10 +80,7 @@ impl Intake {
     /// each service, and the numbering plans.
     async fn prepare(&self) {
         let plans = std::thread::spawn(contact::load_numbering_plans);
-        let (keys, (), ()) = tokio::join!(self.keys.read(), self.tenants.connect(), self.bookings.connect());
-        if let Err(error) = keys {
-            tracing::warn!(%error, "the keys can't be read yet");
-        }
+        tokio::join!(self.keys.prepare(), self.tenants.connect(), self.bookings.connect());
         if plans.join().is_err() {
             tracing::error!("the numbering plans can't be read");
         }
@@ -143,7 +140,7 @@ impl Intake {
         let keys = self.keys.read().await.map_err(Refusal::KeysDown)?;
         match delivery.verified(&keys, now) {
             Err(Refused::Wrong) => {
-                let anew = self.keys.read_anew().await.map_err(Refusal::KeysDown)?;
+                let anew = self.keys.read_anew(&keys).await.ok_or(Refused::Wrong)?;
                 Ok(delivery.verified(&anew, now)?)
             }
             verified => Ok(verified?),

@@ -1,10 +1,9 @@
 //! What Cal.com sends back.
 
-use std::fmt;
-
 use chrono::{DateTime, Utc};
 use scheduling::{
     booking::{Booking, BookingStatus, Host, HostEvidence, Hosts, NoHost},
+    exchange::Exchange,
     ids::{AppointmentId, BookingUid, EventTypeId, HostId},
     personal::Personal,
 };
@@ -12,23 +11,6 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::request::APPOINTMENT_KEY;
-
-/// One request with what came back, to be kept as evidence.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Exchange {
-    /// Method, path and body, without the key and with every personal value left out.
-    pub request: String,
-    /// The HTTP status; `None` where no answer came.
-    pub status: Option<u16>,
-    /// Every byte of the answer's body.
-    pub body: Vec<u8>,
-}
-
-impl fmt::Debug for Exchange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Exchange({}, {:?}, {} bytes)", self.request, self.status, self.body.len())
-    }
-}
 
 /// What was asked for, with the exchange it was read from.
 #[derive(Debug, Clone, PartialEq, Eq)]

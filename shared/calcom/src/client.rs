@@ -5,6 +5,7 @@ use std::{env, time::Duration};
 use chrono::{DateTime, Utc};
 use reqwest::{Method, RequestBuilder};
 use scheduling::{
+    exchange::Exchange,
     ids::{AppointmentId, BookingUid, EventTypeId},
     waits::Waits,
 };
@@ -12,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use crate::{
-    answer::{self, Answered, Exchange, FoundBooking, ListPage, ListedBooking},
+    answer::{self, Answered, FoundBooking, ListPage, ListedBooking},
     failure::Failed,
     request::{NewBooking, SlotsWindow, utc},
 };

@@ -2,10 +2,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::HeaderMap;
-use scheduling::{contact::ContactPart, failure::Category};
+use scheduling::{contact::ContactPart, exchange::Exchange, failure::Category};
 use serde_json::Value;
-
-use crate::answer::Exchange;
 
 /// A request that brought nothing.
 #[derive(Debug, thiserror::Error)]

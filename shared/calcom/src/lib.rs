@@ -31,7 +31,7 @@ pub mod read {
     };
 }
 
-pub use answer::{Answered, Exchange, FoundBooking, ListPage, ListedBooking};
+pub use answer::{Answered, FoundBooking, ListPage, ListedBooking};
 pub use client::{Calcom, PAGE, Settings};
 pub use failure::{Effect, Failed};
 pub use request::{APPOINTMENT_KEY, Attendee, CALL_KEY, NewBooking, SlotsWindow};

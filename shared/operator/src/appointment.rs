@@ -169,11 +169,11 @@ async fn assign(
 async fn answers(appointments: &Appointments, id: &AppointmentId, into: Option<PathBuf>) -> Result<(), CommandError> {
     stored(appointments, id).await?;
     for answer in appointments.answers(id).await? {
-        let status = answer.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
-        println!("{}  {status}  {} bytes  {}", answer.name, answer.body.len(), answer.sent);
+        let status = answer.exchange.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+        println!("{}  {status}  {} bytes  {}", answer.name, answer.exchange.body.len(), answer.exchange.request);
         if let Some(folder) = &into {
             let path = folder.join(format!("{}.body", answer.name.replace('#', "-")));
-            let written = fs::create_dir_all(folder).and_then(|()| fs::write(&path, &answer.body));
+            let written = fs::create_dir_all(folder).and_then(|()| fs::write(&path, &answer.exchange.body));
             written.map_err(|error| CommandError::NoFile { path, error })?;
         }
     }

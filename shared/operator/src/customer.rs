@@ -11,6 +11,7 @@ use platform::{
 use scheduling::{
     appointment::{Appointment, StateName},
     contact,
+    exchange::Exchange,
     ids::{AppointmentId, CallId, CustomerId, TenantId},
 };
 use serde_json::{Value, json};
@@ -154,8 +155,9 @@ impl Stores {
         let mut appointments = Vec::new();
         for appointment in &found.appointments {
             let answers = self.appointments.answers(&appointment.id).await?.into_iter().map(|answer| {
-                json!({"name": answer.name, "request": answer.sent, "status": answer.status,
-                       "body": String::from_utf8_lossy(&answer.body)})
+                let Exchange { request, status, body } = answer.exchange;
+                json!({"name": answer.name, "request": request, "status": status,
+                       "body": String::from_utf8_lossy(&body)})
             });
             appointments.push(json!({"appointment": appointment, "answers": answers.collect::<Vec<_>>()}));
         }

@@ -7,9 +7,9 @@ use platform::{
     aws,
     queues::{AppointmentMessage, Queue, Received},
     settings,
-    store::Appointments,
+    store::{Appointments, Version},
 };
-use scheduling::appointment::{ReviewReason, State};
+use scheduling::appointment::{Appointment, ReviewReason, State};
 
 use crate::{appointment, error::CommandError};
 
@@ -57,7 +57,7 @@ struct Which {
 /// What is to be done with one.
 enum Verdict {
     /// Its appointment goes on.
-    SendAgain,
+    SendAgain(Box<Appointment>, Version),
     /// Its appointment needs it no more, for this reason.
     TakeOut(String),
     /// It stays where it is, for this reason.
@@ -135,8 +135,20 @@ impl Letters {
         if self.wanted.dry_run || matches!(verdict, Verdict::Leave(_)) {
             return Ok(false);
         }
-        redrive(&self.config, &self.appointments, queue, letter, order.as_ref(), &verdict).await?;
+        if let Verdict::SendAgain(appointment, version) = verdict {
+            self.send_again(*appointment, version).await?;
+        }
+        queue.delete(letter).await?;
         Ok(true)
+    }
+
+    async fn send_again(&self, mut appointment: Appointment, version: Version) -> Result<(), CommandError> {
+        if let State::NeedsReview { .. } = appointment.state() {
+            appointment = appointment::take_up_again(&self.appointments, appointment, version).await?;
+        }
+        let (queue, _) = appointment::queue_of(&appointment);
+        let queue = Queue::new(&self.config, settings::required(queue)?);
+        Ok(queue.send(&AppointmentMessage::about(&appointment)).await?)
     }
 
     fn tell(&mut self, letter: &str, verdict: &Verdict) {
@@ -144,12 +156,12 @@ impl Letters {
         match verdict {
             _ if self.is_list => println!("{letter}: {}", verdict.told()),
             Verdict::Leave(why) => println!("{letter}: left, {why}"),
-            Verdict::SendAgain => println!("{letter}: {would}sent again"),
+            Verdict::SendAgain(..) => println!("{letter}: {would}sent again"),
             Verdict::TakeOut(why) => println!("{letter}: {would}taken out, {why}"),
         }
         *match verdict {
             Verdict::Leave(_) => &mut self.left,
-            Verdict::SendAgain => &mut self.sent,
+            Verdict::SendAgain(..) => &mut self.sent,
             Verdict::TakeOut(_) => &mut self.taken_out,
         } += 1;
     }
@@ -164,7 +176,7 @@ impl Which {
 impl Verdict {
     fn told(&self) -> &str {
         match self {
-            Self::SendAgain => "can be sent again",
+            Self::SendAgain(..) => "can be sent again",
             Self::TakeOut(why) | Self::Leave(why) => why,
         }
     }
@@ -187,39 +199,15 @@ async fn verdict_on(
         let why = "it can't be read".to_owned();
         return Ok(if discard_unreadable { Verdict::TakeOut(why) } else { Verdict::Leave(why) });
     };
-    let Some((appointment, _)) = appointments.load(&order.appointment).await? else {
+    let Some((appointment, version)) = appointments.load(&order.appointment).await? else {
         return Ok(Verdict::Leave("its appointment is not stored".to_owned()));
     };
     Ok(match appointment.state() {
         State::NeedsReview { reason: ReviewReason::SetAside, .. } | State::Requested { .. } | State::Booked { .. } => {
-            Verdict::SendAgain
+            Verdict::SendAgain(Box::new(appointment), version)
         }
         State::NeedsReview { reason, .. } => Verdict::TakeOut(format!("its appointment needs review: {reason}")),
         State::Booking { .. } => Verdict::TakeOut("its appointment is being worked on".to_owned()),
         settled => Verdict::TakeOut(format!("its appointment is {}", settled.name())),
     })
-}
-
-async fn redrive(
-    config: &aws::SdkConfig,
-    appointments: &Appointments,
-    queue: &Queue,
-    letter: &Received,
-    order: Option<&AppointmentMessage>,
-    verdict: &Verdict,
-) -> Result<(), CommandError> {
-    match (verdict, order) {
-        (Verdict::Leave(_), _) => return Ok(()),
-        (Verdict::SendAgain, Some(order)) => {
-            let (mut appointment, version) = appointment::stored(appointments, &order.appointment).await?;
-            if let State::NeedsReview { .. } = appointment.state() {
-                appointment = appointment::take_up_again(appointments, appointment, version).await?;
-            }
-            let (source, _) = appointment::queue_of(&appointment);
-            let source = Queue::new(config, settings::required(source)?);
-            source.send(&AppointmentMessage::about(&appointment)).await?;
-        }
-        (Verdict::SendAgain | Verdict::TakeOut(_), _) => {}
-    }
-    Ok(queue.delete(letter).await?)
 }

@@ -24,17 +24,14 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Where the environment names no region.
 pub fn config_of_function() -> Result<SdkConfig, SettingsError> {
     let credentials = EnvironmentVariableCredentialsProvider::new();
-    let config = SdkConfig::builder()
+    let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(settings::required("AWS_REGION")?))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .timeout_config(timeouts())
         .stalled_stream_protection(no_stalled_stream_protection());
-    let endpoint = settings::required("AWS_ENDPOINT_URL").ok();
-    Ok(match endpoint {
-        Some(endpoint) => config.endpoint_url(endpoint).build(),
-        None => config.build(),
-    })
+    config.set_endpoint_url(settings::required("AWS_ENDPOINT_URL").ok());
+    Ok(config.build())
 }
 
 /// For a person's machine: region, credentials and endpoint from wherever the AWS CLI has them.

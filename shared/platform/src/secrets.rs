@@ -10,7 +10,7 @@ use std::{
 use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::Client;
 use scheduling::ids::AccountName;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::{Deserialize, de::DeserializeOwned};
 use tokio::sync::Mutex;
 
@@ -40,6 +40,8 @@ pub struct Secret<T> {
 
 struct Kept<T> {
     keys: Arc<T>,
+    /// What Secrets Manager calls this version of the secret.
+    version: Option<String>,
     read_at: Instant,
 }
 
@@ -76,18 +78,19 @@ impl CalcomKeys {
     pub fn of(&self, account: &AccountName) -> Option<&SecretString> {
         self.0.get(account)
     }
-
-    /// Whether this account has another key here than there.
-    pub fn differ(&self, other: &Self, account: &AccountName) -> bool {
-        let exposed = |keys: &Self| keys.of(account).map(|key| key.expose_secret().to_owned());
-        exposed(self) != exposed(other)
-    }
 }
 
 impl<T: DeserializeOwned> Secret<T> {
     /// The secret with this name or ARN.
     pub fn new(config: &SdkConfig, id: String) -> Self {
         Self { client: Client::new(config), id, kept: Mutex::new(None) }
+    }
+
+    /// Reads the keys before somebody waits for them. Where they can't be read, the first who needs them is told.
+    pub async fn prepare(&self) {
+        if let Err(error) = self.read().await {
+            tracing::warn!(%error, "the keys can't be read yet");
+        }
     }
 
     /// The keys, read again when they have been kept for five minutes. Where they can't be read then, the kept ones are
@@ -99,38 +102,39 @@ impl<T: DeserializeOwned> Secret<T> {
         self.younger_than(KEPT_FOR).await
     }
 
-    /// The keys after one did not fit: read again, unless that was done just now.
-    ///
-    /// # Errors
-    /// [`SecretError`], with nothing of the secret in it.
-    pub async fn read_anew(&self) -> Result<Arc<T>, SecretError> {
-        self.younger_than(LEAST_AGE).await
+    /// Other keys than those of which one did not fit: read again, unless that was done just now. Nothing where the secret
+    /// still holds the same.
+    pub async fn read_anew(&self, unfit: &Arc<T>) -> Option<Arc<T>> {
+        let keys = self.younger_than(LEAST_AGE).await.ok()?;
+        (!Arc::ptr_eq(&keys, unfit)).then_some(keys)
     }
 
     /// Whoever comes while the keys are being read waits for that, so that a batch reads them once.
     async fn younger_than(&self, age: Duration) -> Result<Arc<T>, SecretError> {
         let mut kept = self.kept.lock().await;
-        let old = match &*kept {
-            Some(known) if known.read_at.elapsed() < age => return Ok(Arc::clone(&known.keys)),
-            known => known.as_ref().map(|known| Arc::clone(&known.keys)),
-        };
-        let keys = match (self.fetch().await, old) {
-            (Ok(keys), _) => Arc::new(keys),
+        if let Some(known) = kept.as_ref().filter(|known| known.read_at.elapsed() < age) {
+            return Ok(Arc::clone(&known.keys));
+        }
+        let now = match (self.fetch().await, kept.take()) {
+            (Ok(read), Some(old)) if read.version.is_some() && read.version == old.version => {
+                Kept { read_at: read.read_at, ..old }
+            }
+            (Ok(read), _) => read,
             (Err(error), Some(old)) => {
                 tracing::warn!(%error, "the keys that are known are used on");
-                old
+                Kept { read_at: Instant::now(), ..old }
             }
             (Err(error), None) => return Err(error),
         };
-        *kept = Some(Kept { keys: Arc::clone(&keys), read_at: Instant::now() });
-        Ok(keys)
+        Ok(Arc::clone(&kept.insert(now).keys))
     }
 
-    async fn fetch(&self) -> Result<T, SecretError> {
+    async fn fetch(&self) -> Result<Kept<T>, SecretError> {
         let answer = self.client.get_secret_value().secret_id(&self.id).send().await;
         let answer = answer.map_err(|error| SecretError::Unavailable(crate::store::code_of(&error)))?;
         let text = answer.secret_string().ok_or(SecretError::Unreadable)?;
-        serde_json::from_str(text).map_err(|_| SecretError::Unreadable)
+        let keys = serde_json::from_str(text).map_err(|_| SecretError::Unreadable)?;
+        Ok(Kept { keys: Arc::new(keys), version: answer.version_id, read_at: Instant::now() })
     }
 }
 

@@ -9,6 +9,7 @@
 //! | [`assignment`] | from a booking's hosts to a staff member |
 //! | [`booking`] | what Cal.com made of an appointment |
 //! | [`contact`] | names, phone numbers and emails of customers |
+//! | [`exchange`] | what was asked of Cal.com, and the answer |
 //! | [`failure`] | why a booking failed and what happens then |
 //! | [`host_plan`] | which hosts could be mapped to which staff |
 //! | [`ids`] | one type for each kind of id |
@@ -22,6 +23,7 @@ pub mod appointment;
 pub mod assignment;
 pub mod booking;
 pub mod contact;
+pub mod exchange;
 pub mod failure;
 pub mod host_plan;
 pub mod ids;

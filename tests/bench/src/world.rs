@@ -6,6 +6,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    hash::{DefaultHasher, Hash, Hasher},
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -285,7 +286,11 @@ impl Shared {
             "retell-keys" => held(&self.retell_keys).clone(),
             _ => held(&self.calcom_keys).clone(),
         };
-        as_json(&json!({"Name": name, "SecretString": secret.to_string()}))
+        let secret = secret.to_string();
+        // Each content is a version of its own.
+        let mut version = DefaultHasher::new();
+        secret.hash(&mut version);
+        as_json(&json!({"Name": name, "SecretString": secret, "VersionId": version.finish().to_string()}))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use chrono::{TimeDelta, Utc};
 use end_to_end::{Salon, SalonForm, soon, variable};
+use platform::store::StoredAnswer;
 use scheduling::{
     appointment::{Actor, Appointment, CancelReason, Doubt, ReviewReason, State, StateName},
     contact::ContactPart,
@@ -63,8 +64,8 @@ async fn a_refusal_in_calcoms_words_is_sorted_by_them_and_kept_whole() {
     let appointment = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
     assert_eq!(review_of(&appointment), Some((Category::BookerLimit, 0)));
     let answers = salon.stack.appointments.answers(&appointment.id).await.unwrap();
-    let kept: serde_json::Value = serde_json::from_slice(&answers[0].body).unwrap();
-    assert_eq!((answers[0].status, &kept["error"]["message"]), (Some(400), &json!(message)));
+    let kept: serde_json::Value = serde_json::from_slice(&answers[0].exchange.body).unwrap();
+    assert_eq!((answers[0].exchange.status, &kept["error"]["message"]), (Some(400), &json!(message)));
 }
 
 #[tokio::test]
@@ -178,9 +179,9 @@ async fn an_error_of_three_megabytes_is_read_back_byte_for_byte() {
     assert_eq!(review_of(&appointment), Some((Category::Unknown, 0)));
     let answers = salon.stack.appointments.answers(&appointment.id).await.unwrap();
     assert_eq!(answers.len(), 4);
-    for answer in answers {
-        assert!(answer.body == text.as_bytes(), "{} of {} bytes", answer.body.len(), text.len());
-        assert!(answer.sent.starts_with("POST /v2/bookings {"), "{}", answer.sent);
+    for StoredAnswer { exchange, .. } in answers {
+        assert!(exchange.body == text.as_bytes(), "{} of {} bytes", exchange.body.len(), text.len());
+        assert!(exchange.request.starts_with("POST /v2/bookings {"), "{}", exchange.request);
     }
 }
 

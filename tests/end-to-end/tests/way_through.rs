@@ -36,8 +36,8 @@ async fn a_call_becomes_a_booked_appointment_with_its_staff_member() {
     assert_eq!(at_calcom[0]["metadata"]["frontdeskCallId"], json!(appointment.call));
 
     let answers = salon.stack.appointments.answers(&appointment.id).await.unwrap();
-    let kept: Value = serde_json::from_slice(&answers[0].body).unwrap();
-    assert_eq!((answers.len(), answers[0].status, &kept["data"]["uid"]), (1, Some(201), &at_calcom[0]["uid"]));
+    let kept: Value = serde_json::from_slice(&answers[0].exchange.body).unwrap();
+    assert_eq!((answers.len(), answers[0].exchange.status, &kept["data"]["uid"]), (1, Some(201), &at_calcom[0]["uid"]));
     assert_eq!(salon.stack.appointments.of_booking(&booking.uid).await.unwrap(), Some(appointment.id));
 }
 

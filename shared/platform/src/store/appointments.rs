@@ -14,6 +14,7 @@ use chrono::{DateTime, Utc};
 use scheduling::{
     appointment::{Actor, Appointment},
     assignment::HostMapping,
+    exchange::Exchange,
     ids::{AppointmentId, BookingUid, CallId, TenantId},
     waits::Waits,
 };
@@ -83,30 +84,22 @@ pub struct Overdue {
     pub nudges: u32,
 }
 
-/// A request to Cal.com and its answer, to be kept with an appointment.
+/// An exchange with Cal.com, to be kept with an appointment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
     /// What was asked, for instance `book`.
-    pub request: &'static str,
-    /// The request itself, without key and personal data.
-    pub sent: String,
-    /// The HTTP status of the answer; `None` where none came.
-    pub status: Option<u16>,
-    /// Every byte of it.
-    pub body: Vec<u8>,
+    pub asked: &'static str,
+    /// The request and its answer.
+    pub exchange: Exchange,
 }
 
-/// A request to Cal.com and its answer as they were kept.
+/// An exchange with Cal.com as it was kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredAnswer {
     /// In which attempt, for which request.
     pub name: String,
-    /// The request, without key and personal data.
-    pub sent: String,
-    /// The HTTP status; `None` where no answer came.
-    pub status: Option<u16>,
-    /// Every byte of it.
-    pub body: Vec<u8>,
+    /// The request and its answer.
+    pub exchange: Exchange,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -360,7 +353,8 @@ impl Appointments {
             }
         }
         let whole = |(part, parts): (AnswerPart, Vec<Vec<u8>>)| {
-            Ok(StoredAnswer { name: part.name, sent: part.sent, status: part.status, body: parts::join(&parts)? })
+            let exchange = Exchange { request: part.sent, status: part.status, body: parts::join(&parts)? };
+            Ok(StoredAnswer { name: part.name, exchange })
         };
         packed.into_iter().map(whole).collect()
     }
@@ -450,16 +444,16 @@ impl Appointments {
         evidence: &[Evidence],
     ) -> Result<Vec<Put>, StoreError> {
         let mut puts = Vec::new();
-        for (nth, answer) in evidence.iter().enumerate() {
+        for (nth, Evidence { asked, exchange }) in evidence.iter().enumerate() {
             // The version keeps the names of later attempts apart and in order.
-            let name = format!("{version:06}#{nth:02}#{}", answer.request);
-            for (at, part) in parts::split(&answer.body)?.into_iter().enumerate() {
+            let name = format!("{version:06}#{nth:02}#{asked}");
+            for (at, part) in parts::split(&exchange.body)?.into_iter().enumerate() {
                 let mut item = written(&AnswerPart {
                     id: appointment.id.clone(),
                     item: format!("answer#{name}#{at:03}"),
                     name: name.clone(),
-                    sent: if at == 0 { answer.sent.clone() } else { String::new() },
-                    status: answer.status,
+                    sent: if at == 0 { exchange.request.clone() } else { String::new() },
+                    status: exchange.status,
                 })?;
                 item.insert("part".to_owned(), AttributeValue::B(Blob::new(part)));
                 puts.push(built(Put::builder().table_name(&self.table).set_item(Some(item)))?);

@@ -171,7 +171,7 @@ async fn whole_answers(salon: &Salon, fed_in: &[(&Case, Appointment)]) -> Option
     for (case, appointment) in fed_in {
         let Some(bytes) = case.first_answer_bytes else { continue };
         let answers = salon.stack.appointments.answers(&appointment.id).await.expect("the answers are kept");
-        let is_whole = answers.iter().any(|answer| answer.body.len() == bytes);
+        let is_whole = answers.iter().any(|answer| answer.exchange.body.len() == bytes);
         whole = Some(whole.unwrap_or(true) && is_whole);
     }
     whole
