@@ -83,7 +83,7 @@ impl QualityMonitor {
             tenants: Tenants::new(&config, settings::required("TENANTS_TABLE")?),
             figures: FiguresTable::new(&config, settings::required("FIGURES_TABLE")?, table),
             topic: Topic::new(&config, settings::required("ALERTS_TOPIC")?),
-            pages: Pages::new(&config, settings::required("PAGES_BUCKET")?),
+            pages: Pages::new(&config, &settings::required("PAGES_BUCKET")?)?,
             rules: Rule::read(&settings::required("ALERT_RULES").unwrap_or_default())?,
             metrics: Metrics::new(FUNCTION),
             waits,

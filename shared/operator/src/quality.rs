@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use clap::{Subcommand, ValueEnum};
 use platform::{aws, settings};
-use publishing::Pages;
+use publishing::{Pages, PublishingError};
 use quality::{page::page, report::Report, words};
 
 use crate::error::CommandError;
@@ -37,10 +37,12 @@ pub enum Form {
 /// Does what is asked for.
 pub async fn run(command: Command) -> Result<(), CommandError> {
     let Command::Report { form, out } = command;
-    let pages = Pages::new(&aws::config().await, settings::required("PAGES_BUCKET")?);
-    let latest = pages.get("latest.json").await.map_err(|error| {
+    let bucket = settings::required("PAGES_BUCKET")?;
+    let not_found = |error: PublishingError| {
         CommandError::Refused(format!("{error}; has quality-monitor run yet, and is PAGES_BUCKET right?"))
-    })?;
+    };
+    let pages = Pages::new(&aws::config().await, &bucket).map_err(not_found)?;
+    let latest = pages.get("latest.json").await.map_err(not_found)?;
     let unreadable = |_| CommandError::Refused("the latest report is of another version of Frontdesk".to_owned());
     let report: Report = serde_json::from_slice(&latest).map_err(unreadable)?;
     let shown = match form {

@@ -1,7 +1,6 @@
 //! What Frontdesk tells people: alerts through an SNS topic, and pages in an S3 bucket.
 //!
-//! It stands apart from `platform`, so that the functions which only move appointments are not built with the SDKs of
-//! SNS and S3.
+//! It stands apart from `platform`, so that the functions which only move appointments are not built with SNS's SDK.
 
 mod pages;
 mod topic;
