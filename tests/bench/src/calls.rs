@@ -12,9 +12,9 @@ use crate::plan::Plan;
 
 /// The key with which the calls are signed.
 pub const RETELL_KEY: &str = "key_bench";
-/// Appointments are this far apart, and begin early each day, after every change of the clocks.
-const APART: TimeDelta = TimeDelta::minutes(5);
-const PER_DAY: u64 = 200;
+/// Appointments follow each other without a gap, and begin early each day, after every change of the clocks.
+const APART: TimeDelta = TimeDelta::minutes(30);
+const PER_DAY: u64 = 34;
 
 /// Makes calls.
 pub struct Calls {

@@ -200,7 +200,7 @@ async fn start_calcom(plan: &Plan) -> String {
     let text = fs::read_to_string(&plan.event_types).expect("the event types can be read");
     let event_types: Vec<EventType> = serde_json::from_str(&text).expect("they have their form");
     stand_in.offer(event_types.into_iter().map(|event_type| EventType {
-        minutes: 5,
+        minutes: 30,
         opens: 5,
         closes: 22,
         sundays: true,

@@ -39,6 +39,8 @@ const LARGEST_BODY: usize = 16 * 1024 * 1024;
 /// Every path that it answers. Below `/without-hosts` each answer lacks its hosts: to whoever asks there it is as if the
 /// version of Frontdesk that runs lost them between Cal.com's answer and the record.
 pub fn router(stand_in: StandIn) -> Router {
+    // The numbering plans are read now: the first booking would wait for them.
+    let _ = &*phonenumber::metadata::DATABASE;
     let all = paths(stand_in);
     Router::new().nest("/without-hosts", all.clone().layer(map_response(requests::without_hosts))).merge(all)
 }
