@@ -126,23 +126,41 @@ async fn a_batch_reads_the_keys_once() {
     assert_eq!(alone.world.sent().len(), 10);
 }
 
-#[tokio::test]
-async fn a_calcom_key_that_is_replaced_without_notice_pauses_nobody() {
-    let alone = Alone::for_test("calcom-rotation").await;
+/// Has Cal.com refuse the key once, after `keys` were put in its place if there are any. Answers how often Cal.com was
+/// asked, and which queue was told then.
+async fn refused_once(name: &str, keys: Option<Value>) -> (u64, String) {
+    let alone = Alone::for_test(name).await;
     let intake = alone.start("webhook-intake").await;
     assert_eq!(status(&intake, &calls::as_event(&Calls::like(&alone.plan).make().to_string())).await, 200);
     let message = alone.world.sent().pop().unwrap().body;
     let booking = alone.start("calcom-booking").await;
+    // Younger keys are not read again.
     tokio::time::sleep(std::time::Duration::from_secs(21)).await;
-    alone.world.put_calcom_keys(json!({"local": "cal_new"}));
+    if let Some(keys) = keys {
+        alone.world.put_calcom_keys(keys);
+    }
     let refused = json!({"refused": {"status": 401, "message": "Invalid API key"}});
     alone.world.order_fault(HAIRCUT, &json!({"request": "slots", "times": 1, "kind": refused})).await;
+    alone.world.asked();
     let answer = booking.api.invoke(&calls::as_batch(&[message], "bookings")).await.body.unwrap();
     assert_eq!(answer["batchItemFailures"], json!([]));
-    // It is told to assignment, and not put back for later.
     let sent = alone.world.sent();
     assert_eq!(sent.len(), 1);
-    assert!(sent[0].queue.ends_with("ASSIGNMENTS_QUEUE"), "{}", sent[0].queue);
+    (by_service(&alone.world.asked(), "Cal.com"), sent[0].queue.clone())
+}
+
+#[tokio::test]
+async fn a_calcom_key_that_is_replaced_without_notice_pauses_nobody() {
+    let (asked, told) = refused_once("calcom-rotation", Some(json!({"local": "cal_new"}))).await;
+    assert!(told.ends_with("ASSIGNMENTS_QUEUE"), "{told}");
+    assert_eq!(asked, 3, "the slots with either key, and the booking");
+}
+
+#[tokio::test]
+async fn a_calcom_key_that_is_refused_and_still_the_same_is_not_tried_again_at_once() {
+    let (asked, told) = refused_once("calcom-refusal", None).await;
+    assert!(told.ends_with("BOOKINGS_QUEUE"), "{told}");
+    assert_eq!(asked, 1);
 }
 
 #[tokio::test]
