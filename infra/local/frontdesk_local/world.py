@@ -21,7 +21,7 @@ PLACE = WORK / "bench"
 # What has a function's tables in `CreateTable`, which knows nothing of the rest.
 OF_A_TABLE = ["KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes", "BillingMode"]
 
-# Our metrics with each of their dimensions, as the README lists them, where all have been counted once in a month.
+# About how many metrics there are when each has come with its reasons once in a month: CloudWatch counts every reason.
 METRICS = 60
 
 

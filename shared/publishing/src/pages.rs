@@ -22,8 +22,8 @@ use crate::PublishingError;
 const LINK_LASTS: Duration = Duration::from_secs(12 * 60 * 60);
 /// How long the link lasts by which a page is put or read: as long as the clocks here and there may differ.
 const REQUEST_LASTS: Duration = Duration::from_secs(5 * 60);
-/// One try of a request.
-const TIMEOUT: Duration = Duration::from_secs(5);
+/// A request with its further tries: what S3 refuses for a moment it refuses quickly.
+const TIMEOUT: Duration = Duration::from_secs(7);
 
 /// The bucket of pages.
 #[derive(Debug, Clone)]

@@ -31,13 +31,13 @@ const ALARM: f64 = 0.10;
 const SECRET: f64 = 0.40;
 /// The dashboard for a month, beyond the three that are free.
 const DASHBOARD: f64 = 3.0;
-/// One traced request, at the default sampling of one in twenty.
-const TRACE: f64 = 5.0 / 1e6 / 20.0;
+/// One trace that is kept.
+const TRACE: f64 = 5.0 / 1e6;
 
 /// What full CPU costs in memory: Lambda gives one core at this size, and less in proportion.
 const ONE_CORE_MB: f64 = 1769.0;
 /// The sizes that are compared.
-const SIZES_MB: [u32; 5] = [128, 256, 512, 769, 1024];
+const SIZES_MB: [u32; 5] = [128, 256, 512, 768, 1024];
 /// How much of each is chosen in the template.
 const CHOSEN_MB: f64 = 256.0;
 
@@ -55,6 +55,18 @@ mod assumed {
     pub const SWEEPS: f64 = 30.0 * 24.0 * (12.0 + 2.0);
     /// What Lambda itself logs of an invocation, in bytes.
     pub const LOGGED_BY_LAMBDA: f64 = 300.0;
+    /// How often an appointment is counted: once it is assigned, and once it is closed.
+    pub const COUNTINGS: f64 = 2.0;
+    /// Of all requests after the first of a second, those that X-Ray keeps.
+    pub const TRACED: f64 = 0.05;
+    /// The seconds of a month.
+    pub const SECONDS: f64 = 30.0 * 24.0 * 3600.0;
+}
+
+/// Of so many requests in a month, those that X-Ray keeps: the first of each second, and some of the others.
+fn traced(requests: f64) -> f64 {
+    let first = assumed::SECONDS * (1.0 - (-requests / assumed::SECONDS).exp());
+    first + assumed::TRACED * (requests - first)
 }
 
 /// What a function takes at one memory size.
@@ -108,8 +120,9 @@ fn lambda(ms: f64, mb: f64) -> f64 {
     INVOCATION + ms.ceil() / 1e3 * mb / 1024.0 * GB_SECOND
 }
 
-/// What months of a thousand and of a million appointments cost. `counted` has what the template makes, by what it is.
-pub fn months(figures: &BTreeMap<String, Figures>, counted: &BTreeMap<String, f64>) -> Vec<Month> {
+/// What months of a thousand and of a million appointments cost. `counted` has what the template makes, by what it is;
+/// `counting` is how many units are written to count one appointment.
+pub fn months(figures: &BTreeMap<String, Figures>, counted: &BTreeMap<String, f64>, counting: f64) -> Vec<Month> {
     let share = CHOSEN_MB / ONE_CORE_MB;
     let invocation = |name: &str| {
         let figures = &figures[name];
@@ -125,8 +138,11 @@ pub fn months(figures: &BTreeMap<String, Figures>, counted: &BTreeMap<String, f6
         let functions = webhooks * invocation("webhook-intake")
             + appointments * (invocation("calcom-booking") + invocation("staff-assignment"))
             + assumed::SWEEPS * invocation("sync-reconciler");
-        let units =
-            of_chain(|figures| figures.write_units) * WRITE_UNIT + of_chain(|figures| figures.read_units) * READ_UNIT;
+        // It is closed as it is assigned: read, and written once.
+        let closing = &figures["staff-assignment"];
+        let written = of_chain(|figures| figures.write_units) + closing.write_units + assumed::COUNTINGS * counting;
+        let read = of_chain(|figures| figures.read_units) + closing.read_units;
+        let units = written * WRITE_UNIT + read * READ_UNIT;
         let of_other_webhooks = (webhooks - appointments) * assumed::UNITS_OF_A_CALL * WRITE_UNIT;
         let sqs = appointments * 2.0 * assumed::SQS_REQUESTS + assumed::EMPTY_RECEIVES;
         let logged = appointments * of_chain(|figures| figures.logged) + invocations * assumed::LOGGED_BY_LAMBDA;
@@ -140,7 +156,7 @@ pub fn months(figures: &BTreeMap<String, Figures>, counted: &BTreeMap<String, f6
             ("Lambda", functions),
             ("Secrets Manager", of_template("secrets") * SECRET),
             ("SQS", sqs * SQS_REQUEST),
-            ("X-Ray", invocations * TRACE),
+            ("X-Ray", traced(webhooks) * TRACE),
         ]);
         Month { appointments, dollars }
     };
@@ -150,7 +166,7 @@ pub fn months(figures: &BTreeMap<String, Figures>, counted: &BTreeMap<String, f6
 /// Prints the sizes.
 pub fn print_by_memory(sizes: &[AtMemory]) {
     println!(
-        "By memory, computed from CPU and waiting: start and first event, each further one, and a million of them.\n"
+        "By memory, computed from CPU and waiting: start and first event, each following one, and a million of them.\n"
     );
     let rows: Vec<Vec<String>> = sizes
         .iter()
@@ -165,7 +181,7 @@ pub fn print_by_memory(sizes: &[AtMemory]) {
 
 /// Prints the months.
 pub fn print_months(months: &[Month]) {
-    println!("What a month costs, in US dollars.\n");
+    println!("What a month costs, in US dollars, without storage, backups, access logs and what is free.\n");
     let services: Vec<&str> = months[0].dollars.keys().copied().collect();
     let mut rows: Vec<Vec<String>> = services
         .iter()
