@@ -34,7 +34,7 @@ pub struct Telling<'a> {
     pub rules: &'a [Rule],
     /// How long whoever turned an alert has for telling it.
     pub waits: &'a Waits,
-    /// Now.
+    /// When the figures were read.
     pub now: DateTime<Utc>,
 }
 

@@ -107,6 +107,31 @@ async fn an_alert_is_told_once_when_it_rises_and_once_when_it_clears() {
 }
 
 #[tokio::test]
+async fn a_monitor_that_has_read_older_figures_raises_nothing_that_is_cleared() {
+    let salon = Salon::open().await;
+    let figures = &salon.stack.figures;
+    // Later than any monitor of another test, so that none has a say.
+    let beginning = Utc::now() + TimeDelta::days(365);
+    let read_at = |seconds: i64, raised: bool| Alert {
+        standing: Standing {
+            rule: "staff_assignment_low".to_owned(),
+            scope: Scope::Tenant(salon.tenant.clone()),
+            verdict: Verdict::TooFew,
+        },
+        raised,
+        since: beginning + TimeDelta::seconds(seconds),
+        told: false,
+    };
+    for (seconds, raised) in [(10, true), (30, false)] {
+        assert!(figures.turn(&read_at(seconds, raised)).await.unwrap());
+        figures.told(&read_at(seconds, raised)).await.unwrap();
+    }
+    assert!(!figures.turn(&read_at(20, true)).await.unwrap());
+    assert!(figures.turn(&read_at(40, true)).await.unwrap());
+    assert!(!figures.turn(&read_at(35, false)).await.unwrap());
+}
+
+#[tokio::test]
 async fn an_alert_of_which_nothing_is_heard_any_more_is_cleared_so_that_the_next_one_is_told() {
     let salon = Salon::open().await;
     let alerts = Alerts::subscribe(&salon.stack).await;

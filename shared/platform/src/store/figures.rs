@@ -74,7 +74,7 @@ struct CountedFigure {
     n: i64,
 }
 
-/// An alert that was raised, or was cleared and is still to be told.
+/// An alert that is raised, or was and is cleared.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Alert {
     /// What was found when it was raised or cleared.
@@ -330,7 +330,7 @@ impl FiguresTable {
         Ok(())
     }
 
-    /// Every alert that is raised, or of whose clearing nobody was told.
+    /// Every alert that is raised or was.
     ///
     /// # Errors
     /// When the store does not answer, or holds another form.
@@ -338,19 +338,22 @@ impl FiguresTable {
         self.all_about(ALERTS).await?.into_iter().map(read).collect()
     }
 
-    /// Raises or clears an alert. Answers whether it was not so before: of two who do it at once, one is told yes.
+    /// Raises or clears an alert by figures that were read at its `since`. Answers whether it was not so before: of two who
+    /// do it at once, one is told yes, and whoever has read older figures than the one before him is told no.
     ///
     /// # Errors
     /// When the store does not answer.
     pub async fn turn(&self, alert: &Alert) -> Result<bool, StoreError> {
+        const TURNS: &str = "#raised <> :raised AND #since < :since";
         let mut item = written(alert)?;
         item.extend(alert_key(&alert.standing));
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
         let put = put
             .expression_attribute_names("#raised", "raised")
-            .expression_attribute_values(":raised", AttributeValue::Bool(alert.raised));
-        let condition =
-            if alert.raised { "attribute_not_exists(about) OR #raised <> :raised" } else { "#raised <> :raised" };
+            .expression_attribute_names("#since", "since")
+            .expression_attribute_values(":raised", AttributeValue::Bool(alert.raised))
+            .expression_attribute_values(":since", since(alert)?);
+        let condition = if alert.raised { format!("attribute_not_exists(about) OR {TURNS}") } else { TURNS.to_owned() };
         happened(put.condition_expression(condition).send().await.map_err(StoreError::from))
     }
 
@@ -363,20 +366,12 @@ impl FiguresTable {
         Ok(self.replace(alert, &taken).await?.then_some(taken))
     }
 
-    /// Notes that people were told of an alert, unless it has turned since. One that is cleared is forgotten with that.
+    /// Notes that people were told of an alert, unless it has turned since.
     ///
     /// # Errors
     /// When the store does not answer.
     pub async fn told(&self, alert: &Alert) -> Result<(), StoreError> {
-        if alert.raised {
-            return self.replace(alert, &Alert { told: true, ..alert.clone() }).await.map(drop);
-        }
-        let delete = self.client.delete_item().table_name(&self.table).set_key(Some(alert_key(&alert.standing)));
-        let delete = delete
-            .condition_expression("#since = :since")
-            .expression_attribute_names("#since", "since")
-            .expression_attribute_values(":since", since(alert)?);
-        happened(delete.send().await.map_err(StoreError::from)).map(drop)
+        self.replace(alert, &Alert { told: true, ..alert.clone() }).await.map(drop)
     }
 
     async fn replace(&self, before: &Alert, after: &Alert) -> Result<bool, StoreError> {
