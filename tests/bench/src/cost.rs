@@ -57,9 +57,6 @@ mod assumed {
     pub const LOGGED_BY_LAMBDA: f64 = 300.0;
     /// How often an appointment is counted: once it is assigned, and once it is closed.
     pub const COUNTINGS: f64 = 2.0;
-    /// Units that counting it writes, in one transaction: two for what was counted of it, five for the record of two
-    /// kilobytes that leaves an index, and its part of the figures' own.
-    pub const UNITS_OF_COUNTING: f64 = 8.0;
     /// Of all requests after the first of a second, those that X-Ray keeps.
     pub const TRACED: f64 = 0.05;
     /// The seconds of a month.
@@ -123,8 +120,9 @@ fn lambda(ms: f64, mb: f64) -> f64 {
     INVOCATION + ms.ceil() / 1e3 * mb / 1024.0 * GB_SECOND
 }
 
-/// What months of a thousand and of a million appointments cost. `counted` has what the template makes, by what it is.
-pub fn months(figures: &BTreeMap<String, Figures>, counted: &BTreeMap<String, f64>) -> Vec<Month> {
+/// What months of a thousand and of a million appointments cost. `counted` has what the template makes, by what it is;
+/// `counting` is how many units are written to count one appointment.
+pub fn months(figures: &BTreeMap<String, Figures>, counted: &BTreeMap<String, f64>, counting: f64) -> Vec<Month> {
     let share = CHOSEN_MB / ONE_CORE_MB;
     let invocation = |name: &str| {
         let figures = &figures[name];
@@ -142,8 +140,7 @@ pub fn months(figures: &BTreeMap<String, Figures>, counted: &BTreeMap<String, f6
             + assumed::SWEEPS * invocation("sync-reconciler");
         // It is closed as it is assigned: read, and written once.
         let closing = &figures["staff-assignment"];
-        let counting = assumed::COUNTINGS * assumed::UNITS_OF_COUNTING;
-        let written = of_chain(|figures| figures.write_units) + closing.write_units + counting;
+        let written = of_chain(|figures| figures.write_units) + closing.write_units + assumed::COUNTINGS * counting;
         let read = of_chain(|figures| figures.read_units) + closing.read_units;
         let units = written * WRITE_UNIT + read * READ_UNIT;
         let of_other_webhooks = (webhooks - appointments) * assumed::UNITS_OF_A_CALL * WRITE_UNIT;

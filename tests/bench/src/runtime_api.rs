@@ -113,7 +113,7 @@ impl RuntimeApi {
     /// The same with an event as text, and the header of a trace.
     pub async fn invoke_raw(&self, body: String, trace: &str) -> Answered {
         let id = uuid::Uuid::new_v4().to_string();
-        let deadline = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970") + Duration::from_secs(60);
+        let deadline = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970") + Duration::from_secs(300);
         let arn = format!("arn:aws:lambda:eu-central-1:123456789012:function:{}", self.name);
         let mut headers = HeaderMap::new();
         for (name, value) in [

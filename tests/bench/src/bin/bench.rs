@@ -92,6 +92,7 @@ struct Results {
     figures: BTreeMap<String, Figures>,
     batch: BatchOfTen,
     growth: Vec<Growth>,
+    units_of_counting: f64,
     by_memory: Vec<cost::AtMemory>,
     cost: Vec<cost::Month>,
     goals: Vec<Goal>,
@@ -160,10 +161,21 @@ impl Bench {
     async fn compare(&mut self, figures: BTreeMap<String, Figures>) -> Results {
         let batch = self.batch_of_ten().await;
         let growth = self.growth().await;
+        let units_of_counting = self.counting().await;
         let by_memory = cost::by_memory(&figures);
-        let cost = cost::months(&figures, &self.plan.counted);
+        let cost = cost::months(&figures, &self.plan.counted, units_of_counting);
         let goals = goals(&figures, &batch, &growth);
-        Results { aws_ms: AWS_MS, calcom_ms: CALCOM_MS, figures, batch, growth, by_memory, cost, goals }
+        Results {
+            aws_ms: AWS_MS,
+            calcom_ms: CALCOM_MS,
+            figures,
+            batch,
+            growth,
+            units_of_counting,
+            by_memory,
+            cost,
+            goals,
+        }
     }
 
     async fn record(&mut self, figures: &mut BTreeMap<String, Figures>, name: &str, events: Events) -> Vec<String> {
@@ -300,6 +312,25 @@ impl Bench {
         BatchOfTen { one_ms: Spread::of(one).p50, ten_ms: Spread::of(ten).p50 }
     }
 
+    /// How many units are written to count an appointment that has been assigned.
+    async fn counting(&mut self) -> f64 {
+        eprintln!("quality-monitor: counts {BATCH} that are assigned");
+        self.world.take(0, 0);
+        let monitor = self.start("quality-monitor").await;
+        let hourly = Events::Same(HOURLY);
+        let look = self.event(hourly, &mut Vec::new());
+        invoke(&monitor, hourly, &look).await;
+        let mut messages = self.queue(BATCH).await;
+        for (name, events) in [("calcom-booking", Events::Bookings), ("staff-assignment", Events::Assignments)] {
+            let process = self.start(name).await;
+            self.work_off(&process, BATCH, events, &mut messages).await;
+            messages = self.world.sent().into_iter().map(|sent| sent.body).collect();
+        }
+        self.world.units();
+        invoke(&monitor, hourly, &look).await;
+        self.world.units().written / BATCH as f64
+    }
+
     /// Whether thousands of events make a function slower or larger.
     async fn growth(&mut self) -> Vec<Growth> {
         if self.extent.growth == 0 {
@@ -432,7 +463,7 @@ impl Results {
         cost::print_by_memory(&self.by_memory);
         println!();
         cost::print_months(&self.cost);
-        println!();
+        println!("\nTo count an appointment writes {:.1} units.\n", self.units_of_counting);
         print_growth(&self.growth);
         let BatchOfTen { one_ms, ten_ms } = self.batch;
         println!("one booking with Cal.com at {SLOW_CALCOM_MS} ms: {one_ms:.0} ms, ten in a batch: {ten_ms:.0} ms\n");
