@@ -6,7 +6,6 @@
 use std::{
     collections::BTreeMap,
     fs,
-    hash::{DefaultHasher, Hash, Hasher},
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -127,6 +126,11 @@ impl World {
     /// What was sent since this was last asked.
     pub fn sent(&self) -> Vec<Sent> {
         std::mem::take(&mut *held(&self.shared.sent))
+    }
+
+    /// The messages of it, to be handed on.
+    pub fn messages(&self) -> Vec<String> {
+        self.sent().into_iter().map(|sent| sent.body).collect()
     }
 
     /// Changes what the secret of the Retell keys holds.
@@ -288,9 +292,7 @@ impl Shared {
         };
         let secret = secret.to_string();
         // Each content is a version of its own.
-        let mut version = DefaultHasher::new();
-        secret.hash(&mut version);
-        as_json(&json!({"Name": name, "SecretString": secret, "VersionId": version.finish().to_string()}))
+        as_json(&json!({"Name": name, "SecretString": secret, "VersionId": secret}))
     }
 }
 

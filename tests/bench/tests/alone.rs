@@ -1,7 +1,7 @@
 //! What can only be seen when one function's release binary runs alone and everything that it asks for is counted.
 //! `tests/alone` builds the binaries, makes the plan, and starts these.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use bench::{
     calls::{self, Calls, RETELL_KEY},
@@ -19,6 +19,9 @@ const OTHER_TRACE: &str = "Root=1-67a5b8c0-ffffffffffffffffffffffff;Parent=fffff
 
 /// The demo salon's event type for haircuts.
 const HAIRCUT: u64 = 2563193;
+
+/// Keys that are known for less are not read again because one does not fit.
+const OLD_ENOUGH: Duration = Duration::from_secs(21);
 
 /// A world of its own for each test.
 struct Alone {
@@ -75,8 +78,7 @@ async fn a_retell_key_that_is_replaced_without_notice_loses_no_webhook() {
     let intake = alone.start("webhook-intake").await;
     let mut calls = Calls::like(&alone.plan);
     assert_eq!(status(&intake, &signed_with(RETELL_KEY, &calls.make().to_string())).await, 200);
-    // The keys that are known are a moment old: so young, they are not read again for every wrong signature.
-    tokio::time::sleep(std::time::Duration::from_secs(21)).await;
+    tokio::time::sleep(OLD_ENOUGH).await;
     alone.world.put_retell_keys(json!({"main": {"current": "key_new", "previous": RETELL_KEY}}));
     for key in ["key_new", RETELL_KEY, "key_new"] {
         assert_eq!(status(&intake, &signed_with(key, &calls.make().to_string())).await, 200, "{key}");
@@ -118,7 +120,7 @@ async fn a_batch_reads_the_keys_once() {
     for _ in 0..10 {
         assert_eq!(status(&intake, &calls::as_event(&calls.make().to_string())).await, 200);
     }
-    let messages: Vec<String> = alone.world.sent().into_iter().map(|sent| sent.body).collect();
+    let messages = alone.world.messages();
     let booking = alone.start("calcom-booking").await;
     let answer = booking.api.invoke(&calls::as_batch(&messages, "bookings")).await.body.unwrap();
     assert_eq!(answer["batchItemFailures"], json!([]));
@@ -134,8 +136,7 @@ async fn refused_once(name: &str, keys: Option<Value>) -> (u64, String) {
     assert_eq!(status(&intake, &calls::as_event(&Calls::like(&alone.plan).make().to_string())).await, 200);
     let message = alone.world.sent().pop().unwrap().body;
     let booking = alone.start("calcom-booking").await;
-    // Younger keys are not read again.
-    tokio::time::sleep(std::time::Duration::from_secs(21)).await;
+    tokio::time::sleep(OLD_ENOUGH).await;
     if let Some(keys) = keys {
         alone.world.put_calcom_keys(keys);
     }

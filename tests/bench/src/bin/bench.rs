@@ -227,7 +227,7 @@ impl Bench {
             following_cpu.push(process.cpu() - cpu);
         }
         let (asked, units, logged) = (self.world.asked(), self.world.units(), self.logged(name) - logged);
-        let sent = self.world.sent().into_iter().map(|sent| sent.body).collect();
+        let sent = self.world.messages();
         let measured = Figures {
             zipped: self.plan.contender(name).zipped,
             ready_ms: Spread::of(ready),
@@ -289,7 +289,7 @@ impl Bench {
             let event = self.event(Events::Calls, &mut Vec::new());
             invoke(&process, Events::Calls, &event).await;
         }
-        self.world.sent().into_iter().map(|sent| sent.body).collect()
+        self.world.messages()
     }
 
     /// How long ten bookings in one batch take beside one, where Cal.com is what takes time.
@@ -324,7 +324,7 @@ impl Bench {
         for (name, events) in [("calcom-booking", Events::Bookings), ("staff-assignment", Events::Assignments)] {
             let process = self.start(name).await;
             self.work_off(&process, BATCH, events, &mut messages).await;
-            messages = self.world.sent().into_iter().map(|sent| sent.body).collect();
+            messages = self.world.messages();
         }
         self.world.units();
         invoke(&monitor, hourly, &look).await;
@@ -347,7 +347,7 @@ impl Bench {
             eprintln!("{name}: {} events", self.extent.growth);
             self.world.sent();
             grown.push(self.growth_of(name, events, &mut messages).await);
-            messages = self.world.sent().into_iter().map(|sent| sent.body).collect();
+            messages = self.world.messages();
         }
         grown
     }
