@@ -2,18 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use calcom::{Attendee, Calcom, Effect, Failed, NewBooking, SlotsWindow};
+use calcom::{Attendee, Calcom, Effect, CalcomError, NewBooking, SlotsWindow};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
-use platform::store::Evidence;
+use store::ExchangeRecord;
 use scheduling::{
-    appointment::{Appointment, Doubt, State},
+    appointment::{Appointment, UnconfirmedBooking, State},
     booking::Booking,
     contact::{self, ContactPart},
     failure::Category,
     ids::EventTypeId,
     tenant::Tenant,
-    waits::Waits,
+    timing::Timing,
 };
 use secrecy::SecretString;
 
@@ -38,11 +38,11 @@ pub struct Attempt<'a> {
     /// When it is to start.
     pub start: DateTime<Utc>,
     /// How long things wait.
-    pub waits: &'a Waits,
+    pub timing: &'a Timing,
 }
 
 /// What an attempt has brought.
-pub enum Brought {
+pub enum Attempted {
     /// A booking.
     Booked {
         /// The booking.
@@ -57,11 +57,11 @@ pub enum Brought {
 }
 
 /// Why there is no booking.
-pub struct NotBooked {
+pub struct BookingFailure {
     /// The category.
     pub category: Category,
     /// Why Cal.com may hold a booking all the same.
-    pub doubt: Option<Doubt>,
+    pub unconfirmed: Option<UnconfirmedBooking>,
     /// How long Cal.com asked to wait.
     pub retry_after: Option<TimeDelta>,
     /// The part of the contact that Cal.com refuses.
@@ -82,45 +82,45 @@ struct Free {
 
 impl Attempt<'_> {
     /// Books, unless it is found to be booked already. Every exchange that matters later is added to `evidence`.
-    pub async fn book(&self, evidence: &mut Vec<Evidence>) -> Result<Brought, NotBooked> {
-        if let Some(doubt) = self.appointment.doubt()
-            && let Some(found) = self.find_again(doubt, evidence).await?
+    pub async fn book(&self, evidence: &mut Vec<ExchangeRecord>) -> Result<Attempted, BookingFailure> {
+        if let Some(unconfirmed) = self.appointment.unconfirmed()
+            && let Some(found) = self.find_again(unconfirmed, evidence).await?
         {
             return Ok(found);
         }
         let now = Utc::now();
         if self.start <= now {
-            return Err(NotBooked::because(Category::Past));
+            return Err(BookingFailure::because(Category::Past));
         }
-        if self.appointment.first_attempt().is_some_and(|first| first + self.waits.tried_for < now) {
-            return Err(NotBooked::because(Category::CalcomUnavailable));
+        if self.appointment.first_attempt().is_some_and(|first| first + self.timing.retry_window < now) {
+            return Err(BookingFailure::because(Category::CalcomUnavailable));
         }
-        let (service, staff) = (self.appointment.wish.service.as_deref(), self.appointment.wish.staff.as_ref());
+        let (service, staff) = (self.appointment.request.service.as_deref(), self.appointment.request.staff.as_ref());
         let fitting =
             self.tenant.event_types_for(service, staff.map(|staff| staff.reveal().as_str())).map_err(|missing| {
-                NotBooked { detail: Some(missing.to_string()), ..NotBooked::because(Category::NoEventType) }
+                BookingFailure { detail: Some(missing.to_string()), ..BookingFailure::because(Category::NoEventType) }
             })?;
         let free = self.free_event_types(&fitting.event_types, evidence).await?;
         self.book_one_of(free, evidence).await
     }
 
     /// Looks for what an earlier attempt has booked without hearing of it. Of several bookings the first one stays.
-    async fn find_again(&self, doubt: Doubt, evidence: &mut Vec<Evidence>) -> Result<Option<Brought>, NotBooked> {
+    async fn find_again(&self, unconfirmed: UnconfirmedBooking, evidence: &mut Vec<ExchangeRecord>) -> Result<Option<Attempted>, BookingFailure> {
         // Whatever is wrong with looking, it says nothing of the booking that is looked for.
-        let in_doubt = |not_booked: NotBooked| match not_booked.category {
+        let in_doubt = |not_booked: BookingFailure| match not_booked.category {
             Category::RateLimited | Category::CalcomUnavailable | Category::Credentials => {
-                NotBooked { doubt: Some(doubt), ..not_booked }
+                BookingFailure { unconfirmed: Some(unconfirmed), ..not_booked }
             }
-            _ => NotBooked { doubt: Some(doubt), category: Category::Unknown, ..not_booked },
+            _ => BookingFailure { unconfirmed: Some(unconfirmed), category: Category::Unknown, ..not_booked },
         };
-        let made_after = self.appointment.asked_at() - CLOCKS_DIFFER_BY;
+        let made_after = self.appointment.requested_at() - CLOCKS_DIFFER_BY;
         let listed = self.calcom.bookings_of(self.key, &self.appointment.id, made_after).await;
-        let mut listed = listed.map_err(|failed| in_doubt(NotBooked::of("list", failed, evidence)))?;
+        let mut listed = listed.map_err(|failed| in_doubt(BookingFailure::of("list", failed, evidence)))?;
         let is_unreadable = listed.iter().any(|listed| listed.booking.is_none());
-        if is_unreadable || (listed.is_empty() && doubt == Doubt::UnreadableYes) {
+        if is_unreadable || (listed.is_empty() && unconfirmed == UnconfirmedBooking::UnreadableResponse) {
             let detail = "Cal.com says that it booked this, in a form that can't be read".to_owned();
-            let unreadable = NotBooked { detail: Some(detail), ..NotBooked::because(Category::Unknown) };
-            return Err(NotBooked { doubt: Some(Doubt::UnreadableYes), ..unreadable });
+            let unreadable = BookingFailure { detail: Some(detail), ..BookingFailure::because(Category::Unknown) };
+            return Err(BookingFailure { unconfirmed: Some(UnconfirmedBooking::UnreadableResponse), ..unreadable });
         }
         if listed.is_empty() {
             return Ok(None);
@@ -130,22 +130,22 @@ impl Attempt<'_> {
         let mut seen = BTreeSet::new();
         let bookings = listed.into_iter().filter_map(|listed| listed.booking);
         let bookings = bookings.filter(|booking| seen.insert(booking.uid.clone()));
-        let mut standing = bookings.filter(|booking| booking.status.holds_the_time());
-        let Some(first) = standing.next() else { return Ok(Some(Brought::CancelledAtCalcom)) };
+        let mut standing = bookings.filter(|booking| booking.status.is_active());
+        let Some(first) = standing.next() else { return Ok(Some(Attempted::CancelledAtCalcom)) };
         let mut duplicates_cancelled = false;
         for duplicate in standing {
             let cancelled = self.calcom.cancel(self.key, &duplicate.uid, "booked twice by mistake").await;
-            let cancelled = cancelled.map_err(|failed| in_doubt(NotBooked::of("cancel", failed, evidence)))?;
-            evidence.push(Evidence { asked: "cancel", exchange: cancelled.exchange });
+            let cancelled = cancelled.map_err(|failed| in_doubt(BookingFailure::of("cancel", failed, evidence)))?;
+            evidence.push(ExchangeRecord { asked: "cancel", exchange: cancelled.exchange });
             duplicates_cancelled = true;
         }
         match self.calcom.get(self.key, &first.uid).await {
-            Ok(whole) if !whole.value.booking.status.holds_the_time() => Ok(Some(Brought::CancelledAtCalcom)),
+            Ok(whole) if !whole.value.booking.status.is_active() => Ok(Some(Attempted::CancelledAtCalcom)),
             Ok(whole) => {
-                evidence.push(Evidence { asked: "get", exchange: whole.exchange });
-                Ok(Some(Brought::Booked { booking: whole.value.booking, how: "found_again", duplicates_cancelled }))
+                evidence.push(ExchangeRecord { asked: "get", exchange: whole.exchange });
+                Ok(Some(Attempted::Booked { booking: whole.value.booking, how: "found_again", duplicates_cancelled }))
             }
-            Err(failed) => Err(in_doubt(NotBooked::of("get", failed, evidence))),
+            Err(failed) => Err(in_doubt(BookingFailure::of("get", failed, evidence))),
         }
     }
 
@@ -153,8 +153,8 @@ impl Attempt<'_> {
     async fn free_event_types(
         &self,
         event_types: &[EventTypeId],
-        evidence: &mut Vec<Evidence>,
-    ) -> Result<Free, NotBooked> {
+        evidence: &mut Vec<ExchangeRecord>,
+    ) -> Result<Free, BookingFailure> {
         let from = (self.start - SLOTS_BEFORE).max(Utc::now());
         let window = SlotsWindow { start: from, end: self.start + SLOTS_AFTER };
         let asked = event_types.iter().map(|event_type| self.calcom.slots(self.key, *event_type, window));
@@ -165,7 +165,7 @@ impl Attempt<'_> {
                 Ok(slots) => {
                     free.event_types.extend(slots.value.contains(&self.start).then_some(*event_type));
                     free.slots.extend(slots.value);
-                    exchanges.push(Evidence { asked: "slots", exchange: slots.exchange });
+                    exchanges.push(ExchangeRecord { asked: "slots", exchange: slots.exchange });
                 }
                 Err(failed) => failure = Some(failed),
             }
@@ -175,54 +175,54 @@ impl Attempt<'_> {
         }
         evidence.append(&mut exchanges);
         if let Some(failed) = failure {
-            return Err(NotBooked::of("slots", failed, evidence));
+            return Err(BookingFailure::of("slots", failed, evidence));
         }
         let category = if free.slots.is_empty() { Category::OutsideWindow } else { Category::HostConflict };
-        Err(NotBooked { proposals: nearest(free.slots, self.start), ..NotBooked::because(category) })
+        Err(BookingFailure { proposals: nearest(free.slots, self.start), ..BookingFailure::because(category) })
     }
 
     /// Books the first event type that Cal.com takes: between its list of slots and now, one may have been taken.
-    async fn book_one_of(&self, free: Free, evidence: &mut Vec<Evidence>) -> Result<Brought, NotBooked> {
-        let mut taken = NotBooked::because(Category::HostConflict);
+    async fn book_one_of(&self, free: Free, evidence: &mut Vec<ExchangeRecord>) -> Result<Attempted, BookingFailure> {
+        let mut taken = BookingFailure::because(Category::HostConflict);
         for event_type in free.event_types {
             if !self.lease_suffices() {
-                return Err(NotBooked::because(Category::CalcomUnavailable));
+                return Err(BookingFailure::because(Category::CalcomUnavailable));
             }
             let failed = match self.calcom.book(self.key, &self.new_booking(event_type)).await {
                 Ok(made) => {
-                    evidence.push(Evidence { asked: "book", exchange: made.exchange });
+                    evidence.push(ExchangeRecord { asked: "book", exchange: made.exchange });
                     let booking = made.value.booking;
-                    return Ok(Brought::Booked { booking, how: "booked", duplicates_cancelled: false });
+                    return Ok(Attempted::Booked { booking, how: "booked", duplicates_cancelled: false });
                 }
                 Err(failed) => failed,
             };
-            let doubt = match failed.effect {
+            let unconfirmed = match failed.effect {
                 Effect::Nothing => None,
-                Effect::Unknown => Some(Doubt::Unanswered),
-                Effect::Done => Some(Doubt::UnreadableYes),
+                Effect::Unknown => Some(UnconfirmedBooking::NoResponse),
+                Effect::Done => Some(UnconfirmedBooking::UnreadableResponse),
             };
-            let not_booked = NotBooked { doubt, ..NotBooked::of("book", failed, evidence) };
+            let not_booked = BookingFailure { unconfirmed, ..BookingFailure::of("book", failed, evidence) };
             match not_booked.category {
                 Category::HostConflict | Category::OutsideWindow => taken = not_booked,
-                _ => return Err(NotBooked { refused: self.refused_part(not_booked.refused), ..not_booked }),
+                _ => return Err(BookingFailure { refused: self.refused_part(not_booked.refused), ..not_booked }),
             }
         }
         let others = free.slots.into_iter().filter(|slot| *slot != self.start).collect();
-        Err(NotBooked { proposals: nearest(others, self.start), ..taken })
+        Err(BookingFailure { proposals: nearest(others, self.start), ..taken })
     }
 
     /// Whether a booking that is sent now is made, if at all, before the lease on the appointment runs out.
     fn lease_suffices(&self) -> bool {
-        let last_moment = Utc::now() + self.waits.booking_timeout + self.waits.late_booking;
+        let last_moment = Utc::now() + self.timing.booking_timeout + self.timing.late_booking;
         matches!(self.appointment.state(), State::Booking { lease_until } if last_moment <= *lease_until)
     }
 
     fn new_booking(&self, event_type: EventTypeId) -> NewBooking {
-        let customer = &self.appointment.wish.customer;
+        let customer = &self.appointment.request.customer;
         let target = &self.tenant.calcom;
-        let left_out = self.appointment.left_out();
-        let phone = customer.phone.as_ref().filter(|_| left_out != Some(ContactPart::Phone));
-        let email = customer.email.clone().filter(|_| left_out != Some(ContactPart::Email)).or_else(|| {
+        let omitted_contact = self.appointment.omitted_contact();
+        let phone = customer.phone.as_ref().filter(|_| omitted_contact != Some(ContactPart::Phone));
+        let email = customer.email.clone().filter(|_| omitted_contact != Some(ContactPart::Email)).or_else(|| {
             // Cal.com needs one of the two. Mail to an address of our own would be lost, so the number comes first.
             let is_needed = phone.is_none();
             is_needed.then(|| contact::placeholder_email(&self.appointment.id, &target.placeholder_email_domain))
@@ -239,7 +239,7 @@ impl Attempt<'_> {
 
     /// The part that Cal.com refuses. Where it names none that was sent, it is the number, which is wrong more often.
     fn refused_part(&self, named: ContactPart) -> ContactPart {
-        let customer = &self.appointment.wish.customer;
+        let customer = &self.appointment.request.customer;
         match named {
             ContactPart::Phone if customer.phone.is_none() => ContactPart::Email,
             ContactPart::Email if customer.email.is_none() => ContactPart::Phone,
@@ -248,15 +248,15 @@ impl Attempt<'_> {
     }
 }
 
-impl NotBooked {
+impl BookingFailure {
     /// Without more to say.
     pub fn because(category: Category) -> Self {
-        let (doubt, retry_after, proposals, detail) = (None, None, Vec::new(), None);
-        Self { category, doubt, retry_after, refused: ContactPart::Phone, proposals, detail }
+        let (unconfirmed, retry_after, proposals, detail) = (None, None, Vec::new(), None);
+        Self { category, unconfirmed, retry_after, refused: ContactPart::Phone, proposals, detail }
     }
 
-    fn of(asked: &'static str, failed: Failed, evidence: &mut Vec<Evidence>) -> Self {
-        evidence.push(Evidence { asked, exchange: failed.exchange });
+    fn of(asked: &'static str, failed: CalcomError, evidence: &mut Vec<ExchangeRecord>) -> Self {
+        evidence.push(ExchangeRecord { asked, exchange: failed.exchange });
         Self {
             retry_after: failed.retry_after,
             refused: failed.refused.unwrap_or(ContactPart::Phone),

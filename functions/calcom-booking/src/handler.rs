@@ -10,21 +10,21 @@ use platform::{
     queues::{AppointmentMessage, Queue, QueueError},
     secrets::{CalcomKeys, Secret, SecretError},
     settings,
-    store::{Along, Appointments, Evidence, Pauses, SlotChange, SlotLease, StoreError, Tenants, Version},
-    telemetry::{Metrics, Subject},
+    store::{Along, Appointments, ExchangeRecord, Pauses, SlotChange, SlotLease, StoreError, Tenants, Version},
+    telemetry::{Metrics, LogContext},
 };
 use scheduling::{
-    appointment::{Actor, Appointment, Doubt, NoSuchTransition, NotClaimable},
-    failure::{Category, Circumstances, Decision, decide},
+    appointment::{Actor, Appointment, UnconfirmedBooking, InvalidTransition, NotClaimable},
+    failure::{Category, RetryContext, Decision, decide},
     ids::AccountName,
     tenant::Tenant,
-    waits::Waits,
+    timing::Timing,
 };
 
 use crate::{
-    attempt::{Attempt, Brought, NotBooked},
-    gate::{Admission, Gate},
-    quiet::Quiet,
+    attempt::{Attempt, Attempted, BookingFailure},
+    gate::{Admission, CredentialBreaker},
+    quiet::Cooldowns,
 };
 
 const FUNCTION: &str = "calcom-booking";
@@ -37,13 +37,13 @@ pub struct Bookings {
     tenants: Tenants,
     keys: Secret<CalcomKeys>,
     calcom: Calcom,
-    gate: Gate,
-    quiet: Quiet,
+    gate: CredentialBreaker,
+    quiet: Cooldowns,
     bookings: Queue,
     assignments: Queue,
     batches: Batches,
     metrics: Metrics,
-    waits: Waits,
+    timing: Timing,
     version: String,
 }
 
@@ -67,7 +67,7 @@ pub enum BookingError {
     NotToBeAsked(Category),
     /// A transition was tried that does not exist: a fault in this function.
     #[error(transparent)]
-    Transition(#[from] NoSuchTransition),
+    Transition(#[from] InvalidTransition),
 }
 
 /// What is to be done once the result is stored.
@@ -80,24 +80,24 @@ enum Next {
 
 impl Bookings {
     /// Reads the settings and makes the clients. The keys are fetched now, while Lambda gives a whole core for free.
-    pub async fn from_environment() -> Result<Self, Error> {
-        let (config, waits) = (aws::config_of_function()?, settings::waits()?);
+    pub async fn from_env() -> Result<Self, Error> {
+        let (config, timing) = (aws::config_of_function()?, settings::timing()?);
         let metrics = Metrics::new(FUNCTION);
         let table = settings::required("APPOINTMENTS_TABLE")?;
-        let appointments = Appointments::new(&config, table.clone(), waits);
+        let appointments = Appointments::new(&config, table.clone(), timing);
         let dead_letters = Queue::new(&config, settings::required("DEAD_LETTER_QUEUE_URL")?);
         let bookings = Self {
             tenants: Tenants::new(&config, settings::required("TENANTS_TABLE")?),
             keys: Secret::new(&config, settings::required("CALCOM_KEYS_SECRET")?),
-            calcom: Calcom::new(calcom::Settings::from_environment(&waits))?,
-            gate: Gate::new(Pauses::new(&config, table), metrics.clone(), waits),
-            quiet: Quiet::default(),
+            calcom: Calcom::new(calcom::Settings::from_env(&timing))?,
+            gate: CredentialBreaker::new(Pauses::new(&config, table), metrics.clone(), timing),
+            quiet: Cooldowns::default(),
             bookings: Queue::new(&config, settings::required("BOOKINGS_QUEUE_URL")?),
             assignments: Queue::new(&config, settings::required("ASSIGNMENTS_QUEUE_URL")?),
             batches: Batches::new(dead_letters, appointments.clone(), metrics.clone())?,
             appointments,
             metrics,
-            waits,
+            timing,
             version: settings::deployed_version(),
         };
         bookings.prepare().await;
@@ -111,24 +111,24 @@ impl Bookings {
     }
 
     /// Works off a batch of messages.
-    pub async fn work_off(&self, event: SqsEvent, context: Context) -> Result<SqsBatchResponse, Error> {
-        Ok(self.batches.work_off(event, &context, |order, subject| self.book(order, subject)).await)
+    pub async fn process(&self, event: SqsEvent, context: Context) -> Result<SqsBatchResponse, Error> {
+        Ok(self.batches.process(event, &context, |order, subject| self.book(order, subject)).await)
     }
 
     /// Claims the appointment and its slot, tries to book it, stores what came of it, and only then tells the next step.
-    async fn book(&self, order: AppointmentMessage, subject: Subject) -> Result<(), BookingError> {
+    async fn book(&self, order: AppointmentMessage, subject: LogContext) -> Result<(), BookingError> {
         let (stored, tenant) =
             tokio::try_join!(self.appointments.load(&order.appointment), self.tenants.load(&order.tenant))?;
         let (mut appointment, version) =
             stored.filter(|(appointment, _)| appointment.tenant == order.tenant).ok_or(BookingError::NotStored)?;
         let tenant = tenant.ok_or(BookingError::NoTenant)?;
         let account = &tenant.calcom.account;
-        if order.asked_again && appointment.is_booked() {
+        if order.looked_up_again && appointment.is_booked() {
             return self.see_whether_it_stands(appointment, version, &tenant).await;
         }
-        match appointment.claim(self.waits.lease, self.actor()) {
+        match appointment.claim(self.timing.lease, self.actor()) {
             Ok(()) => {}
-            Err(NotClaimable::NotBefore(time)) => return Ok(self.bookings.send_on(&order, time, &self.waits).await?),
+            Err(NotClaimable::NotBefore(time)) => return Ok(self.bookings.send_on(&order, time, &self.timing).await?),
             // The message to staff-assignment may have been lost with the worker that stored the booking.
             Err(NotClaimable::Booked) => return Ok(self.assignments.send(&order).await?),
             Err(NotClaimable::Settled(state)) => {
@@ -150,7 +150,7 @@ impl Bookings {
             // Another worker was first; should it die, the reconciler finds what it left.
             Err(StoreError::Conflict) => return Ok(()),
             Err(StoreError::SlotTaken) => {
-                let wait = self.waits.slot + self.spread(&appointment, self.waits.slot);
+                let wait = self.timing.slot + self.spread(&appointment, self.timing.slot);
                 return self.again_at(&order, Utc::now() + wait).await;
             }
             Err(error) => return Err(error.into()),
@@ -158,7 +158,7 @@ impl Bookings {
         let mut evidence = Vec::new();
         let next = self.attempt(&mut appointment, &tenant, &mut evidence, &subject).await?;
         // While Cal.com may still be making the booking nobody else may ask for the slot; the lease runs out after that.
-        let slot = slot.as_ref().filter(|_| appointment.doubt() != Some(Doubt::Unanswered)).map(SlotChange::GiveBack);
+        let slot = slot.as_ref().filter(|_| appointment.unconfirmed() != Some(UnconfirmedBooking::NoResponse)).map(SlotChange::GiveBack);
         self.appointments.save(&appointment, version, Along { evidence: &evidence, slot, learned: None }).await?;
         if admission == Admission::Trial && evidence.iter().any(takes_the_key) {
             self.gate.open(account, &subject).await?;
@@ -179,11 +179,11 @@ impl Bookings {
         let Some(booking) = appointment.booking() else { return Ok(()) };
         let found = self.calcom.get(key, &booking.uid).await;
         let found = found.map_err(|failed| BookingError::NotToBeAsked(failed.category))?.value;
-        if found.booking.status.holds_the_time() || found.moved_to.is_some() {
+        if found.booking.status.is_active() || found.rescheduled_to.is_some() {
             tracing::info!("it stands, and its customer asks for it again");
             return Ok(());
         }
-        appointment.ask_again(self.actor())?;
+        appointment.reopen(self.actor())?;
         self.appointments.save(&appointment, version, Along::default()).await?;
         Ok(self.bookings.send(&AppointmentMessage::about(&appointment)).await?)
     }
@@ -194,7 +194,7 @@ impl Bookings {
         next: Next,
         order: &AppointmentMessage,
         account: &AccountName,
-        subject: &Subject,
+        subject: &LogContext,
     ) -> Result<(), BookingError> {
         match next {
             Next::TellAssignment => Ok(self.assignments.send(order).await?),
@@ -208,7 +208,7 @@ impl Bookings {
     }
 
     async fn again_at(&self, order: &AppointmentMessage, at: DateTime<Utc>) -> Result<(), BookingError> {
-        Ok(self.bookings.send_at(order, at, &self.waits).await?)
+        Ok(self.bookings.send_at(order, at, &self.timing).await?)
     }
 
     /// Stores the claim, and with it the lease on the slot.
@@ -219,7 +219,7 @@ impl Bookings {
         slot: Option<&SlotLease>,
     ) -> Result<Version, StoreError> {
         let now = Utc::now();
-        let slot = slot.map(|lease| SlotChange::Take { lease, now, until: now + self.waits.lease });
+        let slot = slot.map(|lease| SlotChange::Take { lease, now, until: now + self.timing.lease });
         self.appointments.save(appointment, version, Along { slot, ..Along::default() }).await
     }
 
@@ -228,8 +228,8 @@ impl Bookings {
         &self,
         appointment: &mut Appointment,
         tenant: &Tenant,
-        evidence: &mut Vec<Evidence>,
-        subject: &Subject,
+        evidence: &mut Vec<ExchangeRecord>,
+        subject: &LogContext,
     ) -> Result<Next, BookingError> {
         loop {
             let not_booked = match self.try_to_book(appointment, tenant, evidence).await {
@@ -238,38 +238,38 @@ impl Bookings {
             };
             let category = not_booked.category;
             self.metrics.count("BookingFailed", Some(category.as_str()), subject);
-            let decision = decide(category, &self.circumstances(appointment, &not_booked));
-            tracing::warn!(category = category.as_str(), ?decision, doubt = ?not_booked.doubt, "not booked");
+            let decision = decide(category, &self.context_of_retry(appointment, &not_booked));
+            tracing::warn!(category = category.as_str(), ?decision, unconfirmed = ?not_booked.unconfirmed, "not booked");
             match decision {
-                Decision::AgainWithRepairedContact => appointment.repair_contact(not_booked.refused, self.actor())?,
+                Decision::AgainWithRepairedContact => appointment.omit_contact(not_booked.refused, self.actor())?,
                 Decision::Cancel(_) => {
                     appointment.cancel_past(self.actor())?;
                     return Ok(Next::Nothing);
                 }
                 Decision::Review { propose } => {
                     let proposals = if propose { not_booked.proposals } else { Vec::new() };
-                    let NotBooked { doubt, detail, .. } = not_booked;
-                    appointment.give_up_booking(category, doubt, proposals, detail, self.actor())?;
+                    let BookingFailure { unconfirmed, detail, .. } = not_booked;
+                    appointment.escalate_booking(category, unconfirmed, proposals, detail, self.actor())?;
                     return Ok(Next::Nothing);
                 }
                 Decision::Again { at } => {
                     if category == Category::RateLimited {
                         self.quiet.keep(&tenant.calcom.account, at);
                     }
-                    appointment.retry_at(at, category, not_booked.doubt, self.actor())?;
+                    appointment.retry_at(at, category, not_booked.unconfirmed, self.actor())?;
                     return Ok(Next::Again { at });
                 }
                 Decision::Pause { until } => {
-                    appointment.retry_at(until, category, not_booked.doubt, self.actor())?;
+                    appointment.retry_at(until, category, not_booked.unconfirmed, self.actor())?;
                     return Ok(Next::Pause { until });
                 }
             }
         }
     }
 
-    fn settle(&self, appointment: &mut Appointment, brought: Brought, subject: &Subject) -> Result<Next, BookingError> {
+    fn settle(&self, appointment: &mut Appointment, brought: Attempted, subject: &LogContext) -> Result<Next, BookingError> {
         match brought {
-            Brought::Booked { booking, how, duplicates_cancelled } => {
+            Attempted::Booked { booking, how, duplicates_cancelled } => {
                 if duplicates_cancelled {
                     appointment.note_duplicates_cancelled(self.actor())?;
                     self.metrics.count("DuplicateCancelled", None, subject);
@@ -279,7 +279,7 @@ impl Bookings {
                 tracing::info!(how, "booked");
                 Ok(Next::TellAssignment)
             }
-            Brought::CancelledAtCalcom => {
+            Attempted::CancelledAtCalcom => {
                 appointment.cancel_as_at_calcom(self.actor())?;
                 tracing::info!("its booking was cancelled at Cal.com");
                 Ok(Next::Nothing)
@@ -291,10 +291,10 @@ impl Bookings {
         &self,
         appointment: &Appointment,
         tenant: &Tenant,
-        evidence: &mut Vec<Evidence>,
-    ) -> Result<Brought, NotBooked> {
-        let in_doubt = |category| NotBooked { doubt: appointment.doubt(), ..NotBooked::because(category) };
-        let start = appointment.wish.start.at().ok_or_else(|| in_doubt(Category::Unknown))?;
+        evidence: &mut Vec<ExchangeRecord>,
+    ) -> Result<Attempted, BookingFailure> {
+        let in_doubt = |category| BookingFailure { unconfirmed: appointment.unconfirmed(), ..BookingFailure::because(category) };
+        let start = appointment.request.start.at().ok_or_else(|| in_doubt(Category::Unknown))?;
         let keys = self.keys.read().await.map_err(|error| {
             tracing::error!(%error, "the keys can't be read");
             in_doubt(match error {
@@ -302,14 +302,14 @@ impl Bookings {
                 SecretError::Unreadable => Category::Credentials,
             })
         })?;
-        let book = async |keys: &CalcomKeys, evidence: &mut Vec<Evidence>| {
+        let book = async |keys: &CalcomKeys, evidence: &mut Vec<ExchangeRecord>| {
             let key = keys.of(&tenant.calcom.account).ok_or_else(|| in_doubt(Category::Credentials))?;
-            let attempt = Attempt { calcom: &self.calcom, key, tenant, appointment, start, waits: &self.waits };
+            let attempt = Attempt { calcom: &self.calcom, key, tenant, appointment, start, timing: &self.timing };
             attempt.book(evidence).await
         };
         match book(&keys, evidence).await {
             // The key may have been changed just now.
-            Err(refused) if refused.category == Category::Credentials => match self.keys.read_anew(&keys).await {
+            Err(refused) if refused.category == Category::Credentials => match self.keys.refresh_after(&keys).await {
                 Some(anew) => book(&anew, evidence).await,
                 None => Err(refused),
             },
@@ -317,16 +317,16 @@ impl Bookings {
         }
     }
 
-    fn circumstances(&self, appointment: &Appointment, not_booked: &NotBooked) -> Circumstances<'_> {
+    fn context_of_retry(&self, appointment: &Appointment, not_booked: &BookingFailure) -> RetryContext<'_> {
         let now = Utc::now();
-        Circumstances {
-            waits: &self.waits,
+        RetryContext {
+            timing: &self.timing,
             now,
-            start: appointment.wish.start.at().unwrap_or(now),
+            start: appointment.request.start.at().unwrap_or(now),
             first_attempt: appointment.first_attempt().unwrap_or(now),
-            again_so_far: appointment.again_so_far(not_booked.category),
-            contact_repaired: appointment.left_out().is_some(),
-            may_be_booked: not_booked.doubt == Some(Doubt::Unanswered),
+            retries: appointment.retries(not_booked.category),
+            contact_omitted: appointment.omitted_contact().is_some(),
+            may_be_booked: not_booked.unconfirmed == Some(UnconfirmedBooking::NoResponse),
             retry_after: not_booked.retry_after,
             spread: appointment.id.spread(appointment.attempts()),
         }
@@ -343,11 +343,11 @@ impl Bookings {
 }
 
 /// Whether an answer shows that Cal.com takes the key, whatever else it says.
-fn takes_the_key(evidence: &Evidence) -> bool {
+fn takes_the_key(evidence: &ExchangeRecord) -> bool {
     matches!(evidence.exchange.status, Some(200..=299 | 400 | 404 | 409 | 422))
 }
 
 fn slot_of(appointment: &Appointment, account: &AccountName) -> Option<SlotLease> {
-    let start = appointment.wish.start.at()?;
+    let start = appointment.request.start.at()?;
     Some(SlotLease { account: account.clone(), start, holder: appointment.id.clone() })
 }

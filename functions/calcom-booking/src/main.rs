@@ -11,6 +11,6 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     platform::telemetry::init();
-    let bookings = Bookings::from_environment().await?;
-    run(service_fn(|event: LambdaEvent<_>| bookings.work_off(event.payload, event.context))).await
+    let bookings = Bookings::from_env().await?;
+    run(service_fn(|event: LambdaEvent<_>| bookings.process(event.payload, event.context))).await
 }

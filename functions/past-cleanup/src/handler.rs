@@ -7,9 +7,9 @@ use platform::{
     aws,
     secrets::{CalcomKeys, Secret},
     settings,
-    store::{Along, Appointments, Cursor, Evidence, Phase, StoreError, Tenants, Version},
-    sweep::{self, Order, Swept, sweep},
-    telemetry::{Metrics, Subject},
+    store::{Along, Appointments, Cursor, ExchangeRecord, Phase, StoreError, Tenants, Version},
+    sweep::{self, Order, SweepResult, sweep},
+    telemetry::{Metrics, LogContext},
 };
 use scheduling::{
     appointment::{Actor, Appointment, CancelReason, Outcome as Closed, State},
@@ -69,13 +69,13 @@ pub struct PastCleanup {
 
 impl PastCleanup {
     /// Reads the settings and makes the clients.
-    pub async fn from_environment() -> Result<Self, Error> {
-        let (config, waits) = (aws::config_of_function()?, settings::waits()?);
+    pub async fn from_env() -> Result<Self, Error> {
+        let (config, timing) = (aws::config_of_function()?, settings::timing()?);
         Ok(Self {
-            appointments: Appointments::new(&config, settings::required("APPOINTMENTS_TABLE")?, waits),
+            appointments: Appointments::new(&config, settings::required("APPOINTMENTS_TABLE")?, timing),
             tenants: Tenants::new(&config, settings::required("TENANTS_TABLE")?),
             keys: Secret::new(&config, settings::required("CALCOM_KEYS_SECRET")?),
-            calcom: Calcom::new(calcom::Settings::from_environment(&waits))?,
+            calcom: Calcom::new(calcom::Settings::from_env(&timing))?,
             metrics: Metrics::new(FUNCTION),
             version: settings::deployed_version(),
         })
@@ -83,7 +83,7 @@ impl PastCleanup {
 
     /// Settles what is past, first the unbooked and then the booked, page by page, as long as there is time.
     pub async fn clean_up(&self, order: Order, context: Context) -> Result<Report, Error> {
-        let request = Subject::of_request(&context);
+        let request = LogContext::of_request(&context);
         async {
             let unbooked = self.sweep(Phase::Unbooked, &order, &context, &request).await?;
             let booked = match unbooked.resume_after {
@@ -105,8 +105,8 @@ impl PastCleanup {
         phase: Phase,
         order: &Order,
         context: &Context,
-        request: &Subject,
-    ) -> Result<Swept<Outcome>, StoreError> {
+        request: &LogContext,
+    ) -> Result<SweepResult<Outcome>, StoreError> {
         let now = Utc::now();
         let before = if phase == Phase::Booked { now - CLOSED_AFTER } else { now };
         let page = async |from: Option<Cursor>| self.appointments.past(phase, before, from.as_ref(), sweep::PAGE).await;
@@ -120,11 +120,11 @@ impl PastCleanup {
         id: &AppointmentId,
         before: DateTime<Utc>,
         dry_run: bool,
-        request: &Subject,
+        request: &LogContext,
     ) -> Result<Outcome, StoreError> {
         let Some((appointment, version)) = self.appointments.load(id).await? else { return Ok(Outcome::LeftAlone) };
         let subject = request.about(&appointment);
-        match (appointment.is_past(before), appointment.is_over(before)) {
+        match (appointment.is_past(before), appointment.has_ended(before)) {
             (true, _) if dry_run => Ok(Outcome::Cancelled),
             (_, true) if dry_run => Ok(Outcome::Completed),
             (true, _) => self.cancel(appointment, version, &subject).await,
@@ -137,7 +137,7 @@ impl PastCleanup {
         &self,
         mut appointment: Appointment,
         version: Version,
-        subject: &Subject,
+        subject: &LogContext,
     ) -> Result<Outcome, StoreError> {
         if appointment.cancel_past(self.actor()).is_err() {
             return Ok(Outcome::LeftAlone);
@@ -150,15 +150,15 @@ impl PastCleanup {
         &self,
         mut appointment: Appointment,
         version: Version,
-        subject: &Subject,
+        subject: &LogContext,
     ) -> Result<Outcome, StoreError> {
         let (found, evidence) = self.ask(&appointment).await?;
-        if let Some(moved) = found.as_ref().and_then(|found| found.moved_to.clone()) {
-            return self.follow(appointment, version, moved).await;
+        if let Some(moved) = found.as_ref().and_then(|found| found.rescheduled_to.clone()) {
+            return self.reschedule(appointment, version, moved).await;
         }
         let is_long_ago = appointment.booking().is_some_and(|booking| booking.start + ASKED_FOR < Utc::now());
         let outcome = match found {
-            Some(found) if !found.booking.status.holds_the_time() => Closed::CancelledAtCalcom,
+            Some(found) if !found.booking.status.is_active() => Closed::CancelledAtCalcom,
             Some(found) if found.attendee_absent => Closed::NoShow,
             Some(_) => Closed::Completed,
             None if is_long_ago => Closed::Completed,
@@ -171,7 +171,7 @@ impl PastCleanup {
     }
 
     /// Keeps the booking that took the place of a moved one. A later run closes it, once its own time has gone by.
-    async fn follow(
+    async fn reschedule(
         &self,
         mut appointment: Appointment,
         version: Version,
@@ -179,7 +179,7 @@ impl PastCleanup {
     ) -> Result<Outcome, StoreError> {
         let (found, evidence) = self.ask_for(&appointment, &moved).await?;
         let Some(found) = found else { return Ok(Outcome::LeftAlone) };
-        if appointment.follow(found.booking, self.actor()).is_ok() {
+        if appointment.reschedule(found.booking, self.actor()).is_ok() {
             let along = Along { evidence: &evidence, ..Along::default() };
             match self.appointments.save(&appointment, version, along).await {
                 Ok(_) | Err(StoreError::Conflict) => {}
@@ -190,7 +190,7 @@ impl PastCleanup {
     }
 
     /// What Cal.com says of the appointment's booking; nothing where it can't be asked, or doesn't know.
-    async fn ask(&self, appointment: &Appointment) -> Result<(Option<FoundBooking>, Vec<Evidence>), StoreError> {
+    async fn ask(&self, appointment: &Appointment) -> Result<(Option<FoundBooking>, Vec<ExchangeRecord>), StoreError> {
         let Some(booking) = appointment.booking() else { return Ok((None, Vec::new())) };
         self.ask_for(appointment, &booking.uid).await
     }
@@ -199,13 +199,13 @@ impl PastCleanup {
         &self,
         appointment: &Appointment,
         uid: &BookingUid,
-    ) -> Result<(Option<FoundBooking>, Vec<Evidence>), StoreError> {
+    ) -> Result<(Option<FoundBooking>, Vec<ExchangeRecord>), StoreError> {
         let nothing = Ok((None, Vec::new()));
         let Some(tenant) = self.tenants.load(&appointment.tenant).await? else { return nothing };
         let Ok(keys) = self.keys.read().await else { return nothing };
         let Some(key) = keys.of(&tenant.calcom.account) else { return nothing };
         match self.calcom.get(key, uid).await {
-            Ok(found) => Ok((Some(found.value), vec![Evidence { asked: "get", exchange: found.exchange }])),
+            Ok(found) => Ok((Some(found.value), vec![ExchangeRecord { asked: "get", exchange: found.exchange }])),
             Err(failed) => {
                 if failed.category != Category::CalcomUnavailable {
                     tracing::warn!(category = failed.category.as_str(), "Cal.com does not say what became of it");
@@ -219,8 +219,8 @@ impl PastCleanup {
         &self,
         appointment: &Appointment,
         version: Version,
-        evidence: &[Evidence],
-        subject: &Subject,
+        evidence: &[ExchangeRecord],
+        subject: &LogContext,
     ) -> Result<Outcome, StoreError> {
         match self.appointments.save(appointment, version, Along { evidence, ..Along::default() }).await {
             Ok(_) => {}
@@ -243,7 +243,7 @@ impl PastCleanup {
     }
 }
 
-fn report_of(dry_run: bool, unbooked: &Swept<Outcome>, booked: Option<&Swept<Outcome>>) -> Report {
+fn report_of(dry_run: bool, unbooked: &SweepResult<Outcome>, booked: Option<&SweepResult<Outcome>>) -> Report {
     let swept = || std::iter::once(unbooked).chain(booked);
     let count = |outcome| swept().filter_map(|swept| swept.outcomes.get(&outcome)).sum();
     Report {

@@ -8,6 +8,6 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     platform::telemetry::init();
-    let cleanup = PastCleanup::from_environment().await?;
+    let cleanup = PastCleanup::from_env().await?;
     run(service_fn(|event: LambdaEvent<_>| cleanup.clean_up(event.payload, event.context))).await
 }

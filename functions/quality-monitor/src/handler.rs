@@ -7,25 +7,25 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use lambda_runtime::{Context, Error};
 use platform::{
     aws, settings,
-    store::{Appointments, FiguresTable, StoreError, Tenants},
-    telemetry::{Metrics, Subject, Unit},
+    store::{Appointments, CounterStore, StoreError, Tenants},
+    telemetry::{Metrics, LogContext, Unit},
 };
-use publishing::{Pages, Topic};
+use notify::{ReportBucket, AlertTopic};
 use quality::{
-    figures::Figures,
+    figures::Counters,
     page::page,
     rate::Rate,
-    report::{Report, WaitingRoom},
+    report::{Report, InProgressTally},
     rules::{Rule, evaluate},
     words,
 };
-use scheduling::{ids::TenantId, waits::Waits};
+use scheduling::{ids::TenantId, timing::Timing};
 use serde::{Deserialize, Serialize};
 use tracing::Instrument;
 
 use crate::{
     counts::{Counted, Counts},
-    telling::{Telling, Told},
+    telling::{AlertNotifier, AlertChanges},
 };
 
 const FUNCTION: &str = "quality-monitor";
@@ -36,7 +36,7 @@ const LATEST_PAGE: &str = "latest.html";
 const LATEST_REPORT: &str = "latest.json";
 const HTML: &str = "text/html; charset=utf-8";
 /// How many days' figures are read at once.
-const AT_ONCE: usize = 8;
+const CONCURRENCY: usize = 8;
 
 /// What the schedule, or an operator, asks for.
 #[derive(Debug, Default, Deserialize)]
@@ -65,34 +65,34 @@ pub struct Answer {
 pub struct QualityMonitor {
     appointments: Appointments,
     tenants: Tenants,
-    figures: FiguresTable,
-    topic: Topic,
-    pages: Pages,
+    figures: CounterStore,
+    topic: AlertTopic,
+    pages: ReportBucket,
     rules: Vec<Rule>,
     metrics: Metrics,
-    waits: Waits,
+    timing: Timing,
 }
 
 impl QualityMonitor {
     /// Reads the settings and makes the clients.
-    pub async fn from_environment() -> Result<Self, Error> {
-        let (config, waits) = (aws::config_of_function()?, settings::waits()?);
+    pub async fn from_env() -> Result<Self, Error> {
+        let (config, timing) = (aws::config_of_function()?, settings::timing()?);
         let table = settings::required("APPOINTMENTS_TABLE")?;
         Ok(Self {
-            appointments: Appointments::new(&config, table.clone(), waits),
+            appointments: Appointments::new(&config, table.clone(), timing),
             tenants: Tenants::new(&config, settings::required("TENANTS_TABLE")?),
-            figures: FiguresTable::new(&config, settings::required("FIGURES_TABLE")?, table),
-            topic: Topic::new(&config, settings::required("ALERTS_TOPIC")?),
-            pages: Pages::new(&config, &settings::required("PAGES_BUCKET")?)?,
+            figures: CounterStore::new(&config, settings::required("COUNTERS_TABLE")?, table),
+            topic: AlertTopic::new(&config, settings::required("ALERTS_TOPIC")?),
+            pages: ReportBucket::new(&config, &settings::required("REPORTS_BUCKET")?)?,
             rules: Rule::read(&settings::required("ALERT_RULES").unwrap_or_default())?,
             metrics: Metrics::new(FUNCTION),
-            waits,
+            timing,
         })
     }
 
     /// Counts what has changed, evaluates the rules, tells people what has turned, and reports.
     pub async fn watch(&self, order: Order, context: Context) -> Result<Answer, Error> {
-        let (now, subject) = (Utc::now(), Subject::of_request(&context));
+        let (now, subject) = (Utc::now(), LogContext::of_request(&context));
         async {
             let counts =
                 Counts { appointments: &self.appointments, tenants: &self.tenants, figures: &self.figures, now };
@@ -100,18 +100,18 @@ impl QualityMonitor {
             // Of two monitors, the one that reads the figures later has the last word on an alert.
             let now = Utc::now();
             let report = self.report(waiting, now).await?;
-            let telling = Telling {
+            let telling = AlertNotifier {
                 figures: &self.figures,
                 topic: &self.topic,
                 metrics: &self.metrics,
                 rules: &self.rules,
-                waits: &self.waits,
+                timing: &self.timing,
                 now,
             };
             let told = telling.tell(&report, &subject).await?;
             self.measure(&report, &subject);
             self.publish(&report, order.daily).await?;
-            let Told { raised, cleared } = told;
+            let AlertChanges { raised, cleared } = told;
             tracing::info!(counted, raised, cleared, "the figures are up to date");
             Ok(Answer { counted, is_unfinished, raised, cleared, report })
         }
@@ -119,32 +119,32 @@ impl QualityMonitor {
         .await
     }
 
-    async fn report(&self, waiting: WaitingRoom, now: DateTime<Utc>) -> Result<Report, StoreError> {
-        let (figures, sightings) = tokio::try_join!(self.recent(now), self.figures.sightings())?;
+    async fn report(&self, waiting: InProgressTally, now: DateTime<Utc>) -> Result<Report, StoreError> {
+        let (figures, version_activity) = tokio::try_join!(self.recent(now), self.figures.version_activity())?;
         let clocks = self.clocks(&figures, now).await?;
         let local = |tenant: &TenantId| clocks.get(tenant).copied().unwrap_or(now.naive_utc());
-        let standings = evaluate(&self.rules, &figures, &sightings, now, local);
+        let standings = evaluate(&self.rules, &figures, &version_activity, now, local);
         let today = clocks.values().max().map_or(now.date_naive(), |local| local.date());
-        Ok(Report::of(&figures, &sightings, (today, REPORTED), (standings, waiting), now))
+        Ok(Report::of(&figures, &version_activity, (today, REPORTED), (standings, waiting), now))
     }
 
     /// The figures of as many days as the report or any rule looks back, and of tomorrow, which it is somewhere already.
-    async fn recent(&self, now: DateTime<Utc>) -> Result<Figures, StoreError> {
+    async fn recent(&self, now: DateTime<Utc>) -> Result<Counters, StoreError> {
         let back = self.rules.iter().map(Rule::looks_back).max().unwrap_or_default().max(REPORTED);
         let first = now.date_naive() - Days::new(back.into());
         let days = first.iter_days().take(usize::from(back) + 2);
-        let reading = stream::iter(days).map(|day| self.figures.of_day(day)).buffer_unordered(AT_ONCE);
-        let add = |mut all: Figures, day| async move {
+        let reading = stream::iter(days).map(|day| self.figures.of_day(day)).buffer_unordered(CONCURRENCY);
+        let add = |mut all: Counters, day| async move {
             all.add_all(&day);
             Ok(all)
         };
-        reading.try_fold(Figures::default(), add).await
+        reading.try_fold(Counters::default(), add).await
     }
 
     /// The time on each tenant's clock. Of one who is gone nothing is known.
     async fn clocks(
         &self,
-        figures: &Figures,
+        figures: &Counters,
         now: DateTime<Utc>,
     ) -> Result<BTreeMap<TenantId, NaiveDateTime>, StoreError> {
         let ids: BTreeSet<&TenantId> = figures.iter().map(|(cell, _, _)| &cell.tenant).collect();
@@ -158,13 +158,13 @@ impl QualityMonitor {
     }
 
     /// Sends the figures to CloudWatch, where alarms look at them.
-    fn measure(&self, report: &Report, subject: &Subject) {
+    fn measure(&self, report: &Report, subject: &LogContext) {
         for (rate, value) in Rate::ALL.into_iter().filter_map(|rate| Some((rate, report.overall.rate(rate).value()?))) {
-            self.metrics.record("Rate", Unit::Share(value), Some(rate.as_str()), subject);
+            self.metrics.record("Rate", Unit::Ratio(value), Some(rate.as_str()), subject);
         }
-        let oldest = Unit::Seconds(report.under_way.oldest_seconds as f64);
+        let oldest = Unit::Seconds(report.in_progress.oldest_seconds as f64);
         self.metrics.record("OldestUnderWay", oldest, None, subject);
-        let worse = Unit::Count(report.worse_versions().len() as u64);
+        let worse = Unit::Count(report.regressed_versions().len() as u64);
         self.metrics.record("WorseVersions", worse, None, subject);
     }
 

@@ -10,6 +10,6 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     platform::telemetry::init();
-    let monitor = QualityMonitor::from_environment().await?;
+    let monitor = QualityMonitor::from_env().await?;
     run(service_fn(|event: LambdaEvent<_>| monitor.watch(event.payload, event.context))).await
 }

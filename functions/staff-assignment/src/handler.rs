@@ -10,17 +10,17 @@ use platform::{
     queues::{AppointmentMessage, Queue, QueueError},
     secrets::{CalcomKeys, Secret},
     settings,
-    store::{Along, Appointments, Evidence, StoreError, Tenants},
-    telemetry::{Metrics, Subject, Unit},
+    store::{Along, Appointments, ExchangeRecord, StoreError, Tenants},
+    telemetry::{Metrics, LogContext, Unit},
 };
 use scheduling::{
-    appointment::{Actor, Appointment, NoSuchTransition, State},
+    appointment::{Actor, Appointment, InvalidTransition, State},
     assignment::{Assignment, Case, HostMapping, Unassigned, assign, mapping_learned},
     booking::{Booking, HostEvidence},
-    failure::{Category, Circumstances, Decision, decide},
+    failure::{Category, RetryContext, Decision, decide},
     ids::HostId,
     tenant::Tenant,
-    waits::Waits,
+    timing::Timing,
 };
 
 const FUNCTION: &str = "staff-assignment";
@@ -36,7 +36,7 @@ pub struct Assignments {
     assignments: Queue,
     batches: Batches,
     metrics: Metrics,
-    waits: Waits,
+    timing: Timing,
     version: String,
 }
 
@@ -57,13 +57,13 @@ pub enum AssignmentError {
     Queue(#[from] QueueError),
     /// A transition was tried that does not exist: a fault in this function.
     #[error(transparent)]
-    Transition(#[from] NoSuchTransition),
+    Transition(#[from] InvalidTransition),
 }
 
 /// What is known of a booking's hosts now.
 enum Asked {
     /// All that Cal.com will say, with what it said if it was asked again.
-    Known(Vec<Evidence>),
+    Known(Vec<ExchangeRecord>),
     /// Cal.com could not be asked.
     NotToBeHad {
         /// Why not.
@@ -75,21 +75,21 @@ enum Asked {
 
 impl Assignments {
     /// Reads the settings and makes the clients.
-    pub async fn from_environment() -> Result<Self, Error> {
-        let (config, waits) = (aws::config_of_function()?, settings::waits()?);
+    pub async fn from_env() -> Result<Self, Error> {
+        let (config, timing) = (aws::config_of_function()?, settings::timing()?);
         let metrics = Metrics::new(FUNCTION);
         let dead_letters = Queue::new(&config, settings::required("DEAD_LETTER_QUEUE_URL")?);
         let tenants_table = settings::required("TENANTS_TABLE")?;
-        let appointments = Appointments::new(&config, settings::required("APPOINTMENTS_TABLE")?, waits);
+        let appointments = Appointments::new(&config, settings::required("APPOINTMENTS_TABLE")?, timing);
         let assignments = Self {
             tenants: Tenants::new(&config, tenants_table.clone()),
             keys: Secret::new(&config, settings::required("CALCOM_KEYS_SECRET")?),
-            calcom: Calcom::new(calcom::Settings::from_environment(&waits))?,
+            calcom: Calcom::new(calcom::Settings::from_env(&timing))?,
             assignments: Queue::new(&config, settings::required("ASSIGNMENTS_QUEUE_URL")?),
             batches: Batches::new(dead_letters, appointments.clone(), metrics.clone())?,
             appointments: appointments.with_tenants(tenants_table),
             metrics,
-            waits,
+            timing,
             version: settings::deployed_version(),
         };
         // While Lambda gives whole cores: the first appointment would wait for it.
@@ -98,12 +98,12 @@ impl Assignments {
     }
 
     /// Works off a batch of messages.
-    pub async fn work_off(&self, event: SqsEvent, context: Context) -> Result<SqsBatchResponse, Error> {
-        Ok(self.batches.work_off(event, &context, |order, subject| self.settle(order, subject)).await)
+    pub async fn process(&self, event: SqsEvent, context: Context) -> Result<SqsBatchResponse, Error> {
+        Ok(self.batches.process(event, &context, |order, subject| self.settle(order, subject)).await)
     }
 
     /// Assigns the appointment, again from the start where somebody else changed it meanwhile: an operator, perhaps.
-    async fn settle(&self, order: AppointmentMessage, subject: Subject) -> Result<(), AssignmentError> {
+    async fn settle(&self, order: AppointmentMessage, subject: LogContext) -> Result<(), AssignmentError> {
         for _ in 1..TRIES {
             match self.assign(&order, &subject).await {
                 Err(AssignmentError::Store(StoreError::Conflict)) => {}
@@ -114,7 +114,7 @@ impl Assignments {
     }
 
     /// Reads the hosts from the stored booking, finds the staff member, and stores who it is or why nobody knows.
-    async fn assign(&self, order: &AppointmentMessage, subject: &Subject) -> Result<(), AssignmentError> {
+    async fn assign(&self, order: &AppointmentMessage, subject: &LogContext) -> Result<(), AssignmentError> {
         let (stored, tenant) =
             tokio::try_join!(self.appointments.load(&order.appointment), self.tenants.load(&order.tenant))?;
         let (mut appointment, version) =
@@ -125,18 +125,18 @@ impl Assignments {
             return Ok(());
         };
         if let Some(time) = not_before.filter(|time| *time > Utc::now()) {
-            return Ok(self.assignments.send_on(order, time, &self.waits).await?);
+            return Ok(self.assignments.send_on(order, time, &self.timing).await?);
         }
         let mut booking = booking.clone();
-        let asked = self.ask_again(&mut appointment, &mut booking, &tenant).await?;
+        let asked = self.reopen(&mut appointment, &mut booking, &tenant).await?;
         let mappings = self.mappings_of(&booking, &tenant).await?;
         let found = assign(&Case { booking: &booking, tenant: &tenant, mappings: &mappings });
         let evidence = match (asked, &found) {
             (Asked::NotToBeHad { category, retry_after }, Err(_)) => {
-                let wait = self.wait_for_hosts(&mut appointment, &booking, category, retry_after)?;
+                let wait = self.defer_host_lookup(&mut appointment, &booking, category, retry_after)?;
                 if let Some(at) = wait {
                     self.appointments.save(&appointment, version, Along::default()).await?;
-                    return Ok(self.assignments.send_at(order, at, &self.waits).await?);
+                    return Ok(self.assignments.send_at(order, at, &self.timing).await?);
                 }
                 Vec::new()
             }
@@ -154,21 +154,21 @@ impl Assignments {
         &self,
         appointment: &mut Appointment,
         found: Result<Assignment, Unassigned>,
-        subject: &Subject,
+        subject: &LogContext,
     ) -> Result<Option<HostMapping>, AssignmentError> {
         match found {
             Ok(assignment) => {
                 let strategy = assignment.strategy.as_str();
                 let learned = mapping_learned(&assignment, &appointment.tenant, Utc::now());
                 appointment.assign(assignment, self.actor())?;
-                let took = Unit::Seconds((Utc::now() - appointment.asked_at()).as_seconds_f64());
+                let took = Unit::Seconds((Utc::now() - appointment.requested_at()).as_seconds_f64());
                 self.metrics.record("TimeToAssigned", took, None, subject);
                 self.metrics.count("Assigned", Some(strategy), subject);
                 tracing::info!(strategy, learned = learned.is_some(), "assigned");
                 Ok(learned)
             }
             Err(reason) => {
-                appointment.leave_unassigned(reason, self.actor())?;
+                appointment.escalate_unassigned(reason, self.actor())?;
                 self.metrics.count("Unassigned", Some(reason.as_str()), subject);
                 tracing::warn!(reason = reason.as_str(), "no staff member is found");
                 Ok(None)
@@ -177,13 +177,13 @@ impl Assignments {
     }
 
     /// Where the booking has no host, asks Cal.com for it once more.
-    async fn ask_again(
+    async fn reopen(
         &self,
         appointment: &mut Appointment,
         booking: &mut Booking,
         tenant: &Tenant,
     ) -> Result<Asked, AssignmentError> {
-        let HostEvidence::None { because, asked_again: false } = booking.hosts else {
+        let HostEvidence::None { because, looked_up_again: false } = booking.hosts else {
             return Ok(Asked::Known(Vec::new()));
         };
         let not_to_be_had = |category| Ok(Asked::NotToBeHad { category, retry_after: None });
@@ -192,26 +192,26 @@ impl Assignments {
         let exchange = match self.calcom.get(key, &booking.uid).await {
             Ok(found) => {
                 booking.hosts = match found.value.booking.hosts {
-                    HostEvidence::None { because, .. } => HostEvidence::None { because, asked_again: true },
+                    HostEvidence::None { because, .. } => HostEvidence::None { because, looked_up_again: true },
                     named => named,
                 };
                 found.exchange
             }
             // Cal.com has said all that it will say.
             Err(failed) if failed.category == Category::Unknown => {
-                booking.hosts = HostEvidence::None { because, asked_again: true };
+                booking.hosts = HostEvidence::None { because, looked_up_again: true };
                 failed.exchange
             }
             Err(failed) => {
                 return Ok(Asked::NotToBeHad { category: failed.category, retry_after: failed.retry_after });
             }
         };
-        appointment.learn_hosts(booking.hosts.clone(), self.actor())?;
-        Ok(Asked::Known(vec![Evidence { asked: "get", exchange }]))
+        appointment.record_hosts(booking.hosts.clone(), self.actor())?;
+        Ok(Asked::Known(vec![ExchangeRecord { asked: "get", exchange }]))
     }
 
     /// When Cal.com is to be asked for the hosts again. `None` where it has been asked for long enough.
-    fn wait_for_hosts(
+    fn defer_host_lookup(
         &self,
         appointment: &mut Appointment,
         booking: &Booking,
@@ -219,24 +219,24 @@ impl Assignments {
         retry_after: Option<TimeDelta>,
     ) -> Result<Option<DateTime<Utc>>, AssignmentError> {
         let now = Utc::now();
-        let again_so_far = appointment.again_so_far(category);
+        let retries = appointment.retries(category);
         let booked_at = appointment.booked_at().unwrap_or(now);
-        let asked_until = booking.start.min(booked_at + self.waits.tried_for);
-        let circumstances = Circumstances {
-            waits: &self.waits,
+        let asked_until = booking.start.min(booked_at + self.timing.retry_window);
+        let context_of_retry = RetryContext {
+            timing: &self.timing,
             now,
             start: booking.start,
             first_attempt: booked_at,
-            again_so_far,
-            contact_repaired: true,
+            retries,
+            contact_omitted: true,
             may_be_booked: false,
             retry_after,
-            spread: appointment.id.spread(again_so_far),
+            spread: appointment.id.spread(retries),
         };
-        match decide(category, &circumstances) {
+        match decide(category, &context_of_retry) {
             Decision::Again { at } | Decision::Pause { until: at } if at < asked_until => {
                 tracing::warn!(category = category.as_str(), %at, "Cal.com can't be asked for the hosts now");
-                appointment.wait_for_hosts(at, category, self.actor())?;
+                appointment.defer_host_lookup(at, category, self.actor())?;
                 Ok(Some(at))
             }
             _ => Ok(None),

@@ -8,6 +8,6 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     platform::telemetry::init();
-    let assignments = Assignments::from_environment().await?;
-    run(service_fn(|event: LambdaEvent<_>| assignments.work_off(event.payload, event.context))).await
+    let assignments = Assignments::from_env().await?;
+    run(service_fn(|event: LambdaEvent<_>| assignments.process(event.payload, event.context))).await
 }

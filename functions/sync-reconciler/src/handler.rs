@@ -13,12 +13,12 @@ use platform::{
     settings,
     store::{Appointments, Cursor, Overdue, Pauses, StoreError, Tenants},
     sweep::{self, Order, sweep},
-    telemetry::{Metrics, Subject},
+    telemetry::{Metrics, LogContext},
 };
 use scheduling::{
     appointment::{Actor, Appointment, DueCause, StateName},
     ids::AppointmentId,
-    waits::Waits,
+    timing::Timing,
 };
 use serde::Serialize;
 use tracing::Instrument;
@@ -26,7 +26,7 @@ use tracing::Instrument;
 const FUNCTION: &str = "sync-reconciler";
 /// An appointment whose workers died so often is set aside: it may be what kills them.
 const MOST_WORKERS_LOST: u32 = 5;
-/// While more messages than this wait in a queue, what is overdue most likely waits there, too, and sending it once more
+/// While more messages than this wait in a queue, what is overdue most likely timing there, too, and sending it once more
 /// would only make the queue longer.
 const BACKLOG: u32 = 200;
 /// What was sent once more so often without moving is worth an alarm.
@@ -61,14 +61,14 @@ enum Outcome {
     Sent(DueCause),
     Paused,
     HeldBack,
-    SetAside,
+    Stalled,
     LeftAlone,
 }
 
 /// One run over what is due.
 struct Run {
     dry_run: bool,
-    request: Subject,
+    request: LogContext,
     bookings_are_long: bool,
     assignments_are_long: bool,
 }
@@ -90,30 +90,30 @@ pub struct SyncReconciler {
     bookings: Queue,
     assignments: Queue,
     metrics: Metrics,
-    waits: Waits,
+    timing: Timing,
     version: String,
 }
 
 impl SyncReconciler {
     /// Reads the settings and makes the clients.
-    pub async fn from_environment() -> Result<Self, Error> {
-        let (config, waits) = (aws::config_of_function()?, settings::waits()?);
+    pub async fn from_env() -> Result<Self, Error> {
+        let (config, timing) = (aws::config_of_function()?, settings::timing()?);
         let table = settings::required("APPOINTMENTS_TABLE")?;
         Ok(Self {
-            appointments: Appointments::new(&config, table.clone(), waits),
+            appointments: Appointments::new(&config, table.clone(), timing),
             tenants: Tenants::new(&config, settings::required("TENANTS_TABLE")?),
             pauses: Pauses::new(&config, table),
             bookings: Queue::new(&config, settings::required("BOOKINGS_QUEUE_URL")?),
             assignments: Queue::new(&config, settings::required("ASSIGNMENTS_QUEUE_URL")?),
             metrics: Metrics::new(FUNCTION),
-            waits,
+            timing,
             version: settings::deployed_version(),
         })
     }
 
     /// Sends what is due, the longest waiting first, as long as there is time.
     pub async fn reconcile(&self, order: Order, context: Context) -> Result<Report, Error> {
-        let request = Subject::of_request(&context);
+        let request = LogContext::of_request(&context);
         let now = Utc::now();
         let (bookings, assignments) = tokio::try_join!(self.bookings.waiting(), self.assignments.waiting())?;
         let run = Run {
@@ -136,7 +136,7 @@ impl SyncReconciler {
                 sent: sent.collect(),
                 paused: count(Outcome::Paused),
                 held_back: count(Outcome::HeldBack),
-                set_aside: count(Outcome::SetAside),
+                set_aside: count(Outcome::Stalled),
                 left_alone: count(Outcome::LeftAlone),
                 failed: swept.failed,
                 read_units: swept.read_units,
@@ -152,15 +152,15 @@ impl SyncReconciler {
     /// Sends an appointment again, if it is still due when it is read, and looks at it again later.
     async fn send_again(&self, id: &AppointmentId, run: &Run) -> Result<Outcome, ReconcileError> {
         let now = Utc::now();
-        let Some(Overdue { appointment, version, nudges }) = self.appointments.load_overdue(id).await? else {
+        let Some(Overdue { appointment, version, resends }) = self.appointments.load_overdue(id).await? else {
             return Ok(Outcome::LeftAlone);
         };
-        let Some(due) = appointment.due(&self.waits).filter(|due| due.at <= now) else {
+        let Some(due) = appointment.due(&self.timing).filter(|due| due.at <= now) else {
             return Ok(Outcome::LeftAlone);
         };
         let (dry_run, subject) = (run.dry_run, run.request.about(&appointment));
-        if appointment.workers_lost() >= MOST_WORKERS_LOST && due.cause == DueCause::LeaseRanOut {
-            return if dry_run { Ok(Outcome::SetAside) } else { self.set_aside(&appointment, &subject).await };
+        if appointment.workers_lost() >= MOST_WORKERS_LOST && due.cause == DueCause::LeaseExpired {
+            return if dry_run { Ok(Outcome::Stalled) } else { self.set_aside(&appointment, &subject).await };
         }
         if appointment.state().name() != StateName::Booked
             && let Some(tenant) = self.tenants.load(&appointment.tenant).await?
@@ -177,23 +177,23 @@ impl SyncReconciler {
             None => (&self.bookings, run.bookings_are_long),
         };
         // A dead worker's message is certainly no longer there.
-        if is_long && due.cause != DueCause::LeaseRanOut {
+        if is_long && due.cause != DueCause::LeaseExpired {
             return Ok(Outcome::HeldBack);
         }
         if dry_run {
             return Ok(Outcome::Sent(due.cause));
         }
         queue.send(&AppointmentMessage::about(&appointment)).await?;
-        self.appointments.postpone(id, version, now + self.waits.nudge(nudges), true).await?;
+        self.appointments.postpone(id, version, now + self.timing.resend_delay(resends), true).await?;
         self.metrics.count("SentAgain", Some(due.cause.as_str()), &subject);
-        if nudges >= STUCK_AFTER {
+        if resends >= STUCK_AFTER {
             self.metrics.count("Stuck", Some(due.cause.as_str()), &subject);
         }
-        subject.span().in_scope(|| tracing::warn!(cause = due.cause.as_str(), nudges, "sent again"));
+        subject.span().in_scope(|| tracing::warn!(cause = due.cause.as_str(), resends, "sent again"));
         Ok(Outcome::Sent(due.cause))
     }
 
-    async fn set_aside(&self, appointment: &Appointment, subject: &Subject) -> Result<Outcome, ReconcileError> {
+    async fn set_aside(&self, appointment: &Appointment, subject: &LogContext) -> Result<Outcome, ReconcileError> {
         let by = Actor { function: FUNCTION, version: &self.version, now: Utc::now() };
         let why = "its workers died time after time; Cal.com may hold its booking";
         if !self.appointments.set_aside(&appointment.id, why, by).await? {
@@ -201,6 +201,6 @@ impl SyncReconciler {
         }
         self.metrics.count("AppointmentSetAside", None, subject);
         subject.span().in_scope(|| tracing::error!("set aside: its workers died time after time"));
-        Ok(Outcome::SetAside)
+        Ok(Outcome::Stalled)
     }
 }

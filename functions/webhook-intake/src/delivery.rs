@@ -12,7 +12,7 @@ use retell::{
 };
 use scheduling::ids::AccountName;
 
-use crate::refusal::Refusal;
+use crate::refusal::IntakeError;
 
 /// Retell's calls with word timings pass a megabyte; Lambda takes requests of up to six, of which base64 needs a third.
 const LARGEST_BODY: usize = 4 * 1024 * 1024;
@@ -33,12 +33,12 @@ pub struct Verified<'d> {
 
 impl<'r> Delivery<'r> {
     /// Takes the raw body out of API Gateway's request.
-    pub fn of(request: &'r ApiGatewayV2httpRequest) -> Result<Self, Refusal> {
+    pub fn of(request: &'r ApiGatewayV2httpRequest) -> Result<Self, IntakeError> {
         let sent = request.body.as_deref().unwrap_or_default();
         let body = if request.is_base64_encoded {
             // Four characters stand for three bytes, of which the last two may be padding.
             Self::within_limit((sent.len() / 4 * 3).saturating_sub(2))?;
-            Cow::Owned(BASE64_STANDARD.decode(sent).map_err(|_| Refusal::NotAnEvent(NotAnEvent::NotJson))?)
+            Cow::Owned(BASE64_STANDARD.decode(sent).map_err(|_| IntakeError::NotAnEvent(NotAnEvent::NotJson))?)
         } else {
             Cow::Borrowed(sent.as_bytes())
         };
@@ -53,8 +53,8 @@ impl<'r> Delivery<'r> {
         Ok(Verified { body: &self.body, account })
     }
 
-    fn within_limit(length: usize) -> Result<(), Refusal> {
-        if length > LARGEST_BODY { Err(Refusal::TooLarge) } else { Ok(()) }
+    fn within_limit(length: usize) -> Result<(), IntakeError> {
+        if length > LARGEST_BODY { Err(IntakeError::TooLarge) } else { Ok(()) }
     }
 }
 
@@ -104,7 +104,7 @@ mod tests {
     fn more_than_four_mebibytes_are_too_large_in_either_form() {
         let limit = "x".repeat(LARGEST_BODY);
         let beyond = "x".repeat(LARGEST_BODY + 1);
-        let is_too_large = |request| matches!(Delivery::of(&request), Err(Refusal::TooLarge));
+        let is_too_large = |request| matches!(Delivery::of(&request), Err(IntakeError::TooLarge));
         assert!(!is_too_large(request(&limit, false)));
         assert!(is_too_large(request(&beyond, false)));
         assert!(!is_too_large(request(&BASE64_STANDARD.encode(&limit), true)));

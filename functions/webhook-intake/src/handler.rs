@@ -11,7 +11,7 @@ use platform::{
     secrets::{RetellKeys, Secret},
     settings,
     store::{Appointments, Asked, CallEvent, Calls, Pointers, Recorded, StoreError, Tenants},
-    telemetry::{Metrics, Subject},
+    telemetry::{Metrics, LogContext},
 };
 use retell::{
     event::{Event, EventKind},
@@ -22,14 +22,14 @@ use scheduling::{
     contact,
     ids::{AppointmentId, CallId, CustomerId},
     tenant::Tenant,
-    wish::{CallFields, Wish},
+    request::{CallFields, AppointmentRequest},
 };
 use serde_json::{Value, json};
 use tracing::Instrument;
 
 use crate::{
     delivery::{Delivery, Verified},
-    refusal::Refusal,
+    refusal::IntakeError,
 };
 
 const FUNCTION: &str = "webhook-intake";
@@ -59,15 +59,15 @@ enum Before {
 
 impl Intake {
     /// Reads the settings and makes the clients. The keys are fetched now, while Lambda gives a whole core for free.
-    pub async fn from_environment() -> Result<Self, Error> {
-        let (config, waits) = (aws::config_of_function()?, settings::waits()?);
+    pub async fn from_env() -> Result<Self, Error> {
+        let (config, timing) = (aws::config_of_function()?, settings::timing()?);
         let table = settings::required("APPOINTMENTS_TABLE")?;
         let kept_for = TimeDelta::days(settings::parsed_or("CALL_RETENTION_DAYS", 30)?);
         let intake = Self {
             keys: Secret::new(&config, settings::required("RETELL_KEYS_SECRET")?),
             tenants: Tenants::new(&config, settings::required("TENANTS_TABLE")?),
-            calls: Calls::new(&config, settings::required("CALLS_TABLE")?, table.clone(), kept_for, waits),
-            appointments: Appointments::new(&config, table, waits),
+            calls: Calls::new(&config, settings::required("CALLS_TABLE")?, table.clone(), kept_for, timing),
+            appointments: Appointments::new(&config, table, timing),
             bookings: Queue::new(&config, settings::required("BOOKINGS_QUEUE_URL")?),
             metrics: Metrics::new(FUNCTION),
             version: settings::deployed_version(),
@@ -92,7 +92,7 @@ impl Intake {
         request: ApiGatewayV2httpRequest,
         context: Context,
     ) -> Result<ApiGatewayV2httpResponse, Error> {
-        let mut subject = Subject::of_request(&context);
+        let mut subject = LogContext::of_request(&context);
         match self.take(&request, &mut subject).await {
             Ok(body) => Ok(response(200, &body)),
             Err(refusal) => {
@@ -104,7 +104,7 @@ impl Intake {
         }
     }
 
-    async fn take(&self, request: &ApiGatewayV2httpRequest, subject: &mut Subject) -> Result<Value, Refusal> {
+    async fn take(&self, request: &ApiGatewayV2httpRequest, subject: &mut LogContext) -> Result<Value, IntakeError> {
         let now = Utc::now();
         let delivery = Delivery::of(request)?;
         let webhook = self.verified(&delivery, now).await?;
@@ -136,11 +136,11 @@ impl Intake {
     }
 
     /// Finds out whose the bytes are. Where no key fits, the keys are read again: one may have been changed just now.
-    async fn verified<'d>(&self, delivery: &'d Delivery<'_>, now: DateTime<Utc>) -> Result<Verified<'d>, Refusal> {
-        let keys = self.keys.read().await.map_err(Refusal::KeysDown)?;
+    async fn verified<'d>(&self, delivery: &'d Delivery<'_>, now: DateTime<Utc>) -> Result<Verified<'d>, IntakeError> {
+        let keys = self.keys.read().await.map_err(IntakeError::KeysDown)?;
         match delivery.verified(&keys, now) {
             Err(Refused::Wrong) => {
-                let anew = self.keys.read_anew(&keys).await.ok_or(Refused::Wrong)?;
+                let anew = self.keys.refresh_after(&keys).await.ok_or(Refused::Wrong)?;
                 Ok(delivery.verified(&anew, now)?)
             }
             verified => Ok(verified?),
@@ -154,25 +154,25 @@ impl Intake {
         event: &CallEvent<'_>,
         asked_for: Option<Appointment>,
         tenant: &Tenant,
-    ) -> Result<Option<Appointment>, Refusal> {
+    ) -> Result<Option<Appointment>, IntakeError> {
         let Some(appointment) = asked_for else {
-            self.calls.record(event, None).await.map_err(Refusal::StoreDown)?;
+            self.calls.record(event, None).await.map_err(IntakeError::StoreDown)?;
             return Ok(None);
         };
-        let customers = appointment.wish.customer.ids(&tenant.id);
-        let what = appointment.wish.what(tenant);
+        let customers = appointment.request.customer.ids(&tenant.id);
+        let what = appointment.request.what(tenant);
         let asked = Asked { appointment: &appointment, customers: &customers, what: what.as_deref() };
         let mut how = Pointers::IfFree;
         for _ in 0..TRIES {
-            let recorded = self.calls.record(event, Some((&asked, &how))).await.map_err(Refusal::StoreDown)?;
+            let recorded = self.calls.record(event, Some((&asked, &how))).await.map_err(IntakeError::StoreDown)?;
             let before = match recorded {
                 Recorded::New => return Ok(Some(appointment)),
                 Recorded::Known(known) => return Ok(known.map(|known| *known)),
                 Recorded::AskedBefore(before) => before,
             };
-            how = match self.stands_for(&before, &asked).await.map_err(Refusal::StoreDown)? {
+            how = match self.satisfies(&before, &asked).await.map_err(IntakeError::StoreDown)? {
                 Before::Stands(before) => {
-                    self.calls.link(event, &before.id).await.map_err(Refusal::StoreDown)?;
+                    self.calls.link(event, &before.id).await.map_err(IntakeError::StoreDown)?;
                     tracing::info!(linked_to = before.id.as_str(), "the call asks for what is there already");
                     return Ok(Some(*before));
                 }
@@ -181,7 +181,7 @@ impl Intake {
             };
         }
         // Two ways to reach the customer lead to two appointments that no longer count.
-        let recorded = self.calls.record(event, Some((&asked, &Pointers::Beside))).await.map_err(Refusal::StoreDown)?;
+        let recorded = self.calls.record(event, Some((&asked, &Pointers::Beside))).await.map_err(IntakeError::StoreDown)?;
         Ok(match recorded {
             Recorded::Known(known) => known.map(|known| *known),
             Recorded::New | Recorded::AskedBefore(_) => Some(appointment),
@@ -189,17 +189,17 @@ impl Intake {
     }
 
     /// Whether what was asked for before is what is asked for now. People who share a contact have one each.
-    async fn stands_for(&self, before: &AppointmentId, asked: &Asked<'_>) -> Result<Before, StoreError> {
+    async fn satisfies(&self, before: &AppointmentId, asked: &Asked<'_>) -> Result<Before, StoreError> {
         let known = self.appointments.load(before).await?.map(|(known, _)| known);
         let Some(known) = known.filter(Appointment::is_open) else { return Ok(Before::IsOver) };
-        if known.stands_for(asked.appointment) {
+        if known.satisfies(asked.appointment) {
             return Ok(Before::Stands(Box::new(known)));
         }
         for customer in asked.customers {
             let ids = self.appointments.of_customer_for(customer, asked.what.unwrap_or_default()).await?;
             for id in ids.into_iter().filter(|id| id != before) {
                 match self.appointments.load(&id).await? {
-                    Some((known, _)) if known.stands_for(asked.appointment) && known.id != asked.appointment.id => {
+                    Some((known, _)) if known.satisfies(asked.appointment) && known.id != asked.appointment.id => {
                         return Ok(Before::Stands(Box::new(known)));
                     }
                     _ => {}
@@ -209,29 +209,29 @@ impl Intake {
         Ok(Before::IsAnothers)
     }
 
-    async fn tenant_of(&self, event: &Event, webhook: &Verified<'_>) -> Result<Arc<Tenant>, Refusal> {
+    async fn tenant_of(&self, event: &Event, webhook: &Verified<'_>) -> Result<Arc<Tenant>, IntakeError> {
         let (agent, number) = (event.call.agent_id.as_ref(), event.call.business_number());
-        let found = self.tenants.of_call(agent, number).await.map_err(Refusal::StoreDown)?;
-        found.filter(|tenant| tenant.retell.account == webhook.account).ok_or(Refusal::UnknownTenant)
+        let found = self.tenants.of_call(agent, number).await.map_err(IntakeError::StoreDown)?;
+        found.filter(|tenant| tenant.retell.account == webhook.account).ok_or(IntakeError::UnknownTenant)
     }
 
-    /// Queues what waits to be booked. One that was known and still waits is queued once more: its first message may
+    /// Queues what timing to be booked. One that was known and still timing is queued once more: its first message may
     /// never have been sent, and a second one does no harm. One that another call asks for again although it is booked
     /// is queued, too: its booking may have been cancelled at Cal.com.
     async fn tell_booking(
         &self,
         appointment: Option<&Appointment>,
         call: &CallId,
-        subject: &Subject,
-    ) -> Result<(), Refusal> {
+        subject: &LogContext,
+    ) -> Result<(), IntakeError> {
         let Some(appointment) = appointment else { return Ok(()) };
-        let asked_again = appointment.is_booked() && appointment.call != *call;
-        if !asked_again && appointment.state().name() != StateName::Requested {
+        let looked_up_again = appointment.is_booked() && appointment.call != *call;
+        if !looked_up_again && appointment.state().name() != StateName::Requested {
             return Ok(());
         }
         let trace = subject.trace.clone();
-        let message = AppointmentMessage { asked_again, trace, ..AppointmentMessage::about(appointment) };
-        self.bookings.send(&message).await.map_err(Refusal::QueueDown)
+        let message = AppointmentMessage { looked_up_again, trace, ..AppointmentMessage::about(appointment) };
+        self.bookings.send(&message).await.map_err(IntakeError::QueueDown)
     }
 }
 
@@ -239,8 +239,8 @@ fn asked_for(event: &Event, tenant: &Tenant, by: Actor<'_>) -> Option<Appointmen
     if event.kind != EventKind::CallAnalyzed {
         return None;
     }
-    let wish = Wish::of_call(&event.call, tenant)?;
-    Some(Appointment::new(tenant.id.clone(), event.call.id.clone(), event.call.source(), wish, by))
+    let request = AppointmentRequest::of_call(&event.call, tenant)?;
+    Some(Appointment::new(tenant.id.clone(), event.call.id.clone(), event.call.source(), request, by))
 }
 
 fn told(appointment: Option<AppointmentId>) -> Value {

@@ -7,14 +7,14 @@ use reqwest::{Method, RequestBuilder};
 use scheduling::{
     exchange::Exchange,
     ids::{AppointmentId, BookingUid, EventTypeId},
-    waits::Waits,
+    timing::Timing,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use crate::{
-    answer::{self, Answered, FoundBooking, ListPage, ListedBooking},
-    failure::Failed,
+    answer::{self, Response, FoundBooking, ListPage, ListedBooking},
+    failure::CalcomError,
     request::{NewBooking, SlotsWindow, utc},
 };
 
@@ -29,20 +29,20 @@ pub struct Settings {
     pub slots_version: String,
     /// For a request that changes nothing, from its start to the last byte of its answer.
     pub timeout: Duration,
-    /// For a request to book, which takes longer: giving it up early would leave in doubt whether it was done.
+    /// For a request to book, which takes longer: giving it up early would leave in unconfirmed whether it was done.
     pub booking_timeout: Duration,
 }
 
 impl Settings {
     /// The defaults, or what `CALCOM_BASE_URL` and `CALCOM_BOOKINGS_VERSION` say instead, with the time-out for bookings
     /// that the lease on an appointment allows for.
-    pub fn from_environment(waits: &Waits) -> Self {
+    pub fn from_env(timing: &Timing) -> Self {
         let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
         let defaults = Self::default();
         Self {
             base_url: variable("CALCOM_BASE_URL").unwrap_or(defaults.base_url),
             bookings_version: variable("CALCOM_BOOKINGS_VERSION").unwrap_or(defaults.bookings_version),
-            booking_timeout: waits.booking_timeout.to_std().unwrap_or(defaults.booking_timeout),
+            booking_timeout: timing.booking_timeout.to_std().unwrap_or(defaults.booking_timeout),
             ..Self::default()
         }
     }
@@ -98,7 +98,7 @@ impl Calcom {
     ///
     /// # Errors
     /// In the domain's categories.
-    pub async fn book(&self, key: &SecretString, booking: &NewBooking) -> Result<Answered<FoundBooking>, Failed> {
+    pub async fn book(&self, key: &SecretString, booking: &NewBooking) -> Result<Response<FoundBooking>, CalcomError> {
         let request = self.bookings(Method::POST, "").json(booking).timeout(self.settings.booking_timeout);
         self.send(request, Some(booking.without_customer()), key, answer::booking).await
     }
@@ -107,7 +107,7 @@ impl Calcom {
     ///
     /// # Errors
     /// In the domain's categories.
-    pub async fn get(&self, key: &SecretString, uid: &BookingUid) -> Result<Answered<FoundBooking>, Failed> {
+    pub async fn get(&self, key: &SecretString, uid: &BookingUid) -> Result<Response<FoundBooking>, CalcomError> {
         self.send(self.bookings(Method::GET, &format!("/{uid}")), None, key, answer::booking).await
     }
 
@@ -123,7 +123,7 @@ impl Calcom {
         key: &SecretString,
         appointment: &AppointmentId,
         made_after: DateTime<Utc>,
-    ) -> Result<Vec<ListedBooking>, Failed> {
+    ) -> Result<Vec<ListedBooking>, CalcomError> {
         let mut found = Vec::new();
         for nth in 0.. {
             let request = self.bookings(Method::GET, "").query(&[
@@ -150,7 +150,7 @@ impl Calcom {
         key: &SecretString,
         event_types: &[EventTypeId],
         skip: usize,
-    ) -> Result<Answered<ListPage>, Failed> {
+    ) -> Result<Response<ListPage>, CalcomError> {
         let ids: Vec<String> = event_types.iter().map(ToString::to_string).collect();
         let request = self.bookings(Method::GET, "").query(&[
             ("eventTypeIds", ids.join(",")),
@@ -170,7 +170,7 @@ impl Calcom {
         key: &SecretString,
         uid: &BookingUid,
         reason: &str,
-    ) -> Result<Answered<FoundBooking>, Failed> {
+    ) -> Result<Response<FoundBooking>, CalcomError> {
         let body = json!({"cancellationReason": reason});
         let request = self.bookings(Method::POST, &format!("/{uid}/cancel")).json(&body);
         self.send(request, Some(body), key, answer::booking).await
@@ -185,7 +185,7 @@ impl Calcom {
         key: &SecretString,
         uid: &BookingUid,
         start: DateTime<Utc>,
-    ) -> Result<Answered<FoundBooking>, Failed> {
+    ) -> Result<Response<FoundBooking>, CalcomError> {
         let body = json!({"start": utc(start)});
         let request = self.bookings(Method::POST, &format!("/{uid}/reschedule")).json(&body);
         self.send(request, Some(body), key, answer::booking).await
@@ -200,7 +200,7 @@ impl Calcom {
         key: &SecretString,
         event_type: EventTypeId,
         window: SlotsWindow,
-    ) -> Result<Answered<Vec<DateTime<Utc>>>, Failed> {
+    ) -> Result<Response<Vec<DateTime<Utc>>>, CalcomError> {
         let request = self
             .http
             .get(format!("{}/v2/slots", self.settings.base_url))
@@ -227,9 +227,9 @@ impl Calcom {
         body: Option<Value>,
         key: &SecretString,
         read: impl FnOnce(&[u8]) -> Option<T>,
-    ) -> Result<Answered<T>, Failed> {
+    ) -> Result<Response<T>, CalcomError> {
         let Ok(request) = request.bearer_auth(key.expose_secret()).build() else {
-            return Err(Failed::without_answer(String::new(), false));
+            return Err(CalcomError::without_answer(String::new(), false));
         };
         let sent = told(&request, body);
         // The error itself is dropped: whether Cal.com was reached is all that it tells.
@@ -240,15 +240,15 @@ impl Calcom {
         };
         let (status, headers, body) = match whole.await {
             Ok(answer) => answer,
-            Err(error) => return Err(Failed::without_answer(sent, !error.is_connect())),
+            Err(error) => return Err(CalcomError::without_answer(sent, !error.is_connect())),
         };
         let exchange = Exchange { request: sent, status: Some(status.as_u16()), body };
         if !status.is_success() {
-            return Err(Failed::refused(status.as_u16(), exchange, &headers, Utc::now()));
+            return Err(CalcomError::refused(status.as_u16(), exchange, &headers, Utc::now()));
         }
         match read(&exchange.body) {
-            Some(value) => Ok(Answered { value, exchange }),
-            None => Err(Failed::unreadable(exchange)),
+            Some(value) => Ok(Response { value, exchange }),
+            None => Err(CalcomError::unreadable(exchange)),
         }
     }
 }

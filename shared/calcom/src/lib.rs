@@ -1,7 +1,7 @@
 //! A typed client for Cal.com's API v2: bookings and slots.
 //!
 //! Every answer is kept whole, and every failure says which [category](scheduling::failure::Category) it is in and
-//! whether a booking may have been made all the same. The forms follow Cal.com's published API sources: `hosts` may be
+//! whether a booking may have been made all the same. The forms reschedule Cal.com's published API sources: `hosts` may be
 //! the single host with the id `"unknown"`, `data` may be an array or missing, and the errors of a refused booking are
 //! told apart by their message alone.
 //!
@@ -31,7 +31,7 @@ pub mod read {
     };
 }
 
-pub use answer::{Answered, FoundBooking, ListPage, ListedBooking};
+pub use answer::{Response, FoundBooking, ListPage, ListedBooking};
 pub use client::{Calcom, PAGE, Settings};
-pub use failure::{Effect, Failed};
+pub use failure::{Effect, CalcomError};
 pub use request::{APPOINTMENT_KEY, Attendee, CALL_KEY, NewBooking, SlotsWindow};

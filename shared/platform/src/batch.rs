@@ -22,12 +22,12 @@ use crate::{
     queues::{AppointmentMessage, Queue},
     settings::{self, SettingsError},
     store::Appointments,
-    telemetry::{Metrics, Subject},
+    telemetry::{Metrics, LogContext},
     trace::TraceHeader,
 };
 
 /// How many messages of a batch are worked on at once. The template's batch size is the same.
-const AT_ONCE: usize = 10;
+const CONCURRENCY: usize = 10;
 /// A message is not started with less time than this left.
 const LEAST_TIME: Duration = Duration::from_secs(15);
 /// What is still running so long before the deadline is given up, so that the batch can still say so.
@@ -43,11 +43,11 @@ pub struct Batches {
 
 /// What became of one message.
 enum Outcome {
-    WorkedOff,
-    SetAside,
-    Failed(BatchItemFailure),
+    Processed,
+    Stalled,
+    CalcomError(BatchItemFailure),
     /// It has no id: an empty one in the answer would have SQS deliver the whole batch again.
-    Nameless,
+    MissingId,
 }
 
 impl Batches {
@@ -62,31 +62,31 @@ impl Batches {
     }
 
     /// Hands each message to `work`, several at once, and says which have failed.
-    pub async fn work_off<F, W, E>(
+    pub async fn process<F, W, E>(
         &self,
         event: SqsEvent,
         context: &lambda_runtime::Context,
         work: F,
     ) -> SqsBatchResponse
     where
-        F: Fn(AppointmentMessage, Subject) -> W,
+        F: Fn(AppointmentMessage, LogContext) -> W,
         W: Future<Output = Result<(), E>>,
         E: std::error::Error,
     {
         let deadline = Instant::now() + time_left(context);
-        let request = Subject::of_request(context);
+        let request = LogContext::of_request(context);
         let outcomes: Vec<Outcome> = stream::iter(event.records)
             .map(|message| self.work_off_one(message, deadline, &request, &work))
-            .buffer_unordered(AT_ONCE)
+            .buffer_unordered(CONCURRENCY)
             .collect()
             .await;
-        let is_worked_off = |outcome: &Outcome| matches!(outcome, Outcome::WorkedOff);
+        let is_worked_off = |outcome: &Outcome| matches!(outcome, Outcome::Processed);
         if !outcomes.is_empty() && !outcomes.iter().any(is_worked_off) {
             self.metrics.count("BatchAllFailed", None, &request);
         }
         let failure = |outcome| match outcome {
-            Outcome::Failed(failure) => Some(failure),
-            Outcome::WorkedOff | Outcome::SetAside | Outcome::Nameless => None,
+            Outcome::CalcomError(failure) => Some(failure),
+            Outcome::Processed | Outcome::Stalled | Outcome::MissingId => None,
         };
         let mut response = SqsBatchResponse::default();
         response.batch_item_failures = outcomes.into_iter().filter_map(failure).collect();
@@ -97,11 +97,11 @@ impl Batches {
         &self,
         message: SqsMessage,
         deadline: Instant,
-        request: &Subject,
+        request: &LogContext,
         work: &F,
     ) -> Outcome
     where
-        F: Fn(AppointmentMessage, Subject) -> W,
+        F: Fn(AppointmentMessage, LogContext) -> W,
         W: Future<Output = Result<(), E>>,
         E: std::error::Error,
     {
@@ -110,7 +110,7 @@ impl Batches {
             return self.set_aside(&message, "unreadable", request).instrument(request.span()).await;
         };
         order.trace = message.attributes.get("AWSTraceHeader").and_then(|header| TraceHeader::read(header));
-        let subject = Subject {
+        let subject = LogContext {
             tenant: Some(order.tenant.clone()),
             call: Some(order.call.clone()),
             appointment: Some(order.appointment.clone()),
@@ -126,7 +126,7 @@ impl Batches {
             // Unwind-safe, since nothing that the work shares is left half changed: what counts is in the store.
             let work = AssertUnwindSafe(work(order, subject.clone()).in_current_span()).catch_unwind();
             let reason = match timeout_at(deadline - TIME_TO_ANSWER, work).await {
-                Ok(Ok(Ok(()))) => return Outcome::WorkedOff,
+                Ok(Ok(Ok(()))) => return Outcome::Processed,
                 Ok(Ok(Err(error))) => error.to_string(),
                 Ok(Err(_)) => "panic".to_owned(),
                 Err(_) => "deadline".to_owned(),
@@ -144,7 +144,7 @@ impl Batches {
     }
 
     /// Ties a dead letter to its appointment. Where that can't be done, the reconciler finds the appointment by itself.
-    async fn have_reviewed(&self, subject: &Subject, reason: &str) {
+    async fn have_reviewed(&self, subject: &LogContext, reason: &str) {
         let Some(appointment) = &subject.appointment else { return };
         let version = settings::deployed_version();
         let by = Actor { function: self.metrics.function(), version: &version, now: Utc::now() };
@@ -155,13 +155,13 @@ impl Batches {
     }
 
     /// Puts a message into the dead-letter queue with its reason. Where that fails, SQS does it, without the reason.
-    async fn set_aside(&self, message: &SqsMessage, reason: &str, subject: &Subject) -> Outcome {
+    async fn set_aside(&self, message: &SqsMessage, reason: &str, subject: &LogContext) -> Outcome {
         let id = message.message_id.as_deref().unwrap_or("unknown");
         tracing::error!(reason, message_id = id, "the message is set aside in the dead-letter queue");
         self.metrics.count("MessageSetAside", None, subject);
         let body = message.body.as_deref().unwrap_or_default();
         match self.dead_letters.set_aside(body, reason, id).await {
-            Ok(()) => Outcome::SetAside,
+            Ok(()) => Outcome::Stalled,
             Err(error) => {
                 tracing::error!(%error, "the message can't be set aside");
                 failed(message)
@@ -171,10 +171,10 @@ impl Batches {
 }
 
 fn failed(message: &SqsMessage) -> Outcome {
-    let Some(id) = message.message_id.clone().filter(|id| !id.is_empty()) else { return Outcome::Nameless };
+    let Some(id) = message.message_id.clone().filter(|id| !id.is_empty()) else { return Outcome::MissingId };
     let mut failure = BatchItemFailure::default();
     failure.item_identifier = id;
-    Outcome::Failed(failure)
+    Outcome::CalcomError(failure)
 }
 
 fn receive_count(message: &SqsMessage) -> u32 {

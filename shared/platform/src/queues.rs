@@ -14,7 +14,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use scheduling::{
     appointment::Appointment,
     ids::{AppointmentId, CallId, TenantId},
-    waits::Waits,
+    timing::Timing,
 };
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +39,7 @@ pub struct AppointmentMessage {
     pub call: CallId,
     /// Whether the customer has asked for it again although it is booked: the booking may no longer stand.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub asked_again: bool,
+    pub looked_up_again: bool,
     /// The trace that it belongs to. It travels beside the body, where SQS and X-Ray look for it.
     #[serde(skip)]
     pub trace: Option<TraceHeader>,
@@ -74,7 +74,7 @@ impl AppointmentMessage {
             tenant: appointment.tenant.clone(),
             appointment: appointment.id.clone(),
             call: appointment.call.clone(),
-            asked_again: false,
+            looked_up_again: false,
             trace: None,
         }
     }
@@ -123,16 +123,16 @@ impl Queue {
         &self,
         message: &AppointmentMessage,
         at: DateTime<Utc>,
-        waits: &Waits,
+        timing: &Timing,
     ) -> Result<(), QueueError> {
         let delay = at - Utc::now();
-        if delay > waits.longest_message {
+        if delay > timing.max_queue_delay {
             return Ok(());
         }
         self.send_after(message, delay.to_std().unwrap_or_default()).await
     }
 
-    /// Sends on a message that came before its time, unless it came so early that another one waits already.
+    /// Sends on a message that came before its time, unless it came so early that another one timing already.
     ///
     /// # Errors
     /// When the queue can't be reached or refuses.
@@ -140,9 +140,9 @@ impl Queue {
         &self,
         message: &AppointmentMessage,
         at: DateTime<Utc>,
-        waits: &Waits,
+        timing: &Timing,
     ) -> Result<(), QueueError> {
-        if at - Utc::now() > TOO_EARLY { Ok(()) } else { self.send_at(message, at, waits).await }
+        if at - Utc::now() > TOO_EARLY { Ok(()) } else { self.send_at(message, at, timing).await }
     }
 
     /// Sends a message, to be received after `delay`, or after [`LONGEST_DELAY`] where that is shorter: whoever

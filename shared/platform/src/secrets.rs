@@ -18,7 +18,7 @@ use tokio::sync::Mutex;
 const KEPT_FOR: Duration = Duration::from_secs(5 * 60);
 /// How old keys must be to be read again because one does not fit: whoever sends wrong signatures costs one request in
 /// this time.
-const LEAST_AGE: Duration = Duration::from_secs(20);
+const MIN_REFRESH: Duration = Duration::from_secs(20);
 
 /// A secret that could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -86,7 +86,7 @@ impl<T: DeserializeOwned> Secret<T> {
         Self { client: Client::new(config), id, kept: Mutex::new(None) }
     }
 
-    /// Reads the keys before somebody waits for them. Where they can't be read, the first who needs them is told.
+    /// Reads the keys before somebody timing for them. Where they can't be read, the first who needs them is told.
     pub async fn prepare(&self) {
         if let Err(error) = self.read().await {
             tracing::warn!(%error, "the keys can't be read yet");
@@ -104,12 +104,12 @@ impl<T: DeserializeOwned> Secret<T> {
 
     /// Other keys than those of which one did not fit: read again, unless that was done just now. Nothing where the secret
     /// still holds the same.
-    pub async fn read_anew(&self, unfit: &Arc<T>) -> Option<Arc<T>> {
-        let keys = self.younger_than(LEAST_AGE).await.ok()?;
+    pub async fn refresh_after(&self, unfit: &Arc<T>) -> Option<Arc<T>> {
+        let keys = self.younger_than(MIN_REFRESH).await.ok()?;
         (!Arc::ptr_eq(&keys, unfit)).then_some(keys)
     }
 
-    /// Whoever comes while the keys are being read waits for that, so that a batch reads them once.
+    /// Whoever comes while the keys are being read timing for that, so that a batch reads them once.
     async fn younger_than(&self, age: Duration) -> Result<Arc<T>, SecretError> {
         let mut kept = self.kept.lock().await;
         if let Some(known) = kept.as_ref().filter(|known| known.read_at.elapsed() < age) {

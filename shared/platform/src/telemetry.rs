@@ -55,7 +55,7 @@ const OUR_CRATES: [&str; 12] = [
 
 /// What a line is about. Every line of a piece of work carries it.
 #[derive(Debug, Clone, Default)]
-pub struct Subject {
+pub struct LogContext {
     /// Lambda's id of the invocation.
     pub request_id: String,
     /// The trace that it belongs to.
@@ -68,7 +68,7 @@ pub struct Subject {
     pub appointment: Option<AppointmentId>,
 }
 
-impl Subject {
+impl LogContext {
     /// The subject of a piece of work about an appointment.
     #[must_use]
     pub fn about(&self, appointment: &Appointment) -> Self {
@@ -108,7 +108,7 @@ pub enum Unit {
     /// So long.
     Seconds(f64),
     /// From 0 to 1.
-    Share(f64),
+    Ratio(f64),
 }
 
 /// Counts things for CloudWatch, as lines in its embedded metric format.
@@ -133,22 +133,22 @@ impl Metrics {
 
     /// Counts `name` once more. `kind` tells apart what is counted under one name; it must be one of few words, since
     /// CloudWatch bills each. The subject's ids stand in the line and are no dimensions.
-    pub fn count(&self, name: &str, kind: Option<&str>, subject: &Subject) {
+    pub fn count(&self, name: &str, kind: Option<&str>, subject: &LogContext) {
         self.record(name, Unit::Count(1), kind, subject);
     }
 
     /// Records a value of `name`. For the rest it is like [`Self::count`].
-    pub fn record(&self, name: &str, value: Unit, kind: Option<&str>, subject: &Subject) {
+    pub fn record(&self, name: &str, value: Unit, kind: Option<&str>, subject: &LogContext) {
         let line = self.line(name, value, kind, subject, chrono::Utc::now().timestamp_millis());
         // Standard output that is gone takes the logs along; there is nobody left to tell.
         let _ = writeln!(std::io::stdout().lock(), "{line}");
     }
 
-    fn line(&self, name: &str, value: Unit, kind: Option<&str>, subject: &Subject, at_ms: i64) -> Value {
+    fn line(&self, name: &str, value: Unit, kind: Option<&str>, subject: &LogContext, at_ms: i64) -> Value {
         let (unit, value) = match value {
             Unit::Count(count) => ("Count", json!(count)),
             Unit::Seconds(seconds) => ("Seconds", json!(seconds)),
-            Unit::Share(share) => ("None", json!(share)),
+            Unit::Ratio(share) => ("None", json!(share)),
         };
         let mut line = Map::new();
         let mut dimensions = vec!["function"];
@@ -184,7 +184,7 @@ mod tests {
         let metrics =
             Metrics { function: "webhook-intake", namespace: "Frontdesk/test".to_owned(), version: "7".to_owned() };
         let subject =
-            Subject { request_id: "r1".to_owned(), tenant: Some(TenantId::new("salon")), ..Subject::default() };
+            LogContext { request_id: "r1".to_owned(), tenant: Some(TenantId::new("salon")), ..LogContext::default() };
         assert_eq!(
             metrics.line("WebhookRefused", Unit::Count(1), Some("stale"), &subject, 5),
             json!({

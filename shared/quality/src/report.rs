@@ -11,11 +11,11 @@ use scheduling::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    figures::{Cell, Figures},
+    figures::{Dimensions, Counters},
     rate::Rate,
-    rules::{Scope, Standing, Verdict},
+    rules::{Scope, Evaluation, Verdict},
     summary::{Cluster, Summary, clusters_of},
-    versions::Sighting,
+    versions::VersionActivity,
 };
 
 /// The report, in the form of JSON as other programs read it.
@@ -30,9 +30,9 @@ pub struct Report {
     /// All of it.
     pub overall: Summary,
     /// What still waited without a person when it was made.
-    pub under_way: UnderWay,
+    pub in_progress: InProgress,
     /// The same by tenant, source, service and version, the longest waiting first.
-    pub waiting: Vec<Waiting>,
+    pub waiting: Vec<InProgressGroup>,
     /// Day by day, those without appointments included.
     pub days: Vec<Part>,
     /// By tenant.
@@ -46,7 +46,7 @@ pub struct Report {
     /// Where and why appointments stopped, the largest groups first.
     pub clusters: Vec<Cluster>,
     /// What the rules found, alarms first.
-    pub standings: Vec<Standing>,
+    pub standings: Vec<Evaluation>,
 }
 
 /// A part of the report.
@@ -58,18 +58,18 @@ pub struct Part {
     pub summary: Summary,
 }
 
-/// What waits without a person.
+/// What timing without a person.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UnderWay {
+pub struct InProgress {
     /// How many appointments.
     pub appointments: u64,
     /// For how long the oldest of them.
     pub oldest_seconds: u64,
 }
 
-/// What waits without a person, of one kind.
+/// What timing without a person, of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Waiting {
+pub struct InProgressGroup {
     /// Whose.
     pub tenant: TenantId,
     /// By which way it came.
@@ -79,40 +79,40 @@ pub struct Waiting {
     /// The deployed version that had it last.
     pub version: String,
     /// How much, and for how long.
-    pub under_way: UnderWay,
+    pub in_progress: InProgress,
 }
 
-/// What waits without a person, gathered by kind. Made empty.
+/// What timing without a person, gathered by kind. Made empty.
 #[derive(Debug, Default)]
-pub struct WaitingRoom(BTreeMap<(TenantId, Source, Option<ServiceId>, String), UnderWay>);
+pub struct InProgressTally(BTreeMap<(TenantId, Source, Option<ServiceId>, String), InProgress>);
 
-impl WaitingRoom {
-    /// Takes an appointment into account, if it waits.
+impl InProgressTally {
+    /// Takes an appointment into account, if it timing.
     pub fn see(&mut self, appointment: &Appointment, tenant: Option<&Tenant>, now: DateTime<Utc>) {
-        let Some(last) = appointment.history().last().filter(|_| appointment.is_under_way()) else { return };
+        let Some(last) = appointment.history().last().filter(|_| appointment.is_in_progress()) else { return };
         let service = tenant.and_then(|tenant| appointment.service(tenant)).cloned();
         let kind = (appointment.tenant.clone(), appointment.source.clone(), service, last.version.clone());
-        let waited = (now - appointment.asked_at()).num_seconds().try_into().unwrap_or_default();
-        let under_way = self.0.entry(kind).or_default();
-        *under_way = under_way.and(UnderWay { appointments: 1, oldest_seconds: waited });
+        let waited = (now - appointment.requested_at()).num_seconds().try_into().unwrap_or_default();
+        let in_progress = self.0.entry(kind).or_default();
+        *in_progress = in_progress.and(InProgress { appointments: 1, oldest_seconds: waited });
     }
 
-    fn into_parts(self) -> (UnderWay, Vec<Waiting>) {
-        let all = self.0.values().fold(UnderWay::default(), |all, part| all.and(*part));
-        let kinds = self.0.into_iter().map(|((tenant, source, service, version), under_way)| Waiting {
+    fn into_parts(self) -> (InProgress, Vec<InProgressGroup>) {
+        let all = self.0.values().fold(InProgress::default(), |all, part| all.and(*part));
+        let kinds = self.0.into_iter().map(|((tenant, source, service, version), in_progress)| InProgressGroup {
             tenant,
             source,
             service,
             version,
-            under_way,
+            in_progress,
         });
-        let mut waiting: Vec<Waiting> = kinds.collect();
-        waiting.sort_by_key(|kind| std::cmp::Reverse(kind.under_way.oldest_seconds));
+        let mut waiting: Vec<InProgressGroup> = kinds.collect();
+        waiting.sort_by_key(|kind| std::cmp::Reverse(kind.in_progress.oldest_seconds));
         (all, waiting)
     }
 }
 
-impl UnderWay {
+impl InProgress {
     fn and(self, other: Self) -> Self {
         Self {
             appointments: self.appointments + other.appointments,
@@ -124,18 +124,18 @@ impl UnderWay {
 impl Report {
     /// Puts a report together of the last `days` days up to `to`.
     pub fn of(
-        figures: &Figures,
-        sightings: &[Sighting],
+        figures: &Counters,
+        version_activity: &[VersionActivity],
         (to, days): (NaiveDate, u8),
-        (standings, waiting): (Vec<Standing>, WaitingRoom),
+        (standings, waiting): (Vec<Evaluation>, InProgressTally),
         made_at: DateTime<Utc>,
     ) -> Self {
-        let (under_way, waiting) = waiting.into_parts();
+        let (in_progress, waiting) = waiting.into_parts();
         let from = to - Days::new(u64::from(days.saturating_sub(1)));
         let figures = figures.only(|cell| (from..=to).contains(&cell.day));
         let nameless = || "not understood".to_owned();
         let mut versions = parts(&figures, |cell| cell.version.clone());
-        versions.sort_by_key(|part| sightings.iter().find(|seen| seen.version == part.name).map(|seen| seen.first));
+        versions.sort_by_key(|part| version_activity.iter().find(|seen| seen.version == part.name).map(|seen| seen.first));
         let mut standings = standings;
         standings.sort_by_key(|standing| (!matches!(standing.verdict, Verdict::Bad(_)), standing.scope.clone()));
         Self {
@@ -143,7 +143,7 @@ impl Report {
             from,
             to,
             overall: Summary::of(&figures),
-            under_way,
+            in_progress,
             waiting,
             days: from
                 .iter_days()
@@ -160,12 +160,12 @@ impl Report {
     }
 
     /// What there is cause for alarm about.
-    pub fn alarms(&self) -> impl Iterator<Item = &Standing> {
+    pub fn alarms(&self) -> impl Iterator<Item = &Evaluation> {
         self.standings.iter().filter(|standing| matches!(standing.verdict, Verdict::Bad(_)))
     }
 
     /// The versions that were found to have made things worse.
-    pub fn worse_versions(&self) -> BTreeSet<&str> {
+    pub fn regressed_versions(&self) -> BTreeSet<&str> {
         let versions = self.alarms().filter_map(|standing| match &standing.scope {
             Scope::Version(version) => Some(version.as_str()),
             Scope::All | Scope::Tenant(_) => None,
@@ -188,14 +188,14 @@ impl Report {
     }
 }
 
-fn parts(figures: &Figures, name: impl Fn(&Cell) -> String) -> Vec<Part> {
-    let mut by_name: BTreeMap<String, Figures> = BTreeMap::new();
+fn parts(figures: &Counters, name: impl Fn(&Dimensions) -> String) -> Vec<Part> {
+    let mut by_name: BTreeMap<String, Counters> = BTreeMap::new();
     for (cell, counter, n) in figures.iter() {
         by_name.entry(name(cell)).or_default().add(cell.clone(), counter.clone(), n);
     }
     by_name.into_iter().map(|(name, figures)| Part { name, summary: Summary::of(&figures) }).collect()
 }
 
-fn part(name: String, figures: &Figures, keep: impl Fn(&Cell) -> bool) -> Part {
+fn part(name: String, figures: &Counters, keep: impl Fn(&Dimensions) -> bool) -> Part {
     Part { name, summary: Summary::of(&figures.only(keep)) }
 }

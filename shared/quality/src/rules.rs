@@ -7,10 +7,10 @@ use scheduling::ids::TenantId;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    figures::{Counter, Figures},
+    figures::{Counter, Counters},
     rate::Rate,
-    summary::{Share, Summary},
-    versions::{self, Sighting, WorseVersion},
+    summary::{Ratio, Summary},
+    versions::{self, VersionActivity, Regression},
 };
 
 /// A rule. The rules are configuration: [`Rule::defaults`] in the form of JSON is where to begin.
@@ -20,7 +20,7 @@ pub struct Rule {
     /// Its name: what alerts are raised and cleared under.
     pub name: String,
     /// What it looks at.
-    pub watch: Watch,
+    pub watch: Condition,
     /// It says nothing of fewer appointments than this.
     pub least: u64,
 }
@@ -28,7 +28,7 @@ pub struct Rule {
 /// What a rule looks at.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Watch {
+pub enum Condition {
     /// A rate over the last days, today included.
     RateBelow {
         /// Which.
@@ -49,7 +49,7 @@ pub enum Watch {
         more_than: u64,
     },
     /// The newest version against those before it, over all tenants.
-    WorseVersion {
+    Regression {
         /// How likely chance alone may be to show such a difference, from 0 to 1.
         significance: f64,
         /// Over how many days.
@@ -71,7 +71,7 @@ pub enum Scope {
 
 /// What a rule says now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Standing {
+pub struct Evaluation {
     /// The rule's name.
     pub rule: String,
     /// Whom it concerns.
@@ -85,9 +85,9 @@ pub struct Standing {
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// There is none.
-    Good(Measured),
+    Good(Measurement),
     /// There is.
-    Bad(Measured),
+    Bad(Measurement),
     /// There are too few appointments to tell.
     TooFew,
 }
@@ -95,13 +95,13 @@ pub enum Verdict {
 /// What was measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Measured {
+pub enum Measurement {
     /// A rate over some days.
     Rate {
         /// Which.
         rate: Rate,
         /// What it is.
-        share: Share,
+        share: Ratio,
         /// Over how many days.
         days: u8,
         /// What it must not be less than.
@@ -114,7 +114,7 @@ pub enum Measured {
         /// Which day.
         day: NaiveDate,
         /// What it is.
-        share: Share,
+        share: Ratio,
     },
     /// Bookings without a host in 24 hours.
     WithoutHost {
@@ -126,12 +126,12 @@ pub enum Measured {
         most: u64,
     },
     /// A version against those before it.
-    Version(WorseVersion),
+    Version(Regression),
 }
 
 /// A rule that can't be meant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadRules {
+pub enum RuleError {
     /// They are not JSON of this form.
     #[error("the alert rules can't be read: {0}")]
     Form(String),
@@ -151,20 +151,20 @@ impl Rule {
     pub fn defaults() -> Vec<Self> {
         let rule = |name: &str, watch, least| Self { name: name.to_owned(), watch, least };
         vec![
-            rule("staff_assignment_low", Watch::RateBelow { rate: Rate::StaffAssignment, share: 0.70, days: 2 }, 5),
-            rule("host_extraction_low", Watch::RateBelow { rate: Rate::HostExtraction, share: 0.95, days: 2 }, 5),
-            rule("day_without_booking", Watch::DayAtZero { rate: Rate::BookingIntegration }, 3),
-            rule("day_without_staff", Watch::DayAtZero { rate: Rate::StaffAssignment }, 3),
-            rule("bookings_without_host", Watch::WithoutHost { more_than: 5 }, 1),
-            rule("version_worse", Watch::WorseVersion { significance: 0.005, days: 14 }, 3),
+            rule("staff_assignment_low", Condition::RateBelow { rate: Rate::StaffAssignment, share: 0.70, days: 2 }, 5),
+            rule("host_extraction_low", Condition::RateBelow { rate: Rate::HostExtraction, share: 0.95, days: 2 }, 5),
+            rule("day_without_booking", Condition::DayAtZero { rate: Rate::BookingIntegration }, 3),
+            rule("day_without_staff", Condition::DayAtZero { rate: Rate::StaffAssignment }, 3),
+            rule("bookings_without_host", Condition::WithoutHost { more_than: 5 }, 1),
+            rule("version_worse", Condition::Regression { significance: 0.005, days: 14 }, 3),
         ]
     }
 
     /// How many days it looks back.
     pub fn looks_back(&self) -> u8 {
         match self.watch {
-            Watch::RateBelow { days, .. } | Watch::WorseVersion { days, .. } => days,
-            Watch::DayAtZero { .. } | Watch::WithoutHost { .. } => 2,
+            Condition::RateBelow { days, .. } | Condition::Regression { days, .. } => days,
+            Condition::DayAtZero { .. } | Condition::WithoutHost { .. } => 2,
         }
     }
 
@@ -172,28 +172,28 @@ impl Rule {
     ///
     /// # Errors
     /// With what is wrong.
-    pub fn read(json: &str) -> Result<Vec<Self>, BadRules> {
+    pub fn read(json: &str) -> Result<Vec<Self>, RuleError> {
         if json.trim().is_empty() {
             return Ok(Self::defaults());
         }
-        let rules: Vec<Self> = serde_json::from_str(json).map_err(|error| BadRules::Form(error.to_string()))?;
+        let rules: Vec<Self> = serde_json::from_str(json).map_err(|error| RuleError::Form(error.to_string()))?;
         let mut names = BTreeSet::new();
         for rule in &rules {
             if !names.insert(rule.name.as_str()) {
-                return Err(BadRules::NameTwice(rule.name.clone()));
+                return Err(RuleError::NameTwice(rule.name.clone()));
             }
             if !rule.watch.is_in_range() {
-                return Err(BadRules::OutOfRange(rule.name.clone()));
+                return Err(RuleError::OutOfRange(rule.name.clone()));
             }
         }
         Ok(rules)
     }
 }
 
-impl Watch {
+impl Condition {
     fn is_in_range(&self) -> bool {
         let (share, days) = match self {
-            Self::RateBelow { share, days, .. } | Self::WorseVersion { significance: share, days } => (*share, *days),
+            Self::RateBelow { share, days, .. } | Self::Regression { significance: share, days } => (*share, *days),
             Self::DayAtZero { .. } | Self::WithoutHost { .. } => (0.0, 1),
         };
         (0.0..=1.0).contains(&share) && (1..=MOST_DAYS).contains(&days)
@@ -205,13 +205,13 @@ impl Watch {
 /// `local` tells the time on a tenant's clock.
 pub fn evaluate(
     rules: &[Rule],
-    figures: &Figures,
-    sightings: &[Sighting],
+    figures: &Counters,
+    version_activity: &[VersionActivity],
     now: DateTime<Utc>,
     local: impl Fn(&TenantId) -> NaiveDateTime,
-) -> Vec<Standing> {
+) -> Vec<Evaluation> {
     let tenants: BTreeSet<&TenantId> = figures.iter().map(|(cell, _, _)| &cell.tenant).collect();
-    let mut scopes: Vec<(Scope, NaiveDateTime, Figures)> = tenants
+    let mut scopes: Vec<(Scope, NaiveDateTime, Counters)> = tenants
         .iter()
         .map(|tenant| {
             let theirs = figures.only(|cell| cell.tenant == **tenant);
@@ -225,14 +225,14 @@ pub fn evaluate(
     rules
         .iter()
         .flat_map(|rule| match &rule.watch {
-            Watch::WorseVersion { significance, days } => {
+            Condition::Regression { significance, days } => {
                 let recent = since(figures, now.date_naive(), *days);
-                let worse = versions::worse_version(&recent, sightings, *significance, rule.least);
+                let worse = versions::regression(&recent, version_activity, *significance, rule.least);
                 worse.into_iter().map(|found| rule.of_version(found)).collect::<Vec<_>>()
             }
             watch => scopes
                 .iter()
-                .map(|(scope, now, figures)| Standing {
+                .map(|(scope, now, figures)| Evaluation {
                     rule: rule.name.clone(),
                     scope: scope.clone(),
                     verdict: watch.verdict(figures, *now, rule.least),
@@ -243,24 +243,24 @@ pub fn evaluate(
 }
 
 impl Rule {
-    fn of_version(&self, found: WorseVersion) -> Standing {
+    fn of_version(&self, found: Regression) -> Evaluation {
         let scope = Scope::Version(found.version.clone());
-        Standing { rule: self.name.clone(), scope, verdict: Verdict::Bad(Measured::Version(found)) }
+        Evaluation { rule: self.name.clone(), scope, verdict: Verdict::Bad(Measurement::Version(found)) }
     }
 }
 
-impl Watch {
-    fn verdict(&self, figures: &Figures, now: NaiveDateTime, least: u64) -> Verdict {
+impl Condition {
+    fn verdict(&self, figures: &Counters, now: NaiveDateTime, least: u64) -> Verdict {
         match self {
             Self::RateBelow { rate, share: lowest, days } => {
                 let share = Summary::of(&since(figures, now.date(), *days)).rate(*rate);
-                let measured = Measured::Rate { rate: *rate, share, days: *days, least: *lowest };
+                let measured = Measurement::Rate { rate: *rate, share, days: *days, least: *lowest };
                 Verdict::of(measured, share, least, |value| value < *lowest)
             }
             Self::DayAtZero { rate } => {
                 let on = |day: NaiveDate| {
                     let share = Summary::of(&figures.only(|cell| cell.day == day)).rate(*rate);
-                    Verdict::of(Measured::Day { rate: *rate, day, share }, share, least, |value| value == 0.0)
+                    Verdict::of(Measurement::Day { rate: *rate, day, share }, share, least, |value| value == 0.0)
                 };
                 match on(now.date()) {
                     Verdict::TooFew => on(now.date() - Days::new(1)),
@@ -270,7 +270,7 @@ impl Watch {
             Self::WithoutHost { more_than } => {
                 let hostless = without_host_in_24h(figures, now);
                 let bookings = Summary::of(&since(figures, now.date(), 2)).rate(Rate::HostExtraction).of;
-                let measured = Measured::WithoutHost { appointments: hostless, of: bookings, most: *more_than };
+                let measured = Measurement::WithoutHost { appointments: hostless, of: bookings, most: *more_than };
                 match hostless > *more_than {
                     _ if bookings < least => Verdict::TooFew,
                     true => Verdict::Bad(measured),
@@ -278,13 +278,13 @@ impl Watch {
                 }
             }
             // Looks at versions, not at tenants.
-            Self::WorseVersion { .. } => Verdict::TooFew,
+            Self::Regression { .. } => Verdict::TooFew,
         }
     }
 }
 
 impl Verdict {
-    fn of(measured: Measured, share: Share, least: u64, is_bad: impl Fn(f64) -> bool) -> Self {
+    fn of(measured: Measurement, share: Ratio, least: u64, is_bad: impl Fn(f64) -> bool) -> Self {
         match share.value() {
             Some(value) if share.of >= least && is_bad(value) => Self::Bad(measured),
             Some(_) if share.of >= least => Self::Good(measured),
@@ -293,13 +293,13 @@ impl Verdict {
     }
 }
 
-fn since(figures: &Figures, today: NaiveDate, days: u8) -> Figures {
+fn since(figures: &Counters, today: NaiveDate, days: u8) -> Counters {
     let first = today - Days::new(u64::from(days.saturating_sub(1)));
     figures.only(|cell| cell.day >= first)
 }
 
 /// Of today up to this hour, and of yesterday after it: 23 to 24 hours.
-fn without_host_in_24h(figures: &Figures, now: NaiveDateTime) -> u64 {
+fn without_host_in_24h(figures: &Counters, now: NaiveDateTime) -> u64 {
     let (today, yesterday) = (now.date(), now.date() - Days::new(1));
     let counts = figures.iter().filter_map(|(cell, counter, n)| match counter {
         Counter::WithoutHost { hour } => {
@@ -326,15 +326,15 @@ mod tests {
     use scheduling::ids::Source;
 
     use super::*;
-    use crate::figures::Cell;
+    use crate::figures::Dimensions;
 
     fn noon(day: u32) -> NaiveDateTime {
         NaiveDate::from_ymd_opt(2026, 12, day).unwrap().and_hms_opt(12, 30, 0).unwrap()
     }
 
-    fn on(day: u32, tenant: &str, counter: Counter, n: i64) -> Figures {
-        let mut figures = Figures::default();
-        let cell = Cell {
+    fn on(day: u32, tenant: &str, counter: Counter, n: i64) -> Counters {
+        let mut figures = Counters::default();
+        let cell = Dimensions {
             day: noon(day).date(),
             tenant: TenantId::new(tenant),
             source: Source::phone(),
@@ -345,14 +345,14 @@ mod tests {
         figures
     }
 
-    fn rate_on(day: u32, tenant: &str, rate: Rate, met: i64, of: i64) -> Figures {
+    fn rate_on(day: u32, tenant: &str, rate: Rate, met: i64, of: i64) -> Counters {
         let mut figures = on(day, tenant, Counter::Judged(rate), of);
         figures.add_all(&on(day, tenant, Counter::Met(rate), met));
         figures
     }
 
-    fn said(figures: &[Figures], rule: &str) -> Vec<(String, &'static str)> {
-        let mut all = Figures::default();
+    fn said(figures: &[Counters], rule: &str) -> Vec<(String, &'static str)> {
+        let mut all = Counters::default();
         figures.iter().for_each(|part| all.add_all(part));
         let standings = evaluate(&Rule::defaults(), &all, &[], noon(10).and_utc(), |_| noon(10));
         let word = |verdict: &Verdict| match verdict {
@@ -364,7 +364,7 @@ mod tests {
         of_rule.map(|standing| (standing.scope.to_string(), word(&standing.verdict))).collect()
     }
 
-    fn salon_says(figures: &[Figures], rule: &str) -> &'static str {
+    fn salon_says(figures: &[Counters], rule: &str) -> &'static str {
         said(figures, rule)[0].1
     }
 
@@ -431,9 +431,9 @@ mod tests {
         };
         assert_eq!(
             Rule::read(&format!("[{},{}]", rule("x", 1), rule("x", 1))),
-            Err(BadRules::NameTwice("x".to_owned()))
+            Err(RuleError::NameTwice("x".to_owned()))
         );
-        assert_eq!(Rule::read(&format!("[{}]", rule("x", 90))), Err(BadRules::OutOfRange("x".to_owned())));
-        assert!(matches!(Rule::read("[{}]"), Err(BadRules::Form(_))));
+        assert_eq!(Rule::read(&format!("[{}]", rule("x", 90))), Err(RuleError::OutOfRange("x".to_owned())));
+        assert!(matches!(Rule::read("[{}]"), Err(RuleError::Form(_))));
     }
 }

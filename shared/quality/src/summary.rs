@@ -9,20 +9,20 @@ use scheduling::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    figures::{Counter, Figures, Step, TimeBucket, Who},
+    figures::{Counter, Counters, Step, TimeBucket, Party},
     rate::Rate,
 };
 
 /// How many of how many.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Share {
+pub struct Ratio {
     /// So many are so.
     pub met: u64,
     /// Of so many.
     pub of: u64,
 }
 
-impl Share {
+impl Ratio {
     /// From 0 to 1. `None` of none.
     pub fn value(self) -> Option<f64> {
         (self.of > 0).then(|| self.met as f64 / self.of as f64)
@@ -35,7 +35,7 @@ pub struct Summary {
     /// Appointments asked for.
     pub appointments: u64,
     /// Every rate that there is something to say of.
-    pub rates: BTreeMap<Rate, Share>,
+    pub rates: BTreeMap<Rate, Ratio>,
     /// Appointments that failed with this category, now or at an earlier try.
     pub failures: BTreeMap<Category, u64>,
     /// Seconds from being asked for to being assigned, in steps of a fifth. `None` where nothing was assigned.
@@ -69,14 +69,14 @@ pub struct Cluster {
     /// The service, where it was understood.
     pub service: Option<ServiceId>,
     /// Whom it concerns, where that is known.
-    pub who: Option<Who>,
+    pub who: Option<Party>,
     /// The deployed version of the step.
     pub version: String,
 }
 
 impl Summary {
     /// Adds figures up.
-    pub fn of(figures: &Figures) -> Self {
+    pub fn of(figures: &Counters) -> Self {
         let mut summary = Self::default();
         let mut times: BTreeMap<TimeBucket, u64> = BTreeMap::new();
         for (_, counter, n) in figures.iter() {
@@ -85,7 +85,7 @@ impl Summary {
                 Counter::Appointments => summary.appointments += n,
                 Counter::Judged(rate) => summary.rates.entry(*rate).or_default().of += n,
                 Counter::Met(rate) => summary.rates.entry(*rate).or_default().met += n,
-                Counter::Failed(category) => *summary.failures.entry(*category).or_default() += n,
+                Counter::CalcomError(category) => *summary.failures.entry(*category).or_default() += n,
                 Counter::AssignedIn(bucket) => *times.entry(*bucket).or_default() += n,
                 Counter::Stopped(_) | Counter::WithoutHost { .. } => {}
             }
@@ -95,7 +95,7 @@ impl Summary {
     }
 
     /// A rate, also where nothing is said of it.
-    pub fn rate(&self, rate: Rate) -> Share {
+    pub fn rate(&self, rate: Rate) -> Ratio {
         self.rates.get(&rate).copied().unwrap_or_default()
     }
 }
@@ -117,7 +117,7 @@ impl Percentiles {
 }
 
 /// What stopped, grouped by all that may explain it; the largest groups first.
-pub fn clusters_of(figures: &Figures) -> Vec<Cluster> {
+pub fn clusters_of(figures: &Counters) -> Vec<Cluster> {
     let stopped = figures.iter().filter_map(|(cell, counter, n)| match counter {
         Counter::Stopped(stop) => Some((cell, stop, n)),
         _ => None,

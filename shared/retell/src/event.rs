@@ -5,7 +5,7 @@
 
 use scheduling::{
     ids::{AgentId, CallId, Source},
-    wish::CallFields,
+    request::CallFields,
 };
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};

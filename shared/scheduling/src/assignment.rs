@@ -13,7 +13,7 @@ use crate::{
     tenant::{StaffMember, Tenant},
 };
 
-/// Who does the appointment, and how that is known.
+/// Party does the appointment, and how that is known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assignment {
     /// The staff member.
@@ -270,7 +270,7 @@ mod tests {
             event_type: EventTypeId(event_type),
             start: "2026-12-01T08:00:00Z".parse().unwrap(),
             hosts: Hosts::try_from(hosts)
-                .map_or(HostEvidence::None { because: NoHost::Unknown, asked_again: true }, HostEvidence::Named),
+                .map_or(HostEvidence::None { because: NoHost::Unknown, looked_up_again: true }, HostEvidence::Named),
         }
     }
 

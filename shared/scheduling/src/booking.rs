@@ -19,7 +19,7 @@ pub struct Booking {
     pub event_type: EventTypeId,
     /// When it starts.
     pub start: DateTime<Utc>,
-    /// Who the host is, or why nobody knows.
+    /// Party the host is, or why nobody knows.
     pub hosts: HostEvidence,
 }
 
@@ -42,7 +42,7 @@ pub enum BookingStatus {
 
 impl BookingStatus {
     /// Whether the time is kept for the customer.
-    pub fn holds_the_time(self) -> bool {
+    pub fn is_active(self) -> bool {
         matches!(self, Self::Accepted | Self::Pending | Self::Other)
     }
 }
@@ -71,7 +71,7 @@ pub enum HostEvidence {
         /// What stood there instead.
         because: NoHost,
         /// Whether Cal.com was asked a second time.
-        asked_again: bool,
+        looked_up_again: bool,
     },
 }
 

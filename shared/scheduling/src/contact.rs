@@ -25,7 +25,7 @@ pub struct Customer {
     pub email: Option<Personal<String>>,
     /// What was written where an email belongs, if it isn't one. It is kept for a person to read and never guessed at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub email_as_spoken: Option<Personal<String>>,
+    pub raw_email: Option<Personal<String>>,
 }
 
 /// A part of a contact that Cal.com may refuse.

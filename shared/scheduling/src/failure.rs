@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{appointment::CancelReason, waits::Waits};
+use crate::{appointment::CancelReason, timing::Timing};
 
 /// Why a booking failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -65,9 +65,9 @@ impl Category {
 
 /// What is known when an attempt has failed.
 #[derive(Debug, Clone, Copy)]
-pub struct Circumstances<'a> {
+pub struct RetryContext<'a> {
     /// How long things wait.
-    pub waits: &'a Waits,
+    pub timing: &'a Timing,
     /// Now.
     pub now: DateTime<Utc>,
     /// When the appointment starts.
@@ -75,9 +75,9 @@ pub struct Circumstances<'a> {
     /// When it was first tried.
     pub first_attempt: DateTime<Utc>,
     /// How often it has already been sent again for this category.
-    pub again_so_far: u32,
+    pub retries: u32,
     /// Whether it was already sent with a repaired contact.
-    pub contact_repaired: bool,
+    pub contact_omitted: bool,
     /// Whether a request to book was sent whose answer never came: Cal.com may still be at it.
     pub may_be_booked: bool,
     /// How long Cal.com asked to wait.
@@ -116,51 +116,51 @@ pub const UNKNOWN_TRIES: u32 = 3;
 const LOOKED_FOR_LONGER: i32 = 3;
 
 /// What happens after an attempt that failed with `category`.
-pub fn decide(category: Category, after: &Circumstances<'_>) -> Decision {
+pub fn decide(category: Category, after: &RetryContext<'_>) -> Decision {
     let review = Decision::Review { propose: false };
     let asked_for = after.retry_after.unwrap_or(TimeDelta::zero());
     match category {
         Category::Past => Decision::Cancel(CancelReason::Past),
         Category::HostConflict | Category::OutsideWindow => Decision::Review { propose: true },
-        Category::InvalidContact if !after.contact_repaired => Decision::AgainWithRepairedContact,
+        Category::InvalidContact if !after.contact_omitted => Decision::AgainWithRepairedContact,
         Category::InvalidContact | Category::NoEventType | Category::BookerLimit => review,
         Category::RateLimited if after.retry_after.is_none() => {
-            after.again_in(after.growing_delay().max(after.waits.rate_limit))
+            after.again_in(after.backoff().max(after.timing.rate_limit))
         }
-        Category::RateLimited | Category::CalcomUnavailable => after.again_in(after.growing_delay().max(asked_for)),
-        Category::Credentials => Decision::Pause { until: after.now + after.spread_out(after.waits.pause) },
-        Category::Unknown if after.again_so_far < UNKNOWN_TRIES => after.again_in(after.growing_delay()),
+        Category::RateLimited | Category::CalcomUnavailable => after.again_in(after.backoff().max(asked_for)),
+        Category::Credentials => Decision::Pause { until: after.now + after.spread_out(after.timing.pause) },
+        Category::Unknown if after.retries < UNKNOWN_TRIES => after.again_in(after.backoff()),
         Category::Unknown => review,
     }
 }
 
-impl Circumstances<'_> {
-    /// 10 s, 20 s, 40 s and so on up to 15 min, each stretched by up to half.
-    fn growing_delay(&self) -> TimeDelta {
-        let doubled = self.waits.first_retry * 2_i32.pow(self.again_so_far.min(10));
-        stretched(doubled.min(self.waits.longest_retry), self.spread / 2.0)
+impl RetryContext<'_> {
+    /// 10 s, 20 s, 40 s and so on up to 15 min, each with_jitter by up to half.
+    fn backoff(&self) -> TimeDelta {
+        let doubled = self.timing.first_retry * 2_i32.pow(self.retries.min(10));
+        with_jitter(doubled.min(self.timing.longest_retry), self.spread / 2.0)
     }
 
     /// Again after `delay`, but never past the start, or for longer than a day. Where Cal.com may hold a booking, it is
     /// asked for it all the same, for some days more, once it can no longer be about to make it.
     fn again_in(&self, delay: TimeDelta) -> Decision {
         let at = self.now + self.spread_out(delay.max(TimeDelta::seconds(1)));
-        let looked_for_until = self.first_attempt + self.waits.tried_for * LOOKED_FOR_LONGER;
+        let looked_for_until = self.first_attempt + self.timing.retry_window * LOOKED_FOR_LONGER;
         if self.may_be_booked && at <= looked_for_until {
-            return Decision::Again { at: at.max(self.now + self.waits.late_booking) };
+            return Decision::Again { at: at.max(self.now + self.timing.late_booking) };
         }
-        if at >= self.start || at > self.first_attempt + self.waits.tried_for {
+        if at >= self.start || at > self.first_attempt + self.timing.retry_window {
             return Decision::Review { propose: false };
         }
         Decision::Again { at }
     }
 
     fn spread_out(&self, delay: TimeDelta) -> TimeDelta {
-        stretched(delay, self.spread / 10.0)
+        with_jitter(delay, self.spread / 10.0)
     }
 }
 
-fn stretched(delay: TimeDelta, share: f64) -> TimeDelta {
+fn with_jitter(delay: TimeDelta, share: f64) -> TimeDelta {
     delay + TimeDelta::milliseconds((delay.num_milliseconds() as f64 * share) as i64)
 }
 
@@ -170,24 +170,24 @@ mod tests {
 
     use super::*;
 
-    static WAITS: std::sync::LazyLock<Waits> = std::sync::LazyLock::new(Waits::default);
+    static TIMING: std::sync::LazyLock<Timing> = std::sync::LazyLock::new(Timing::default);
 
-    fn after(again_so_far: u32) -> Circumstances<'static> {
+    fn after(retries: u32) -> RetryContext<'static> {
         let now = "2026-12-01T08:00:00Z".parse().unwrap();
-        Circumstances {
-            waits: &WAITS,
+        RetryContext {
+            timing: &TIMING,
             now,
             start: now + TimeDelta::days(3),
             first_attempt: now,
-            again_so_far,
-            contact_repaired: false,
+            retries,
+            contact_omitted: false,
             may_be_booked: false,
             retry_after: None,
             spread: 0.0,
         }
     }
 
-    fn seconds(decision: Decision, after: &Circumstances<'_>) -> Option<i64> {
+    fn seconds(decision: Decision, after: &RetryContext<'_>) -> Option<i64> {
         match decision {
             Decision::Again { at } | Decision::Pause { until: at } => Some((at - after.now).num_seconds()),
             _ => None,
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn the_other_sides_wait_is_respected() {
-        let asked = Circumstances { retry_after: Some(TimeDelta::seconds(77)), ..after(0) };
+        let asked = RetryContext { retry_after: Some(TimeDelta::seconds(77)), ..after(0) };
         assert_eq!(seconds(decide(Category::RateLimited, &asked), &asked), Some(77));
         assert_eq!(seconds(decide(Category::CalcomUnavailable, &asked), &asked), Some(77));
         assert_eq!(seconds(decide(Category::RateLimited, &after(0)), &after(0)), Some(30));
@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn a_wait_of_nothing_does_not_have_cal_com_asked_every_second() {
         let delays: Vec<_> = (0..4)
-            .map(|n| Circumstances { retry_after: Some(TimeDelta::zero()), ..after(n) })
+            .map(|n| RetryContext { retry_after: Some(TimeDelta::zero()), ..after(n) })
             .map(|asked| seconds(decide(Category::RateLimited, &asked), &asked).unwrap())
             .collect();
         assert_eq!(delays, [10, 20, 40, 80]);
@@ -220,15 +220,15 @@ mod tests {
 
     #[test]
     fn what_may_be_booked_is_looked_for_even_when_its_time_is_up() {
-        let late = Circumstances { start: after(0).now, may_be_booked: true, ..after(0) };
+        let late = RetryContext { start: after(0).now, may_be_booked: true, ..after(0) };
         assert_eq!(seconds(decide(Category::CalcomUnavailable, &late), &late), Some(90));
-        let sure = Circumstances { may_be_booked: false, ..late };
+        let sure = RetryContext { may_be_booked: false, ..late };
         assert_eq!(decide(Category::CalcomUnavailable, &sure), Decision::Review { propose: false });
     }
 
     #[test]
     fn a_refused_key_pauses_its_tenant_and_gives_up_no_appointment() {
-        let late = Circumstances { start: after(0).now + TimeDelta::seconds(1), ..after(90) };
+        let late = RetryContext { start: after(0).now + TimeDelta::seconds(1), ..after(90) };
         assert_eq!(seconds(decide(Category::Credentials, &late), &late), Some(300));
     }
 
@@ -241,18 +241,18 @@ mod tests {
     #[test]
     fn a_contact_is_repaired_once() {
         assert_eq!(decide(Category::InvalidContact, &after(0)), Decision::AgainWithRepairedContact);
-        let repaired = Circumstances { contact_repaired: true, ..after(0) };
+        let repaired = RetryContext { contact_omitted: true, ..after(0) };
         assert_eq!(decide(Category::InvalidContact, &repaired), Decision::Review { propose: false });
     }
 
     proptest! {
         #[test]
         fn nothing_is_tried_past_its_start_or_for_more_than_a_day(
-            again_so_far in 0_u32..1000, waited in 0_i64..100_000, until_start in -1000_i64..200_000,
+            retries in 0_u32..1000, waited in 0_i64..100_000, until_start in -1000_i64..200_000,
             retry_after in proptest::option::of(0_i64..1_000_000), spread in 0.0..1.0_f64, which in 0_usize..3,
         ) {
-            let base = after(again_so_far);
-            let circumstances = Circumstances {
+            let base = after(retries);
+            let context_of_retry = RetryContext {
                 first_attempt: base.now - TimeDelta::seconds(waited),
                 start: base.now + TimeDelta::seconds(until_start),
                 retry_after: retry_after.map(TimeDelta::seconds),
@@ -260,10 +260,10 @@ mod tests {
                 ..base
             };
             let category = [Category::RateLimited, Category::CalcomUnavailable, Category::Unknown][which];
-            if let Decision::Again { at } = decide(category, &circumstances) {
-                prop_assert!(at > circumstances.now);
-                prop_assert!(at < circumstances.start);
-                prop_assert!(at <= circumstances.first_attempt + WAITS.tried_for);
+            if let Decision::Again { at } = decide(category, &context_of_retry) {
+                prop_assert!(at > context_of_retry.now);
+                prop_assert!(at < context_of_retry.start);
+                prop_assert!(at <= context_of_retry.first_attempt + TIMING.retry_window);
             }
         }
     }

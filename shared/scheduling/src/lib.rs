@@ -11,13 +11,13 @@
 //! | [`contact`] | names, phone numbers and emails of customers |
 //! | [`exchange`] | what was asked of Cal.com, and the answer |
 //! | [`failure`] | why a booking failed and what happens then |
-//! | [`host_plan`] | which hosts could be mapped to which staff |
+//! | [`host_backfill`] | which hosts could be mapped to which staff |
 //! | [`ids`] | one type for each kind of id |
 //! | [`personal`] | values that never reach a log |
 //! | [`start_time`] | from spoken times to instants, clock changes included |
 //! | [`tenant`] | one business: staff, services, where its calls come from |
-//! | [`waits`] | every lease, time-out and delay |
-//! | [`wish`] | what the caller asked for, read out of a call |
+//! | [`timing`] | every lease, time-out and delay |
+//! | [`request`] | what the caller asked for, read out of a call |
 
 pub mod appointment;
 pub mod assignment;
@@ -25,10 +25,10 @@ pub mod booking;
 pub mod contact;
 pub mod exchange;
 pub mod failure;
-pub mod host_plan;
+pub mod host_backfill;
 pub mod ids;
 pub mod personal;
 pub mod start_time;
 pub mod tenant;
-pub mod waits;
-pub mod wish;
+pub mod timing;
+pub mod request;

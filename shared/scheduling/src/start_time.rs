@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// When the caller wants to come, as far as it could be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "reading")]
-pub enum WishedStart {
+pub enum RequestedStart {
     /// A single instant.
     At {
         /// The instant.
@@ -52,7 +52,7 @@ pub enum StartProblem {
     DoesNotExist,
 }
 
-impl WishedStart {
+impl RequestedStart {
     /// The instant, if there is one.
     pub fn at(&self) -> Option<DateTime<Utc>> {
         match self {
@@ -68,25 +68,25 @@ const DATE_FORMS: [&str; 2] = ["%Y-%m-%d", "%d.%m.%Y"];
 const TIME_FORMS: [&str; 2] = ["%H:%M:%S", "%H:%M"];
 
 /// Reads a start: ISO 8601 with an offset, or a local time (`2026-12-01 14:30`, `01.12.2026 14:30`) in `zone`.
-pub fn read_start(text: Option<&str>, zone: Tz) -> WishedStart {
+pub fn read_start(text: Option<&str>, zone: Tz) -> RequestedStart {
     let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else {
-        return WishedStart::Unusable { problem: StartProblem::Missing, spoken: None };
+        return RequestedStart::Unusable { problem: StartProblem::Missing, spoken: None };
     };
     if let Ok(with_offset) = DateTime::parse_from_rfc3339(text) {
-        return WishedStart::At { at: with_offset.to_utc(), note: None };
+        return RequestedStart::At { at: with_offset.to_utc(), note: None };
     }
     let spoken = without_clock_word(text);
     match LOCAL_FORMS.iter().find_map(|form| NaiveDateTime::parse_from_str(spoken, form).ok()) {
         Some(local) => in_zone(local, zone, text),
-        None => WishedStart::Unusable { problem: StartProblem::Unreadable, spoken: Some(text.to_owned()) },
+        None => RequestedStart::Unusable { problem: StartProblem::Unreadable, spoken: Some(text.to_owned()) },
     }
 }
 
 /// Reads a start whose date and time of day stand in two fields.
-pub fn read_date_and_time(date: Option<&str>, time: Option<&str>, zone: Tz) -> WishedStart {
+pub fn read_date_and_time(date: Option<&str>, time: Option<&str>, zone: Tz) -> RequestedStart {
     let (Some(date), Some(time)) = (date, time) else {
         let spoken = date.or(time).map(str::to_owned);
-        return WishedStart::Unusable { problem: StartProblem::Missing, spoken };
+        return RequestedStart::Unusable { problem: StartProblem::Missing, spoken };
     };
     let text = format!("{} {}", date.trim(), time.trim());
     let day = DATE_FORMS.iter().find_map(|form| NaiveDate::parse_from_str(date.trim(), form).ok());
@@ -94,7 +94,7 @@ pub fn read_date_and_time(date: Option<&str>, time: Option<&str>, zone: Tz) -> W
     let time_of_day = TIME_FORMS.iter().find_map(|form| NaiveTime::parse_from_str(spoken, form).ok());
     match (day, time_of_day) {
         (Some(day), Some(time_of_day)) => in_zone(day.and_time(time_of_day), zone, &text),
-        _ => WishedStart::Unusable { problem: StartProblem::Unreadable, spoken: Some(text) },
+        _ => RequestedStart::Unusable { problem: StartProblem::Unreadable, spoken: Some(text) },
     }
 }
 
@@ -102,14 +102,14 @@ fn without_clock_word(text: &str) -> &str {
     text.strip_suffix("Uhr").unwrap_or(text).trim_end()
 }
 
-fn in_zone(local: NaiveDateTime, zone: Tz, spoken: &str) -> WishedStart {
+fn in_zone(local: NaiveDateTime, zone: Tz, spoken: &str) -> RequestedStart {
     match zone.from_local_datetime(&local) {
-        LocalResult::Single(at) => WishedStart::At { at: at.to_utc(), note: None },
+        LocalResult::Single(at) => RequestedStart::At { at: at.to_utc(), note: None },
         LocalResult::Ambiguous(earlier, _) => {
-            WishedStart::At { at: earlier.to_utc(), note: Some(StartNote::EarlierOfTwo) }
+            RequestedStart::At { at: earlier.to_utc(), note: Some(StartNote::EarlierOfTwo) }
         }
         LocalResult::None => {
-            WishedStart::Unusable { problem: StartProblem::DoesNotExist, spoken: Some(spoken.to_owned()) }
+            RequestedStart::Unusable { problem: StartProblem::DoesNotExist, spoken: Some(spoken.to_owned()) }
         }
     }
 }
@@ -121,8 +121,8 @@ mod tests {
 
     use super::*;
 
-    fn at(text: &str) -> WishedStart {
-        WishedStart::At { at: text.parse().unwrap(), note: None }
+    fn at(text: &str) -> RequestedStart {
+        RequestedStart::At { at: text.parse().unwrap(), note: None }
     }
 
     #[test]
@@ -138,7 +138,7 @@ mod tests {
     fn a_time_that_happens_twice_is_taken_as_the_earlier_one_and_noted() {
         assert_eq!(
             read_start(Some("2025-10-26 02:30"), Berlin),
-            WishedStart::At { at: "2025-10-26T00:30:00Z".parse().unwrap(), note: Some(StartNote::EarlierOfTwo) }
+            RequestedStart::At { at: "2025-10-26T00:30:00Z".parse().unwrap(), note: Some(StartNote::EarlierOfTwo) }
         );
     }
 
@@ -146,15 +146,15 @@ mod tests {
     fn a_time_that_the_clock_leaves_out_is_no_start() {
         assert_eq!(
             read_start(Some("2026-03-29 02:30"), Berlin),
-            WishedStart::Unusable { problem: StartProblem::DoesNotExist, spoken: Some("2026-03-29 02:30".to_owned()) }
+            RequestedStart::Unusable { problem: StartProblem::DoesNotExist, spoken: Some("2026-03-29 02:30".to_owned()) }
         );
     }
 
     #[test]
     fn what_is_no_time_is_said_to_be_none() {
         let problem = |start| match start {
-            WishedStart::Unusable { problem, .. } => Some(problem),
-            WishedStart::At { .. } => None,
+            RequestedStart::Unusable { problem, .. } => Some(problem),
+            RequestedStart::At { .. } => None,
         };
         assert_eq!(problem(read_start(None, Berlin)), Some(StartProblem::Missing));
         assert_eq!(problem(read_start(Some("  "), Berlin)), Some(StartProblem::Missing));

@@ -33,7 +33,7 @@ pub struct Tenant {
     pub retell: RetellSource,
     /// Where its bookings go.
     pub calcom: CalcomTarget,
-    /// Who works there.
+    /// Party works there.
     pub staff: Vec<StaffMember>,
     /// What can be booked.
     pub services: Vec<Service>,
@@ -141,7 +141,7 @@ pub struct MappedHost {
 #[serde(deny_unknown_fields, default)]
 pub struct FieldMapping {
     /// A yes or no: whether the caller wants an appointment at all. Where none of these keys is written, a service or a
-    /// start is taken as the wish for one.
+    /// start is taken as the request for one.
     pub wanted: Vec<String>,
     /// The service.
     pub service: Vec<String>,
@@ -197,7 +197,7 @@ fn yes() -> bool {
     true
 }
 
-/// The event types that fit a wish, in the order in which they are to be tried.
+/// The event types that fit a request, in the order in which they are to be tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FittingEventTypes {
     /// The service that was understood.
@@ -206,7 +206,7 @@ pub struct FittingEventTypes {
     pub event_types: Vec<EventTypeId>,
 }
 
-/// Why no event type fits a wish: what is missing in the tenant's configuration, or was not said.
+/// Why no event type fits a request: what is missing in the tenant's configuration, or was not said.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoEventType {
     /// No service was said.
@@ -253,7 +253,7 @@ impl Tenant {
 
     /// The event types that fit what a caller said, best first.
     ///
-    /// The event type of the staff member wished for comes alone. Without a wish, or with one that only round robin can
+    /// The event type of the staff member wished for comes alone. Without a request, or with one that only round robin can
     /// serve, the round-robin event type comes alone; a service without one offers those of its active staff in turn.
     ///
     /// # Errors

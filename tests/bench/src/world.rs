@@ -168,7 +168,7 @@ impl World {
             ("RETELL_KEYS_SECRET", "retell-keys"),
             ("CALCOM_KEYS_SECRET", "calcom-keys"),
             ("ALERTS_TOPIC", "arn:aws:sns:eu-central-1:123456789012:alerts"),
-            ("PAGES_BUCKET", "pages"),
+            ("REPORTS_BUCKET", "pages"),
             ("MAX_RECEIVE_COUNT", "5"),
             ("FRONTDESK_VERSION", "bench"),
         ]

@@ -105,7 +105,7 @@ pub(crate) struct Made {
     pub(crate) made_at: DateTime<Utc>,
     pub(crate) attendee_absent: bool,
     /// The booking that took its place.
-    pub(crate) moved_to: Option<String>,
+    pub(crate) rescheduled_to: Option<String>,
 }
 
 /// All that the stand-in knows.
@@ -185,7 +185,7 @@ impl Calendar {
             "start": iso(made.start), "end": iso(made.end), "duration": (made.end - made.start).num_minutes(),
             "eventTypeId": made.event_type, "eventType": {"id": made.event_type, "slug": "termin"},
             "attendees": [attendee], "bookingFieldsResponses": {}, "metadata": made.metadata,
-            "rescheduledToUid": made.moved_to, "createdAt": iso(made.made_at), "updatedAt": iso(made.made_at),
+            "rescheduledToUid": made.rescheduled_to, "createdAt": iso(made.made_at), "updatedAt": iso(made.made_at),
         })
     }
 

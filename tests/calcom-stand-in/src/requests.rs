@@ -19,12 +19,12 @@ use crate::{
     faults::{Fault, FaultKind, RequestKind, Weather},
 };
 
-type Answer = Result<Response, Refusal>;
+type Answer = Result<Response, IntakeError>;
 
 /// An answer that refuses.
-pub(crate) struct Refusal(Box<Response>);
+pub(crate) struct IntakeError(Box<Response>);
 
-impl IntoResponse for Refusal {
+impl IntoResponse for IntakeError {
     fn into_response(self) -> Response {
         *self.0
     }
@@ -70,7 +70,7 @@ async fn book_for_whoever_asked(stand_in: StandIn, headers: HeaderMap, body: Byt
         metadata,
         made_at: Utc::now(),
         attendee_absent: false,
-        moved_to: None,
+        rescheduled_to: None,
     };
     let answer = calendar.make(made);
     after.or_answer(StatusCode::CREATED, answer)
@@ -162,7 +162,7 @@ pub(crate) async fn reschedule(
         let uid = new_uid();
         let lasted = made.end - made.start;
         let next = Made { uid: uid.clone(), start, end: start + lasted, ..made.clone() };
-        (made.status, made.moved_to) = ("cancelled", Some(uid.clone()));
+        (made.status, made.rescheduled_to) = ("cancelled", Some(uid.clone()));
         calendar.make(next);
         uid
     };
@@ -295,13 +295,13 @@ impl After {
         match self {
             Self::Nothing => Ok((status, Json(json!({"status": "success", "data": data}))).into_response()),
             Self::AnswerLost => {
-                Err(Refusal(Box::new((StatusCode::BAD_GATEWAY, "<html>502 Bad Gateway</html>").into_response())))
+                Err(IntakeError(Box::new((StatusCode::BAD_GATEWAY, "<html>502 Bad Gateway</html>").into_response())))
             }
         }
     }
 }
 
-async fn meet_fault(stand_in: &StandIn, event_type: u64, request: RequestKind) -> Result<After, Refusal> {
+async fn meet_fault(stand_in: &StandIn, event_type: u64, request: RequestKind) -> Result<After, IntakeError> {
     let fault = {
         let mut calendar = stand_in.calendar();
         *calendar.requests.entry((event_type, request)).or_default() += 1;
@@ -324,7 +324,7 @@ async fn meet_fault(stand_in: &StandIn, event_type: u64, request: RequestKind) -
         }
         Some(FaultKind::Body { status, text }) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            Err(Refusal(Box::new((status, text).into_response())))
+            Err(IntakeError(Box::new((status, text).into_response())))
         }
         Some(FaultKind::Refused { status, message, headers }) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -348,7 +348,7 @@ fn key_of(headers: &HeaderMap) -> &str {
 }
 
 /// Keys start with `cal_`, and every request names its version.
-fn allowed(headers: &HeaderMap, versions: &[&str]) -> Result<(), Refusal> {
+fn allowed(headers: &HeaderMap, versions: &[&str]) -> Result<(), IntakeError> {
     if !key_of(headers).starts_with("cal_") {
         return Err(refused(StatusCode::UNAUTHORIZED, "Invalid API key"));
     }
@@ -358,12 +358,12 @@ fn allowed(headers: &HeaderMap, versions: &[&str]) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn event_type(stand_in: &StandIn, id: u64) -> Result<EventType, Refusal> {
+fn event_type(stand_in: &StandIn, id: u64) -> Result<EventType, IntakeError> {
     let found = stand_in.calendar().event_types.get(&id).cloned();
     found.ok_or_else(|| not_found(&format!("Event type with id {id} not found.")))
 }
 
-fn attendee(asked: &Value) -> Result<Value, Refusal> {
+fn attendee(asked: &Value) -> Result<Value, IntakeError> {
     let text = |key: &str| asked[key].as_str().filter(|text| !text.is_empty());
     if text("name").is_none() || text("timeZone").is_none() {
         return Err(bad_request("attendee.name and attendee.timeZone must be strings"));
@@ -379,7 +379,7 @@ fn attendee(asked: &Value) -> Result<Value, Refusal> {
     Ok(asked.clone())
 }
 
-fn metadata(asked: &Value) -> Result<Value, Refusal> {
+fn metadata(asked: &Value) -> Result<Value, IntakeError> {
     let fits = |(key, value): (&String, &Value)| match value {
         Value::String(text) => key.len() <= 40 && text.len() <= 500,
         Value::Number(_) | Value::Bool(_) => key.len() <= 40,
@@ -403,18 +403,18 @@ fn time(value: &Value) -> Option<DateTime<Utc>> {
     value.as_str()?.parse().ok()
 }
 
-fn bad_request(message: &str) -> Refusal {
+fn bad_request(message: &str) -> IntakeError {
     refused(StatusCode::BAD_REQUEST, message)
 }
 
-fn not_found(message: &str) -> Refusal {
+fn not_found(message: &str) -> IntakeError {
     refused(StatusCode::NOT_FOUND, message)
 }
 
-fn refused(status: StatusCode, message: &str) -> Refusal {
+fn refused(status: StatusCode, message: &str) -> IntakeError {
     let code = if status == StatusCode::BAD_REQUEST { "BadRequestException" } else { "Exception" };
     let error =
         json!({"code": code, "message": message, "details": {"message": message, "statusCode": status.as_u16()}});
     let body = json!({"status": "error", "timestamp": Utc::now().to_rfc3339(), "path": "/v2", "error": error});
-    Refusal(Box::new((status, Json(body)).into_response()))
+    IntakeError(Box::new((status, Json(body)).into_response()))
 }

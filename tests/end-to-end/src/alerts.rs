@@ -15,7 +15,7 @@ pub struct Alerts {
 
 /// What a subscriber was told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct AlertChanges {
     /// The subject.
     pub subject: String,
     /// The text.
@@ -35,7 +35,7 @@ impl Alerts {
     }
 
     /// All that came since it was last asked, of which the subject holds `about`.
-    pub async fn told(&self, about: &str) -> Vec<Told> {
+    pub async fn told(&self, about: &str) -> Vec<AlertChanges> {
         let mut told = Vec::new();
         loop {
             let received = self.sqs.receive_message().queue_url(&self.queue).max_number_of_messages(10).send().await;
@@ -46,7 +46,7 @@ impl Alerts {
             for message in messages {
                 let body: Value = serde_json::from_str(message.body().unwrap()).unwrap();
                 let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
-                told.push(Told { subject: text("Subject"), text: text("Message") });
+                told.push(AlertChanges { subject: text("LogContext"), text: text("Message") });
                 let handle = message.receipt_handle.unwrap();
                 self.sqs.delete_message().queue_url(&self.queue).receipt_handle(handle).send().await.unwrap();
             }

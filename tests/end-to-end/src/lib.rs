@@ -9,7 +9,7 @@ mod recount;
 mod salon;
 mod stack;
 
-pub use alerts::{Alerts, Told};
+pub use alerts::{Alerts, AlertChanges};
 pub use command::frontdesk;
 pub use recount::{counters, differences, recount};
 pub use salon::{Call, Salon, SalonForm, clock_change, soon};

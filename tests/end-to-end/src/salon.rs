@@ -2,14 +2,14 @@
 
 use chrono::{DateTime, Datelike, Days, NaiveTime, TimeZone, Utc, Weekday};
 use chrono_tz::Europe::Berlin;
-use platform::store::{Along, Asked, CallEvent, Pointers};
+use store::{Along, Asked, CallEvent, Pointers};
 use scheduling::{
     appointment::{Actor, Appointment},
     contact::Customer,
     ids::{AppointmentId, BookingUid, CallId, Source, TenantId},
-    start_time::WishedStart,
+    start_time::RequestedStart,
     tenant::Tenant,
-    wish::Wish,
+    request::AppointmentRequest,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -138,7 +138,7 @@ impl Salon {
         answer.appointment()
     }
 
-    /// Delivers a call and waits until its appointment is settled.
+    /// Delivers a call and timing until its appointment is settled.
     pub async fn settle(&self, call: &Call) -> Appointment {
         let id = self.deliver(call).await;
         self.stack.until_settled(&id).await
@@ -152,15 +152,15 @@ impl Salon {
     /// The same, as if that had been at another time.
     pub async fn store_untold_at(&self, now: DateTime<Utc>, start: DateTime<Utc>) -> AppointmentId {
         let call = CallId::new(format!("call_{}", Uuid::new_v4().simple()));
-        let wish = Wish {
+        let request = AppointmentRequest {
             service: Some("Haarschnitt".to_owned()),
-            start: WishedStart::At { at: start, note: None },
+            start: RequestedStart::At { at: start, note: None },
             customer: Customer::default(),
             staff: None,
             notes: None,
         };
         let by = Actor { function: "test", version: "test", now };
-        let appointment = Appointment::new(self.tenant.clone(), call.clone(), Source::phone(), wish, by);
+        let appointment = Appointment::new(self.tenant.clone(), call.clone(), Source::phone(), request, by);
         let (tenant, caller) = (&self.tenant, None);
         let event = CallEvent { tenant, call: &call, caller, name: "call_analyzed", body: b"{}", received_at: now };
         let asked = Asked { appointment: &appointment, customers: &[], what: None };

@@ -7,7 +7,7 @@ use aws_sdk_lambda::{primitives::Blob, types::Environment};
 use chrono::{DateTime, Utc};
 use platform::{
     aws, settings,
-    store::{Appointments, Calls, FiguresTable, Tenants},
+    store::{Appointments, Calls, CounterStore, Tenants},
 };
 use retell::signature;
 use scheduling::{
@@ -30,7 +30,7 @@ pub struct Stack {
     /// The table of appointments.
     pub appointments: Appointments,
     /// The table of figures.
-    pub figures: FiguresTable,
+    pub figures: CounterStore,
     /// The tables that intake writes.
     pub calls: Calls,
     /// The table of tenants.
@@ -63,15 +63,15 @@ pub fn variable(name: &str) -> String {
 impl Stack {
     /// The stack that the environment names.
     pub async fn deployed() -> Self {
-        // A sweep that a test waits for may take as long as a function may.
+        // A sweep that a test timing for may take as long as a function may.
         let patient = TimeoutConfig::builder().operation_timeout(LONGEST_INVOCATION).build();
         let config = aws::config().await.into_builder().timeout_config(patient).build();
         let appointments = variable("APPOINTMENTS_TABLE");
-        let (month, waits) = (chrono::TimeDelta::days(30), settings::waits().unwrap());
+        let (month, timing) = (chrono::TimeDelta::days(30), settings::timing().unwrap());
         Self {
-            appointments: Appointments::new(&config, appointments.clone(), waits),
-            figures: FiguresTable::new(&config, variable("FIGURES_TABLE"), appointments.clone()),
-            calls: Calls::new(&config, variable("CALLS_TABLE"), appointments, month, waits),
+            appointments: Appointments::new(&config, appointments.clone(), timing),
+            figures: CounterStore::new(&config, variable("COUNTERS_TABLE"), appointments.clone()),
+            calls: Calls::new(&config, variable("CALLS_TABLE"), appointments, month, timing),
             tenants: Tenants::new(&config, variable("TENANTS_TABLE")),
             http: reqwest::Client::new(),
             config,
@@ -105,7 +105,7 @@ impl Stack {
         self.appointments.load(id).await.unwrap().unwrap_or_else(|| panic!("{id} is not stored")).0
     }
 
-    /// Waits until the appointment is in one of these states.
+    /// Timing until the appointment is in one of these states.
     pub async fn until(&self, id: &AppointmentId, states: &[StateName]) -> Appointment {
         let is_there = async || {
             let appointment = self.appointment(id).await;
@@ -117,7 +117,7 @@ impl Stack {
         }
     }
 
-    /// Waits until the appointment is assigned, in review or cancelled.
+    /// Timing until the appointment is assigned, in review or cancelled.
     pub async fn until_settled(&self, id: &AppointmentId) -> Appointment {
         self.until(id, &[StateName::Assigned, StateName::NeedsReview, StateName::Cancelled]).await
     }
@@ -164,7 +164,7 @@ impl Stack {
         lines.iter().flat_map(|message| message.lines().map(str::to_owned)).collect()
     }
 
-    /// Waits until a function has logged a metric of this name and kind.
+    /// Timing until a function has logged a metric of this name and kind.
     pub async fn until_counted(&self, function: &str, metric: &str, kind: Option<&str>) {
         let is_counted = async || {
             let lines = self.log_lines(function).await;

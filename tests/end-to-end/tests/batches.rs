@@ -54,7 +54,7 @@ fn message(call: &str, received: u32) -> SqsMessage {
         tenant: TenantId::new("salon"),
         appointment: AppointmentId::new(format!("appointment of {call}")),
         call: CallId::new(call),
-        asked_again: false,
+        looked_up_again: false,
         trace: None,
     };
     let mut message = SqsMessage::default();
@@ -74,7 +74,7 @@ async fn failed_of(messages: Vec<SqsMessage>, time_left: Duration) -> Vec<String
     context.deadline =
         (SystemTime::now() + time_left).duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis() as u64;
     let response = batches
-        .work_off(event, &context, |order, _| async move {
+        .process(event, &context, |order, _| async move {
             match order.call.as_str() {
                 "fails" => Err(ItFailed),
                 "panics" => panic!("a fault in the code"),

@@ -2,9 +2,9 @@
 
 use chrono::{TimeDelta, Utc};
 use end_to_end::{Salon, SalonForm, soon, variable};
-use platform::store::StoredAnswer;
+use store::StoredExchange;
 use scheduling::{
-    appointment::{Actor, Appointment, CancelReason, Doubt, ReviewReason, State, StateName},
+    appointment::{Actor, Appointment, CancelReason, UnconfirmedBooking, ReviewReason, State, StateName},
     contact::ContactPart,
     failure::Category,
 };
@@ -75,8 +75,8 @@ async fn a_contact_that_calcom_refuses_is_repaired_once() {
     salon.order_fault("book", 1, json!({"refused": {"status": 400, "message": message}})).await;
     let appointment = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
     assert_eq!(appointment.state().name(), StateName::Assigned);
-    assert_eq!(appointment.left_out(), Some(ContactPart::Phone));
-    assert!(appointment.wish.customer.phone.is_some(), "people can still call");
+    assert_eq!(appointment.omitted_contact(), Some(ContactPart::Phone));
+    assert!(appointment.request.customer.phone.is_some(), "people can still call");
     let attendee = &salon.bookings_of(salon.haircut()).await[0]["attendees"][0];
     assert!(attendee["phoneNumber"].is_null() && attendee["email"].is_string(), "{attendee}");
 }
@@ -105,7 +105,7 @@ async fn an_email_that_cal_com_refuses_is_left_out_and_the_number_stays() {
     let message = "attendee.email must be an email";
     salon.order_fault("book", 1, json!({"refused": {"status": 400, "message": message}})).await;
     let appointment = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
-    assert_eq!(appointment.left_out(), Some(ContactPart::Email));
+    assert_eq!(appointment.omitted_contact(), Some(ContactPart::Email));
     let attendee = &salon.bookings_of(salon.haircut()).await[0]["attendees"][0];
     assert!(attendee["phoneNumber"].is_string() && attendee["email"].is_null(), "{attendee}");
 }
@@ -149,7 +149,7 @@ async fn a_booking_that_was_cancelled_before_we_heard_of_it_is_not_made_again() 
     salon.change(&id, |appointment| appointment.claim(TimeDelta::seconds(-1), by).unwrap()).await;
     salon.stack.invoke("sync-reconciler", &json!({})).await;
     let appointment = salon.stack.until_settled(&id).await;
-    assert!(matches!(appointment.state(), State::Cancelled { reason: CancelReason::AtCalcom, .. }), "{appointment:?}");
+    assert!(matches!(appointment.state(), State::Cancelled { reason: CancelReason::CancelledAtCalcom, .. }), "{appointment:?}");
     assert!(salon.bookings_of(salon.haircut()).await.is_empty());
 }
 
@@ -159,7 +159,7 @@ async fn a_yes_that_cannot_be_read_is_looked_up_and_never_sent_again() {
     salon.order_fault("book", 1, json!({"body": {"status": 201, "text": "yes"}})).await;
     let appointment = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
     assert_eq!(review_of(&appointment), Some((Category::Unknown, 0)));
-    assert_eq!(appointment.doubt(), Some(Doubt::UnreadableYes));
+    assert_eq!(appointment.unconfirmed(), Some(UnconfirmedBooking::UnreadableResponse));
     let requests = salon.stack.stand_in(salon.haircut(), "/requests", None).await;
     assert_eq!(requests["book"], json!(1));
 }
@@ -179,7 +179,7 @@ async fn an_error_of_three_megabytes_is_read_back_byte_for_byte() {
     assert_eq!(review_of(&appointment), Some((Category::Unknown, 0)));
     let answers = salon.stack.appointments.answers(&appointment.id).await.unwrap();
     assert_eq!(answers.len(), 4);
-    for StoredAnswer { exchange, .. } in answers {
+    for StoredExchange { exchange, .. } in answers {
         assert!(exchange.body == text.as_bytes(), "{} of {} bytes", exchange.body.len(), text.len());
         assert!(exchange.request.starts_with("POST /v2/bookings {"), "{}", exchange.request);
     }
@@ -216,7 +216,7 @@ async fn a_refused_key_pauses_its_tenant_with_one_alarm_and_others_go_on() {
     for minute in [0, 30] {
         let id = paused.deliver(&paused.haircut_at(&soon(10, minute).0)).await;
         if minute == 0 {
-            let is_paused = |line: &scheduling::appointment::HistoryLine| line.why == "credentials";
+            let is_paused = |line: &scheduling::appointment::Transition| line.why == "credentials";
             let refused = end_to_end::eventually(async || {
                 paused.stack.appointment(&id).await.history().iter().any(is_paused).then_some(())
             });
@@ -241,5 +241,5 @@ async fn a_refused_key_pauses_its_tenant_with_one_alarm_and_others_go_on() {
     let alarms = paused.stack.log_lines("calcom-booking").await;
     let alarm = |line: &&String| line.contains("\"TenantPaused\":1") && line.contains(paused.tenant.as_str());
     assert_eq!(alarms.iter().filter(alarm).count(), 1);
-    assert_eq!(variable("WAITS_DIVIDED_BY"), "10");
+    assert_eq!(variable("TIMING_DIVISOR"), "10");
 }

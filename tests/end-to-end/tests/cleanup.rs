@@ -23,7 +23,7 @@ async fn assigned_days_ago(salon: &Salon, stands_at: DateTime<Utc>) -> (Appointm
     let start = Utc::now() - TimeDelta::days(2);
     let id = salon.store_untold(start).await;
     let uid = salon.book_at_calcom(&id, stands_at).await;
-    let hosts = HostEvidence::None { because: NoHost::Empty, asked_again: true };
+    let hosts = HostEvidence::None { because: NoHost::Empty, looked_up_again: true };
     let event_type = EventTypeId(salon.haircut());
     let booking = Booking { uid: uid.clone(), status: BookingStatus::Accepted, event_type, start, hosts };
     let assignment = Assignment { staff: StaffId::new("anna"), strategy: StrategyName::Operator, host: None };
@@ -53,7 +53,7 @@ async fn what_was_booked_is_closed_a_day_after_its_start_as_cal_com_knows_it() {
     assert_eq!(name_of(&salon, &came).await, StateName::Completed);
     assert_eq!(name_of(&salon, &missed).await, StateName::NoShow);
     let dropped = salon.stack.appointment(&dropped).await;
-    assert!(matches!(dropped.state(), State::Cancelled { reason: CancelReason::AtCalcom, .. }), "{dropped:?}");
+    assert!(matches!(dropped.state(), State::Cancelled { reason: CancelReason::CancelledAtCalcom, .. }), "{dropped:?}");
     assert!(matches!(salon.stack.appointment(&came).await.state(), State::Completed { assignment: Some(_), .. }));
 }
 
@@ -61,12 +61,12 @@ async fn what_was_booked_is_closed_a_day_after_its_start_as_cal_com_knows_it() {
 async fn a_booking_that_was_moved_at_cal_com_is_followed_and_not_taken_for_cancelled() {
     let (salon, _alone) = (Salon::open().await, SWEEPING.lock().await);
     let (id, uid) = assigned_days_ago(&salon, soon(10, 0).1).await;
-    let moved_to = soon(15, 0).1;
-    salon.stack.post_to_calcom(&format!("/v2/bookings/{uid}/reschedule"), &json!({"start": moved_to})).await;
+    let rescheduled_to = soon(15, 0).1;
+    salon.stack.post_to_calcom(&format!("/v2/bookings/{uid}/reschedule"), &json!({"start": rescheduled_to})).await;
     salon.stack.invoke("past-cleanup", &json!({})).await;
     let appointment = salon.stack.appointment(&id).await;
     let booking = appointment.booking().unwrap();
-    assert_eq!((appointment.state().name(), booking.start), (StateName::Assigned, moved_to));
+    assert_eq!((appointment.state().name(), booking.start), (StateName::Assigned, rescheduled_to));
     assert_ne!(booking.uid, uid);
     assert_eq!(salon.stack.appointments.of_booking(&booking.uid).await.unwrap(), Some(id));
 }

@@ -9,7 +9,7 @@ use scheduling::{
 };
 use serde_json::{Value, json};
 
-/// The same wish of the same customer, from another call.
+/// The same request of the same customer, from another call.
 fn called_again(call: &Call) -> Call {
     let id = CallId::new(format!("call_{}", uuid::Uuid::new_v4().simple()));
     let mut body = call.body.clone();
@@ -156,7 +156,7 @@ async fn a_cleanup_that_meets_a_booking_leaves_it_alone() {
     let by = Actor { function: "test", version: "test", now: Utc::now() };
     let (mut claimed, version) = salon.stack.appointments.load(&id).await.unwrap().unwrap();
     claimed.claim(TimeDelta::seconds(60), by).unwrap();
-    salon.stack.appointments.save(&claimed, version, platform::store::Along::default()).await.unwrap();
+    salon.stack.appointments.save(&claimed, version, store::Along::default()).await.unwrap();
     salon.stack.invoke("past-cleanup", &json!({})).await;
     assert_eq!(salon.stack.appointment(&id).await, claimed);
 }

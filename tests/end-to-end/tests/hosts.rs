@@ -2,7 +2,7 @@
 
 use chrono::Utc;
 use end_to_end::{Salon, SalonForm, soon};
-use platform::store::Along;
+use store::Along;
 use scheduling::{
     appointment::{Actor, Appointment, ReviewReason, State, StateName},
     assignment::{Assignment, MappingSource, StrategyName, Unassigned},
@@ -53,7 +53,7 @@ async fn a_host_that_stays_unknown_needs_review_with_the_reason_why_there_is_non
         let salon = Salon::with(SalonForm { event_type, ..SalonForm::default() }).await;
         let appointment = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
         assert_eq!(reason_of(&appointment), Some(Unassigned::NoHostInBooking));
-        assert_eq!(appointment.booking().unwrap().hosts, HostEvidence::None { because, asked_again: true });
+        assert_eq!(appointment.booking().unwrap().hosts, HostEvidence::None { because, looked_up_again: true });
         let requests = salon.stack.stand_in(salon.haircut(), "/requests", None).await;
         assert_eq!(requests["get"], json!(1), "it is asked once");
     }
@@ -92,7 +92,7 @@ async fn an_event_type_of_ones_own_is_enough_where_there_is_no_host() {
     let appointment = salon.settle(&call).await;
     assert_eq!(strategy_of(&appointment), Some((StrategyName::EventTypeOwner, None)));
     let hosts = &appointment.booking().unwrap().hosts;
-    assert_eq!(*hosts, HostEvidence::None { because: NoHost::Unknown, asked_again: true });
+    assert_eq!(*hosts, HostEvidence::None { because: NoHost::Unknown, looked_up_again: true });
 }
 
 #[tokio::test]

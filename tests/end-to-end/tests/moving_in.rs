@@ -13,7 +13,7 @@ use scheduling::{
 use serde_json::json;
 use uuid::Uuid;
 
-/// A salon whose host has an email that nobody on the staff has, and an appointment that waits for a person therefore.
+/// A salon whose host has an email that nobody on the staff has, and an appointment that timing for a person therefore.
 async fn with_a_stranger() -> (Salon, HostId, Appointment) {
     let stranger = HostId(Uuid::new_v4().as_u64_pair().0 >> 20);
     let salon = Salon::with(SalonForm {
@@ -133,7 +133,7 @@ async fn appointments_of_another_system_are_taken_over_once() {
     // What the reconciler does, once it is due.
     for line in [1, 3] {
         let waiting = salon.stack.appointment(&id(line)).await;
-        assert!(waiting.due(&platform::settings::waits().unwrap()).is_some(), "line {line} is found by the reconciler");
+        assert!(waiting.due(&platform::env::timing().unwrap()).is_some(), "line {line} is found by the reconciler");
         assert_eq!(waiting.source.as_str(), if line == 1 { "walk-in" } else { "phone" });
         let queue = if line == 1 { "staff-assignment" } else { "calcom-booking" };
         let order = json!({"v": 1, "tenant": salon.tenant, "appointment": id(line), "call": waiting.call});

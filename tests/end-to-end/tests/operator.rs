@@ -139,7 +139,7 @@ async fn a_dead_letter_has_its_appointment_reviewed_and_is_redriven_by_command()
     let event = json!({"Records": [{"messageId": "last", "body": order.to_string(), "attributes": last}]});
     salon.stack.invoke("calcom-booking", &event).await;
     let set_aside = salon.stack.appointment(&id).await;
-    let State::NeedsReview { reason: ReviewReason::SetAside, detail, .. } = set_aside.state() else {
+    let State::NeedsReview { reason: ReviewReason::Stalled, detail, .. } = set_aside.state() else {
         panic!("{set_aside:?}")
     };
     assert_eq!(detail.as_deref(), Some("the tenant is not stored"));
@@ -199,7 +199,7 @@ async fn all_that_is_stored_of_a_customer_is_handed_out_and_then_erased() {
         let (said, exported) = of("export", way, contact);
         let exported: Value = serde_json::from_str(&exported).unwrap();
         assert!(said);
-        assert_eq!(exported["appointments"][0]["appointment"]["wish"]["customer"]["name"], json!(name));
+        assert_eq!(exported["appointments"][0]["appointment"]["request"]["customer"]["name"], json!(name));
         assert!(exported["appointments"][0]["answers"][0]["body"].as_str().unwrap().contains(&name));
         assert!(exported["calls"][0]["events"][0]["body"].as_str().unwrap().contains(&name));
     }
@@ -207,7 +207,7 @@ async fn all_that_is_stored_of_a_customer_is_handed_out_and_then_erased() {
     assert!(said && erased.contains("1 appointments erased") && !erased.contains(MARK), "{erased}");
 
     let left = salon.stack.appointment(&appointment.id).await;
-    assert_eq!((left.state(), left.wish.start.at()), (appointment.state(), appointment.wish.start.at()));
+    assert_eq!((left.state(), left.request.start.at()), (appointment.state(), appointment.request.start.at()));
     assert!(!serde_json::to_string(&left).unwrap().contains(MARK));
     assert!(salon.stack.appointments.answers(&appointment.id).await.unwrap().is_empty());
     assert!(salon.stack.calls.events(&salon.tenant, &call.id).await.unwrap().is_empty());

@@ -1,12 +1,12 @@
-//! Figures, alerts and the report.
+//! Counters, alerts and the report.
 
 use chrono::{TimeDelta, Utc};
 use end_to_end::{Alerts, Salon, SalonForm, counters, differences, recount, soon};
-use platform::store::Alert;
+use store::Alert;
 use quality::{
     rate::Rate,
     report::Report,
-    rules::{Scope, Standing, Verdict},
+    rules::{Scope, Evaluation, Verdict},
 };
 use scheduling::{
     appointment::{Actor, OPERATOR, StateName},
@@ -113,7 +113,7 @@ async fn a_monitor_that_has_read_older_figures_raises_nothing_that_is_cleared() 
     // Later than any monitor of another test, so that none has a say.
     let beginning = Utc::now() + TimeDelta::days(365);
     let read_at = |seconds: i64, raised: bool| Alert {
-        standing: Standing {
+        standing: Evaluation {
             rule: "staff_assignment_low".to_owned(),
             scope: Scope::Tenant(salon.tenant.clone()),
             verdict: Verdict::TooFew,
@@ -135,7 +135,7 @@ async fn a_monitor_that_has_read_older_figures_raises_nothing_that_is_cleared() 
 async fn an_alert_of_which_nothing_is_heard_any_more_is_cleared_so_that_the_next_one_is_told() {
     let salon = Salon::open().await;
     let alerts = Alerts::subscribe(&salon.stack).await;
-    let standing = |rule: &str| Standing {
+    let standing = |rule: &str| Evaluation {
         rule: rule.to_owned(),
         scope: Scope::Tenant(salon.tenant.clone()),
         verdict: Verdict::TooFew,
@@ -161,7 +161,7 @@ async fn an_alert_of_which_nothing_is_heard_any_more_is_cleared_so_that_the_next
 async fn an_alert_of_which_nobody_was_told_is_told_by_the_next_run() {
     let salon = Salon::open().await;
     let alerts = Alerts::subscribe(&salon.stack).await;
-    let standing = Standing {
+    let standing = Evaluation {
         rule: "staff_assignment_low".to_owned(),
         scope: Scope::Tenant(salon.tenant.clone()),
         verdict: Verdict::TooFew,

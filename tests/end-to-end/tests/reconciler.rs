@@ -47,7 +47,7 @@ async fn what_kills_its_workers_time_after_time_is_set_aside() {
     let set_aside = eventually(async || {
         salon.stack.invoke("sync-reconciler", &json!({})).await;
         let appointment = salon.stack.appointment(&id).await;
-        matches!(appointment.state(), State::NeedsReview { reason: ReviewReason::SetAside, .. }).then_some(())
+        matches!(appointment.state(), State::NeedsReview { reason: ReviewReason::Stalled, .. }).then_some(())
     });
     assert!(set_aside.await.is_some());
     assert!(salon.bookings_of(salon.haircut()).await.is_empty());
@@ -66,7 +66,7 @@ async fn a_booking_that_nobody_assigned_is_sent_to_be_assigned() {
         start,
         hosts: scheduling::booking::HostEvidence::None {
             because: scheduling::booking::NoHost::Empty,
-            asked_again: false,
+            looked_up_again: false,
         },
     };
     let long_ago = Actor { now: Utc::now() - TimeDelta::hours(1), ..by_test() };

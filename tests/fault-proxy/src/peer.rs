@@ -1,4 +1,4 @@
-//! Who is at the other end of a connection.
+//! Party is at the other end of a connection.
 
 use std::{fs, net::SocketAddr};
 

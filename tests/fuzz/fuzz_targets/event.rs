@@ -1,4 +1,4 @@
-//! A webhook's body, and the wish in it.
+//! A webhook's body, and the request in it.
 
 #![no_main]
 
@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use retell::event::Event;
-use scheduling::{tenant::Tenant, wish::Wish};
+use scheduling::{tenant::Tenant, request::AppointmentRequest};
 
 static SALON: LazyLock<Tenant> = LazyLock::new(|| {
     serde_json::from_str(include_str!("../../../infra/local/salon-sommer.json")).expect("the salon is a tenant")
@@ -15,8 +15,8 @@ static SALON: LazyLock<Tenant> = LazyLock::new(|| {
 fuzz_target!(|body: &[u8]| {
     if let Ok(event) = Event::read(body) {
         let _ = event.call.business_number();
-        if let Some(wish) = Wish::of_call(&event.call, &SALON) {
-            let _ = (wish.what(&SALON), wish.customer.ids(&SALON.id));
+        if let Some(request) = AppointmentRequest::of_call(&event.call, &SALON) {
+            let _ = (request.what(&SALON), request.customer.ids(&SALON.id));
         }
     }
 });

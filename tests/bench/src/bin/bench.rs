@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
 use bench::{
     calls::{self, Calls},
     cost,
-    figures::{Figures, Spread, milliseconds, print_table},
+    figures::{Counters, Spread, milliseconds, print_table},
     plan::Plan,
     process::Process,
     world::World,
@@ -89,7 +89,7 @@ struct BatchOfTen {
 struct Results {
     aws_ms: u64,
     calcom_ms: u64,
-    figures: BTreeMap<String, Figures>,
+    figures: BTreeMap<String, Counters>,
     batch: BatchOfTen,
     growth: Vec<Growth>,
     units_of_counting: f64,
@@ -135,7 +135,7 @@ async fn main() {
 }
 
 impl Bench {
-    async fn figures(&mut self) -> BTreeMap<String, Figures> {
+    async fn figures(&mut self) -> BTreeMap<String, Counters> {
         let mut figures = BTreeMap::new();
         let bookings = self.record(&mut figures, "floor", Events::Same("{}")).await;
         assert!(bookings.is_empty(), "the floor asks for nothing");
@@ -158,7 +158,7 @@ impl Bench {
         figures
     }
 
-    async fn compare(&mut self, figures: BTreeMap<String, Figures>) -> Results {
+    async fn compare(&mut self, figures: BTreeMap<String, Counters>) -> Results {
         let batch = self.batch_of_ten().await;
         let growth = self.growth().await;
         let units_of_counting = self.counting().await;
@@ -178,14 +178,14 @@ impl Bench {
         }
     }
 
-    async fn record(&mut self, figures: &mut BTreeMap<String, Figures>, name: &str, events: Events) -> Vec<String> {
+    async fn record(&mut self, figures: &mut BTreeMap<String, Counters>, name: &str, events: Events) -> Vec<String> {
         self.record_all(figures, name, events, Vec::new()).await
     }
 
     /// Measures one contender and answers what it has sent.
     async fn record_all(
         &mut self,
-        figures: &mut BTreeMap<String, Figures>,
+        figures: &mut BTreeMap<String, Counters>,
         name: &str,
         events: Events,
         mut messages: Vec<String>,
@@ -228,7 +228,7 @@ impl Bench {
         }
         let (asked, units, logged) = (self.world.asked(), self.world.units(), self.logged(name) - logged);
         let sent = self.world.messages();
-        let measured = Figures {
+        let measured = Counters {
             zipped: self.plan.contender(name).zipped,
             ready_ms: Spread::of(ready),
             ready_cpu_ms: Spread::of(ready_cpu),
@@ -323,7 +323,7 @@ impl Bench {
         let mut messages = self.queue(BATCH).await;
         for (name, events) in [("calcom-booking", Events::Bookings), ("staff-assignment", Events::Assignments)] {
             let process = self.start(name).await;
-            self.work_off(&process, BATCH, events, &mut messages).await;
+            self.process(&process, BATCH, events, &mut messages).await;
             messages = self.world.messages();
         }
         self.world.units();
@@ -356,16 +356,16 @@ impl Bench {
         let (old, tenth) = (self.start(name).await, self.extent.growth / 10);
         let mut resident = Vec::new();
         for _ in 0..10 {
-            self.work_off(&old, tenth, events, messages).await;
+            self.process(&old, tenth, events, messages).await;
             resident.push(old.resident());
         }
         // Beside a new one in the same minute, since the world grows, too, and the machine is not always as fast.
         let new = self.start(name).await;
-        self.work_off(&new, BATCH, events, messages).await;
+        self.process(&new, BATCH, events, messages).await;
         let (mut cpu_of_new, mut cpu_of_old) = (Vec::new(), Vec::new());
         for _ in 0..tenth / BATCH {
-            cpu_of_new.push(self.work_off(&new, BATCH, events, messages).await);
-            cpu_of_old.push(self.work_off(&old, BATCH, events, messages).await);
+            cpu_of_new.push(self.process(&new, BATCH, events, messages).await);
+            cpu_of_old.push(self.process(&old, BATCH, events, messages).await);
         }
         Growth {
             function: name.to_owned(),
@@ -376,7 +376,7 @@ impl Bench {
     }
 
     /// Hands out so many events, those of a queue in whole batches, and answers what CPU one took.
-    async fn work_off(
+    async fn process(
         &mut self,
         process: &Process,
         count: usize,
@@ -412,10 +412,10 @@ const PEERS: [&str; 2] = ["python-intake", "node-intake"];
 const FUNCTIONS: [&str; 6] =
     ["webhook-intake", "calcom-booking", "staff-assignment", "past-cleanup", "sync-reconciler", "quality-monitor"];
 
-fn goals(figures: &BTreeMap<String, Figures>, batch: &BatchOfTen, growth: &[Growth]) -> Vec<Goal> {
-    let worst = |of: fn(&Figures) -> f64| FUNCTIONS.iter().map(|name| of(&figures[*name])).fold(0.0, f64::max);
+fn goals(figures: &BTreeMap<String, Counters>, batch: &BatchOfTen, growth: &[Growth]) -> Vec<Goal> {
+    let worst = |of: fn(&Counters) -> f64| FUNCTIONS.iter().map(|name| of(&figures[*name])).fold(0.0, f64::max);
     let least_of_peers =
-        |of: fn(&Figures) -> f64| PEERS.iter().map(|name| of(&figures[*name])).fold(f64::MAX, f64::min);
+        |of: fn(&Counters) -> f64| PEERS.iter().map(|name| of(&figures[*name])).fold(f64::MAX, f64::min);
     let mut goals = Vec::new();
     let mut add = |figure: &str, goal: &str, measured: String, reached: bool| {
         goals.push(Goal { figure: figure.to_owned(), goal: goal.to_owned(), measured, reached });
@@ -490,7 +490,7 @@ fn print_growth(grown: &[Growth]) {
     }
 }
 
-fn print_figures(all: &BTreeMap<String, Figures>) {
+fn print_figures(all: &BTreeMap<String, Counters>) {
     let rows: Vec<Vec<String>> = all.iter().map(|(name, figures)| of_contender(name, figures)).collect();
     print_table(
         &[
@@ -516,7 +516,7 @@ fn print_figures(all: &BTreeMap<String, Figures>) {
     print_table(&["", "until ready", "per event"], &rows);
 }
 
-fn of_contender(name: &str, figures: &Figures) -> Vec<String> {
+fn of_contender(name: &str, figures: &Counters) -> Vec<String> {
     let one = |value: f64| format!("{value:.1}");
     let two = |value: f64| format!("{value:.2}");
     vec![
@@ -537,7 +537,7 @@ fn of_contender(name: &str, figures: &Figures) -> Vec<String> {
     ]
 }
 
-fn requests_of(name: &str, figures: &Figures) -> Vec<String> {
+fn requests_of(name: &str, figures: &Counters) -> Vec<String> {
     let list = |requests: Vec<String>| if requests.is_empty() { "none".to_owned() } else { requests.join(", ") };
     let until_ready = figures.requests_to_ready.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
     // What is kept for minutes is asked for once in very many events.

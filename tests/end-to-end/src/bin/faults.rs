@@ -32,12 +32,12 @@ struct Arguments {
 }
 
 /// How many webhooks are under way at once.
-const AT_ONCE: usize = 12;
+const CONCURRENCY: usize = 12;
 /// How often a webhook is sent that is not answered 2xx. Retell sends it four times; the fourth is looked at here.
 const DELIVERIES: u32 = 12;
 const BETWEEN_DELIVERIES: Duration = Duration::from_millis(400);
 /// So many webhooks come in one rush. The next one comes when most of its work is done, since what stands in for AWS
-/// grows slower with every message that waits.
+/// grows slower with every message that timing.
 const RUSH: usize = 1000;
 /// So few messages may be left when the next rush comes.
 const LEFT_BY_A_RUSH: u64 = 400;
@@ -56,7 +56,7 @@ const WEATHER: [(&str, f64); 4] =
     [("unavailable", 0.10), ("rate_limited", 0.10), ("answer_lost", 0.05), ("slow", 0.05)];
 /// A booking that comes so late is past its time-out, which is 3 s here, and within the time it is looked for.
 const SLOW_BY_MS: u64 = 5_000;
-/// The visibility time-out of the template's queues, shortened as all waits are here.
+/// The visibility time-out of the template's queues, shortened as all timing are here.
 const VISIBILITY_SECONDS: &str = "36";
 
 /// What a call is expected to end as.
@@ -206,10 +206,10 @@ async fn deliver_all(
             None
         }
     });
-    told.buffer_unordered(AT_ONCE).filter_map(std::future::ready).collect().await
+    told.buffer_unordered(CONCURRENCY).filter_map(std::future::ready).collect().await
 }
 
-/// Waits until few messages are left, or a rush has had its time.
+/// Timing until few messages are left, or a rush has had its time.
 async fn until_worked_off(stack: &Stack) {
     let deadline = tokio::time::Instant::now() + RUSH_TAKES;
     while messages(stack).await > LEFT_BY_A_RUSH && tokio::time::Instant::now() < deadline {
@@ -235,7 +235,7 @@ async fn send_poison(stack: &Stack) {
     }
 }
 
-/// What runs by schedule on AWS runs here all the time, since all waits are shorter.
+/// What runs by schedule on AWS runs here all the time, since all timing are shorter.
 async fn sweep_until_aborted(stack: Arc<Stack>) {
     for round in 0_u32.. {
         tokio::time::sleep(Duration::from_secs(4)).await;
@@ -249,7 +249,7 @@ async fn sweep_until_aborted(stack: Arc<Stack>) {
     }
 }
 
-/// Waits until nothing moves any more, or patience ends.
+/// Timing until nothing moves any more, or patience ends.
 async fn until_settled(
     stack: &Stack,
     told: &BTreeMap<usize, AppointmentId>,
@@ -263,9 +263,9 @@ async fn until_settled(
         let before = settled.len();
         // Not all of many at once: looking is work for what stands in for AWS, too.
         let loaded =
-            stream::iter(open.iter().take(LOOKED_AT)).map(|id| stack.appointments.load(id)).buffer_unordered(AT_ONCE);
+            stream::iter(open.iter().take(LOOKED_AT)).map(|id| stack.appointments.load(id)).buffer_unordered(CONCURRENCY);
         for (appointment, _) in loaded.collect::<Vec<_>>().await.into_iter().flatten().flatten() {
-            if appointment.due(&platform::settings::waits().unwrap_or_default()).is_none() {
+            if appointment.due(&platform::env::timing().unwrap_or_default()).is_none() {
                 settled.insert(appointment.id.clone(), appointment);
             }
         }
@@ -294,7 +294,7 @@ async fn miscounted(
 ) -> Vec<String> {
     let tenants: Vec<&TenantId> = salons.iter().map(|salon| &salon.tenant).collect();
     // As they stand now: what was settled may have changed once more since.
-    let loaded = stream::iter(appointments.keys()).map(|id| stack.appointments.load(id)).buffer_unordered(AT_ONCE);
+    let loaded = stream::iter(appointments.keys()).map(|id| stack.appointments.load(id)).buffer_unordered(CONCURRENCY);
     let loaded: Vec<_> = loaded.collect().await;
     let records: Vec<Appointment> = loaded.into_iter().flatten().flatten().map(|(record, _)| record).collect();
     let recounted = recount(stack, &records).await;

@@ -11,9 +11,9 @@ use end_to_end::{Alerts, Stack, eventually, frontdesk, soon, variable};
 use quality::{
     rate::Rate,
     report::Report,
-    rules::{Measured, Verdict},
-    summary::Share,
-    versions::WorseVersion,
+    rules::{Measurement, Verdict},
+    summary::Ratio,
+    versions::Regression,
 };
 use scheduling::{
     appointment::{Appointment, State, StateName},
@@ -39,7 +39,7 @@ struct Case {
     id: u32,
     service: Option<String>,
     then: String,
-    /// Who saw to the customer who came by no call.
+    /// Party saw to the customer who came by no call.
     walk_in: Option<String>,
 }
 
@@ -101,7 +101,7 @@ async fn main() -> ExitCode {
     let mended = salon.evaluate().await;
     let cleared = alerts.told("cleared: version_worse").await;
     cleared.iter().for_each(|told| println!("{}", told.subject));
-    let is_cleared = mended.worse_versions().is_empty() && cleared.len() == 1;
+    let is_cleared = mended.regressed_versions().is_empty() && cleared.len() == 1;
     println!("\nfigures as they should be: {is_good}; the version is named: {is_caught}; and cleared: {is_cleared}");
     if is_good && is_caught && is_cleared { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -153,10 +153,10 @@ impl Salon {
     async fn until_settled(&self, id: &AppointmentId) -> Appointment {
         let settled = async || {
             let appointment = self.stack.appointment(id).await;
-            if appointment.history()[0].is_imported() && appointment.is_under_way() {
+            if appointment.history()[0].is_imported() && appointment.is_in_progress() {
                 self.stack.invoke("sync-reconciler", &json!({})).await;
             }
-            (!appointment.is_under_way()).then_some(appointment)
+            (!appointment.is_in_progress()).then_some(appointment)
         };
         eventually(settled).await.expect("it is settled")
     }
@@ -206,7 +206,7 @@ impl Salon {
 /// Leaves a report for whoever wants to look at it.
 fn leave(report: &Report) {
     fs::create_dir_all(REPORTS).expect("the folder is made");
-    let left = [("json", serde_json::to_string(report).unwrap_or_default()), ("html", quality::page::page(report))];
+    let left = [("json", serde_json::to_string(report).unwrap_or_default()), ("html", quality::html::page(report))];
     for (ending, content) in left {
         fs::write(Path::new(REPORTS).join(format!("2025-10.{ending}")), content).expect("the report is written");
     }
@@ -243,7 +243,7 @@ fn print_figures(incident: &Incident, report: &Report) {
     for rate in Rate::ALL {
         let then = match &incident.then[rate.as_str()] {
             Value::Array(of) => {
-                Share { met: of[0].as_u64().unwrap_or_default(), of: of[1].as_u64().unwrap_or_default() }.to_string()
+                Ratio { met: of[0].as_u64().unwrap_or_default(), of: of[1].as_u64().unwrap_or_default() }.to_string()
             }
             _ => "not measured".to_owned(),
         };
@@ -264,9 +264,9 @@ fn targets_hold(report: &Report, settled: &[(&Case, Appointment)]) -> bool {
 /// Whether one version is named, for its hosts.
 fn is_named(report: &Report, version: &str) -> bool {
     let named = report.alarms().filter_map(|alarm| match &alarm.verdict {
-        Verdict::Bad(Measured::Version(worse)) => Some(worse),
+        Verdict::Bad(Measurement::Version(worse)) => Some(worse),
         _ => None,
     });
-    let named: Vec<&WorseVersion> = named.collect();
+    let named: Vec<&Regression> = named.collect();
     matches!(named.as_slice(), [worse] if worse.version == version && worse.rates[0].rate == Rate::HostExtraction)
 }

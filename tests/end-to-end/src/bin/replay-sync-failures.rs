@@ -33,7 +33,7 @@ struct NeverSent {
 struct Case {
     id: u32,
     then: String,
-    asks: Wish,
+    asks: AppointmentRequest,
     /// Whose number calls; a name for a customer who calls twice.
     #[serde(default)]
     customer: Option<String>,
@@ -47,7 +47,7 @@ struct Case {
 }
 
 #[derive(Deserialize)]
-struct Wish {
+struct AppointmentRequest {
     service: String,
     #[serde(default)]
     staff: Option<String>,
@@ -116,7 +116,7 @@ fn instant(local: NaiveDateTime) -> DateTime<Utc> {
 }
 
 async fn store_unsent(salon: &Salon, unsent: &NeverSent, shift: TimeDelta, nth: usize) -> AppointmentId {
-    assert_eq!(unsent.service, "Haarschnitt", "that is what a stored wish of the tests asks for");
+    assert_eq!(unsent.service, "Haarschnitt", "that is what a stored request of the tests asks for");
     let opening = (unsent.from + shift).and_hms_opt(9, 0, 0).expect("a time");
     // Two hosts, eighteen half hours a day.
     let start = opening + TimeDelta::minutes(30) * i32::try_from(nth % 18).unwrap_or_default();

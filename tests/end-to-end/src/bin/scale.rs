@@ -32,7 +32,7 @@ type Item = HashMap<String, AttributeValue>;
 
 /// DynamoDB takes so many items in one batch.
 const BATCH: usize = 25;
-const AT_ONCE: usize = 4;
+const CONCURRENCY: usize = 4;
 /// One of so many appointments that are stored is booked and still to come; the others are completed.
 const OF_WHICH_TO_COME: usize = 100;
 /// With so much more stored, at most so many times as much may be read.
@@ -114,5 +114,5 @@ async fn write(dynamodb: &Client, like: &Item, count: usize) {
         let left = batch.send().await.expect("it is written").unprocessed_items.unwrap_or_default();
         assert!(left.is_empty(), "not all was written");
     });
-    stream::iter(batches).buffer_unordered(AT_ONCE).collect::<()>().await;
+    stream::iter(batches).buffer_unordered(CONCURRENCY).collect::<()>().await;
 }

@@ -1,0 +1,282 @@
+//! What Cal.com sends back.
+
+use chrono::{DateTime, Utc};
+use scheduling::{
+    booking::{Booking, BookingStatus, Host, HostEvidence, Hosts, NoHost},
+    exchange::Exchange,
+    ids::{AppointmentId, BookingUid, EventTypeId, HostId},
+    personal::Personal,
+};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::request::APPOINTMENT_KEY;
+
+/// What was asked for, with the exchange it was read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response<T> {
+    /// What was asked for.
+    pub value: T,
+    /// The exchange.
+    pub exchange: Exchange,
+}
+
+/// A booking that Cal.com told about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundBooking {
+    /// The booking.
+    pub booking: Booking,
+    /// The appointment that it was made for, if it was made by us.
+    pub appointment: Option<AppointmentId>,
+    /// Whether Cal.com has it noted that the attendee did not come.
+    pub attendee_absent: bool,
+    /// The booking that took its place, where it was moved.
+    pub rescheduled_to: Option<BookingUid>,
+}
+
+/// A booking of ours in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedBooking {
+    /// When it was made; `None` where Cal.com does not say so.
+    pub made_at: Option<DateTime<Utc>>,
+    /// The booking; `None` where it has a form that can't be read.
+    pub booking: Option<Booking>,
+}
+
+/// A booking in Cal.com's form.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawBooking {
+    uid: String,
+    status: BookingStatus,
+    start: DateTime<Utc>,
+    event_type_id: Option<u64>,
+    event_type: Option<RawEventType>,
+    #[serde(default)]
+    hosts: Value,
+    #[serde(default)]
+    metadata: Value,
+    #[serde(default)]
+    attendees: Value,
+    #[serde(default)]
+    rescheduled_to_uid: Value,
+}
+
+#[derive(Deserialize)]
+struct RawEventType {
+    id: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawHost {
+    id: Value,
+    email: Option<String>,
+    display_email: Option<String>,
+}
+
+/// The `data` of an answer, or the answer itself where a proxy or an older version left the envelope out.
+pub(crate) fn data(body: &[u8]) -> Option<Value> {
+    match serde_json::from_slice(body).ok()? {
+        Value::Object(mut envelope) if envelope.contains_key("data") => envelope.remove("data"),
+        bare => Some(bare),
+    }
+}
+
+/// The booking in an answer. Of a recurring event type's bookings it is the first.
+pub fn booking(body: &[u8]) -> Option<FoundBooking> {
+    match data(body)? {
+        Value::Array(bookings) => one_booking(bookings.into_iter().next()?),
+        one => one_booking(one),
+    }
+}
+
+/// One page of a list of bookings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// How many bookings it held, of whomever.
+    pub listed: usize,
+    /// Those that were made for the appointment.
+    pub ours: Vec<ListedBooking>,
+}
+
+/// The bookings in an answer to a list that were made for `appointment`. Ours are known by their metadata alone, so that
+/// one that can't be read is still seen.
+pub fn page(body: &[u8], appointment: &AppointmentId) -> Option<Page> {
+    let Value::Array(bookings) = data(body)? else { return None };
+    let listed = bookings.len();
+    let is_ours = |booking: &Value| appointment_of(&booking["metadata"]).as_ref() == Some(appointment);
+    let ours = bookings.into_iter().filter(is_ours).map(|booking| ListedBooking {
+        made_at: booking["createdAt"].as_str().and_then(|text| text.parse().ok()),
+        booking: one_booking(booking).map(|found| found.booking),
+    });
+    Some(Page { listed, ours: ours.collect() })
+}
+
+/// One page of a list of bookings, of whomever.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListPage {
+    /// How many bookings it held.
+    pub listed: usize,
+    /// Those that could be read.
+    pub bookings: Vec<Booking>,
+}
+
+/// The bookings in an answer to a list.
+pub fn list(body: &[u8]) -> Option<ListPage> {
+    let Value::Array(bookings) = data(body)? else { return None };
+    let listed = bookings.len();
+    let read = bookings.into_iter().filter_map(one_booking).map(|found| found.booking);
+    Some(ListPage { listed, bookings: read.collect() })
+}
+
+/// The free slots in an answer, in order.
+pub fn slots(body: &[u8]) -> Option<Vec<DateTime<Utc>>> {
+    #[derive(Deserialize)]
+    struct Slot {
+        start: DateTime<Utc>,
+    }
+    let days: Map<String, Value> = serde_json::from_value(data(body)?).ok()?;
+    let mut starts = Vec::new();
+    for day in days.into_values() {
+        let slots: Vec<Slot> = serde_json::from_value(day).ok()?;
+        starts.extend(slots.into_iter().map(|slot| slot.start));
+    }
+    starts.sort_unstable();
+    Some(starts)
+}
+
+fn one_booking(value: Value) -> Option<FoundBooking> {
+    let raw: RawBooking = serde_json::from_value(value).ok()?;
+    let appointment = appointment_of(&raw.metadata);
+    let is_absent = |attendee: &Value| attendee["absent"] == Value::Bool(true);
+    let attendee_absent = raw.attendees.as_array().is_some_and(|attendees| attendees.iter().any(is_absent));
+    let event_type = raw.event_type_id.or(raw.event_type.map(|event_type| event_type.id))?;
+    Some(FoundBooking {
+        booking: Booking {
+            uid: Some(raw.uid).filter(|uid| !uid.is_empty()).map(BookingUid::new)?,
+            status: raw.status,
+            event_type: EventTypeId(event_type),
+            start: raw.start,
+            hosts: hosts(raw.hosts),
+        },
+        appointment,
+        attendee_absent,
+        rescheduled_to: raw.rescheduled_to_uid.as_str().filter(|uid| !uid.is_empty()).map(BookingUid::new),
+    })
+}
+
+fn appointment_of(metadata: &Value) -> Option<AppointmentId> {
+    metadata.get(APPOINTMENT_KEY)?.as_str().map(AppointmentId::new)
+}
+
+/// The hosts, or what stood in their place. A host without a number for its id is nobody.
+fn hosts(value: Value) -> HostEvidence {
+    let Value::Array(listed) = value else { return nobody(NoHost::Empty) };
+    let because = if listed.is_empty() { NoHost::Empty } else { NoHost::Unknown };
+    let known: Vec<Host> = listed.into_iter().filter_map(one_host).collect();
+    Hosts::try_from(known).map_or_else(|_| nobody(because), HostEvidence::Named)
+}
+
+fn one_host(value: Value) -> Option<Host> {
+    let raw: RawHost = serde_json::from_value(value).ok()?;
+    let id = raw.id.as_u64().or_else(|| raw.id.as_str()?.parse().ok())?;
+    Some(Host {
+        id: HostId(id),
+        email: raw.email.map(Personal::new),
+        display_email: raw.display_email.map(Personal::new),
+    })
+}
+
+fn nobody(because: NoHost) -> HostEvidence {
+    HostEvidence::None { because, looked_up_again: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn made(hosts: Value) -> Value {
+        json!({"uid": "u1", "status": "accepted", "start": "2026-12-01T08:00:00.000Z", "eventTypeId": 7,
+               "hosts": hosts, "metadata": {"frontdeskAppointmentId": "a1"}})
+    }
+
+    fn read(answer: &Value) -> Option<FoundBooking> {
+        booking(answer.to_string().as_bytes())
+    }
+
+    #[test]
+    fn a_booking_is_read_alone_in_a_list_and_without_its_envelope() {
+        let bare = made(json!([{"id": 3, "email": "a@b.example"}]));
+        let found = read(&bare).unwrap();
+        assert_eq!(found.appointment, Some(AppointmentId::new("a1")));
+        assert_eq!(read(&json!({"status": "success", "data": bare.clone()})), Some(found.clone()));
+        assert_eq!(read(&json!({"status": "success", "data": [bare]})), Some(found));
+    }
+
+    #[test]
+    fn the_hosts_are_named_or_the_reason_is() {
+        let evidence = |hosts| read(&made(hosts)).unwrap().booking.hosts;
+        let none = |because| HostEvidence::None { because, looked_up_again: false };
+        assert_eq!(evidence(json!([])), none(NoHost::Empty));
+        assert_eq!(evidence(Value::Null), none(NoHost::Empty));
+        assert_eq!(
+            evidence(json!([{"id": "unknown", "name": "unknown", "email": "unknown", "username": "unknown"}])),
+            none(NoHost::Unknown)
+        );
+        let HostEvidence::Named(hosts) = evidence(json!([{"id": "unknown"}, {"id": 5}, {"id": 6}])) else {
+            panic!("two hosts have a number");
+        };
+        assert_eq!(hosts.iter().map(|host| host.id.0).collect::<Vec<_>>(), [5, 6]);
+    }
+
+    #[test]
+    fn a_status_that_nobody_has_seen_is_no_reason_to_lose_a_booking() {
+        let mut answer = made(json!([]));
+        answer["status"] = json!("awaiting_host");
+        assert_eq!(read(&answer).unwrap().booking.status, BookingStatus::Other);
+    }
+
+    #[test]
+    fn a_booking_of_ours_is_seen_in_a_list_even_where_it_cannot_be_read() {
+        let strange = json!({"uid": 7, "metadata": {"frontdeskAppointmentId": "a1"}});
+        let other = json!({"uid": "u2", "metadata": {"frontdeskAppointmentId": "a2"}});
+        let answer = json!({"status": "success", "data": [made(json!([])), strange, other, null, 3]});
+        let page = page(answer.to_string().as_bytes(), &AppointmentId::new("a1")).unwrap();
+        let readable: Vec<bool> = page.ours.iter().map(|listed| listed.booking.is_some()).collect();
+        assert_eq!((page.listed, readable), (5, vec![true, false]));
+    }
+
+    #[test]
+    fn an_attendee_who_did_not_come_is_noticed() {
+        let mut answer = made(json!([]));
+        assert!(!read(&answer).unwrap().attendee_absent);
+        answer["attendees"] = json!([{"name": "a", "absent": false}]);
+        assert!(!read(&answer).unwrap().attendee_absent);
+        answer["attendees"] = json!([{"name": "a", "absent": true}]);
+        assert!(read(&answer).unwrap().attendee_absent);
+        assert_eq!(read(&answer).unwrap().rescheduled_to, None);
+        answer["rescheduledToUid"] = json!("u2");
+        assert_eq!(read(&answer).unwrap().rescheduled_to, Some(BookingUid::new("u2")));
+    }
+
+    #[test]
+    fn slots_come_in_order_and_in_utc() {
+        let answer = json!({"status": "success", "data": {
+            "2026-12-02": [{"start": "2026-12-02T09:00:00.000+01:00"}],
+            "2026-12-01": [{"start": "2026-12-01T10:00:00.000+01:00"}, {"start": "2026-12-01T09:00:00.000+01:00"}]}});
+        let starts: Vec<String> =
+            slots(answer.to_string().as_bytes()).unwrap().into_iter().map(|start| start.to_rfc3339()).collect();
+        assert_eq!(starts, ["2026-12-01T08:00:00+00:00", "2026-12-01T09:00:00+00:00", "2026-12-02T08:00:00+00:00"]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_parsers_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = (booking(&bytes), page(&bytes, &AppointmentId::new("a")), slots(&bytes));
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The bucket of pages.
+//!
+//! Each request goes to a link that is signed for it, as the one is that people get. S3's SDK would bring 0.6 MB of tables
+//! for checksums that nobody asks for (tests/bench/RESULTS.md).
+
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_sigv4::{
+    http_request::{
+        PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation, SigningSettings,
+        UriPathNormalizationMode, sign,
+    },
+    sign::v4::SigningParams,
+};
+use platform::aws::SdkConfig;
+use reqwest::{Client, Method, Response, Url, header::CONTENT_TYPE, retry};
+
+use crate::NotifyError;
+
+/// A link to a page opens it for so long at the most; it ends sooner with the credentials of the function that made it.
+const LINK_LASTS: Duration = Duration::from_secs(12 * 60 * 60);
+/// How long the link lasts by which a page is put or read: as long as the clocks here and there may differ.
+const REQUEST_LASTS: Duration = Duration::from_secs(5 * 60);
+/// A request with its further tries: what S3 refuses for a moment it refuses quickly.
+const TIMEOUT: Duration = Duration::from_secs(7);
+
+/// The bucket of pages.
+#[derive(Debug, Clone)]
+pub struct ReportBucket {
+    http: Client,
+    credentials: SharedCredentialsProvider,
+    region: String,
+    /// Where its files lie, with a slash at the end.
+    place: Url,
+}
+
+impl ReportBucket {
+    /// The bucket of this name, in the region of the functions.
+    ///
+    /// # Errors
+    /// Without a region or credentials, or where TLS can't be set up.
+    pub fn new(config: &SdkConfig, bucket: &str) -> Result<Self, NotifyError> {
+        let region = config.region().ok_or_else(|| unusable("no region"))?.to_string();
+        let credentials = config.credentials_provider().ok_or_else(|| unusable("no credentials"))?;
+        let place = match config.endpoint_url() {
+            // A bucket's own host name can't be resolved where AWS is an address on this machine.
+            Some(endpoint) => format!("{endpoint}/{bucket}/"),
+            None => format!("https://{bucket}.s3.{region}.{}/", suffix_of(&region)),
+        };
+        let place = Url::parse(&place).map_err(|_| unusable("not a bucket's name"))?;
+        // What is sent twice is the same file.
+        let again =
+            retry::for_host(place.host_str().unwrap_or_default().to_owned()).no_budget().classify_fn(|sent| match sent
+                .status()
+            {
+                Some(status) if !status.is_server_error() => sent.success(),
+                _ => sent.retryable(),
+            });
+        let http = Client::builder().timeout(TIMEOUT).retry(again).build().map_err(|_| unusable("no TLS"))?;
+        Ok(Self { http, credentials, region, place })
+    }
+
+    /// Keeps a file under `name`.
+    ///
+    /// # Errors
+    /// When S3 does not take it.
+    pub async fn put(&self, name: &str, content_type: &str, content: String) -> Result<(), NotifyError> {
+        let url = self.signed(&Method::PUT, name, REQUEST_LASTS).await?;
+        let sent = self.http.put(url).header(CONTENT_TYPE, content_type).body(content).send().await;
+        sent.and_then(Response::error_for_status).map(drop).map_err(refused)
+    }
+
+    /// The file of this name.
+    ///
+    /// # Errors
+    /// When there is none, or S3 does not give it.
+    pub async fn get(&self, name: &str) -> Result<Vec<u8>, NotifyError> {
+        let found = self.http.get(self.signed(&Method::GET, name, REQUEST_LASTS).await?).send().await;
+        let found = found.and_then(Response::error_for_status).map_err(refused)?;
+        Ok(found.bytes().await.map_err(refused)?.to_vec())
+    }
+
+    /// A link that opens the file of this name for some hours, for whoever has it.
+    ///
+    /// # Errors
+    /// When there are no credentials to sign it with.
+    pub async fn link(&self, name: &str) -> Result<String, NotifyError> {
+        Ok(self.signed(&Method::GET, name, LINK_LASTS).await?.into())
+    }
+
+    async fn signed(&self, method: &Method, name: &str, lasts: Duration) -> Result<Url, NotifyError> {
+        self.signed_at(SystemTime::now(), method, name, lasts).await
+    }
+
+    /// The address of a file with a signature in its query, as S3 takes it instead of a header.
+    async fn signed_at(
+        &self,
+        now: SystemTime,
+        method: &Method,
+        name: &str,
+        lasts: Duration,
+    ) -> Result<Url, NotifyError> {
+        let mut url = self.place.join(name).map_err(|_| unusable("not a file's name"))?;
+        let credentials = self.credentials.provide_credentials().await.map_err(|_| unusable("no credentials"))?;
+        let identity = credentials.into();
+        let mut settings = SigningSettings::default();
+        settings.signature_location = SignatureLocation::QueryParams;
+        settings.expires_in = Some(lasts);
+        // S3 takes a path as it is.
+        settings.percent_encoding_mode = PercentEncodingMode::Single;
+        settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+        let parameters = SigningParams::builder()
+            .identity(&identity)
+            .region(&self.region)
+            .name("s3")
+            .time(now)
+            .settings(settings)
+            .build()
+            .map_err(|_| unusable("not to be signed"))?
+            .into();
+        let request =
+            SignableRequest::new(method.as_str(), url.as_str(), [].into_iter(), SignableBody::UnsignedPayload);
+        let signed =
+            request.and_then(|request| sign(request, &parameters)).map_err(|_| unusable("not to be signed"))?;
+        url.query_pairs_mut().extend_pairs(signed.output().params());
+        Ok(url)
+    }
+}
+
+/// What the host names of a region end with. AWS has three kinds of region that anyone may use.
+fn suffix_of(region: &str) -> &'static str {
+    match region.split('-').next() {
+        Some("cn") => "amazonaws.com.cn",
+        Some("eusc") => "amazonaws.eu",
+        _ => "amazonaws.com",
+    }
+}
+
+fn unusable(why: &str) -> NotifyError {
+    NotifyError::Bucket(why.to_owned())
+}
+
+/// Without the address, which holds a signature.
+fn refused(error: reqwest::Error) -> NotifyError {
+    NotifyError::Bucket(error.status().map_or_else(|| "not reached".to_owned(), |status| status.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use aws_credential_types::Credentials;
+    use wiremock::{
+        Mock, MockServer, ResponseTemplate,
+        matchers::{method, path, query_param_contains},
+    };
+
+    use super::*;
+
+    fn pages_at(place: &str, region: &str) -> ReportBucket {
+        let credentials =
+            Credentials::from_keys("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", None);
+        let config = SdkConfig::builder()
+            .region(Some(aws_sdk_sns::config::Region::new(region.to_owned())))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .endpoint_url(place)
+            .build();
+        ReportBucket::new(&config, "pages").unwrap()
+    }
+
+    /// What AWS's documentation of S3 works out by hand, in "Authenticating Requests: Using Query Parameters".
+    #[tokio::test]
+    async fn a_link_has_the_signature_that_aws_documents() {
+        let pages = ReportBucket {
+            place: "https://examplebucket.s3.amazonaws.com/".parse().unwrap(),
+            ..pages_at("http://localhost", "us-east-1")
+        };
+        let friday = SystemTime::UNIX_EPOCH + Duration::from_secs(1_369_353_600);
+        let link = pages.signed_at(friday, &Method::GET, "test.txt", Duration::from_secs(86_400)).await.unwrap();
+        let query: BTreeMap<_, _> = link.query_pairs().collect();
+        assert_eq!(query["X-Amz-Date"], "20130524T000000Z");
+        assert_eq!(query["X-Amz-Signature"], "aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404");
+    }
+
+    #[tokio::test]
+    async fn a_page_that_s3_does_not_take_at_first_is_put_again() {
+        let s3 = MockServer::start().await;
+        let put = || {
+            Mock::given(method("PUT")).and(path("/pages/latest.html")).and(query_param_contains("X-Amz-Signature", ""))
+        };
+        put().respond_with(ResponseTemplate::new(503)).up_to_n_times(2).expect(2).mount(&s3).await;
+        put().respond_with(ResponseTemplate::new(200)).expect(1).mount(&s3).await;
+        pages_at(&s3.uri(), "eu-central-1").put("latest.html", "text/html", "<p>".to_owned()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_told_once_and_without_the_signature() {
+        let s3 = MockServer::start().await;
+        Mock::given(method("GET")).respond_with(ResponseTemplate::new(403)).expect(1).mount(&s3).await;
+        let refused = pages_at(&s3.uri(), "eu-central-1").get("latest.json").await.unwrap_err();
+        assert_eq!(refused.to_string(), "the bucket of pages does not answer as it should: 403 Forbidden");
+    }
+
+    #[test]
+    fn each_kind_of_region_has_its_hosts() {
+        let of = ["eu-central-1", "cn-north-1", "eusc-de-east-1"].map(suffix_of);
+        assert_eq!(of, ["amazonaws.com", "amazonaws.com.cn", "amazonaws.eu"]);
+    }
+}

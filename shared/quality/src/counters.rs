@@ -1,0 +1,309 @@
+//! Counters: counters, each by tenant, day, source, service and deployed version.
+
+use std::{collections::BTreeMap, fmt};
+
+use chrono::NaiveDate;
+use scheduling::{
+    failure::Category,
+    ids::{HostId, ServiceId, Source, StaffId, TenantId},
+};
+use serde::{Deserialize, Serialize, de::IntoDeserializer};
+
+use crate::rate::Rate;
+
+/// What is counted together.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Dimensions {
+    /// The day on which the appointment was asked for, on the tenant's clock.
+    pub day: NaiveDate,
+    /// Whose.
+    pub tenant: TenantId,
+    /// By which way it came.
+    pub source: Source,
+    /// The service, where it was understood.
+    pub service: Option<ServiceId>,
+    /// The deployed version that did, or failed to do, what is counted.
+    pub version: String,
+}
+
+/// What is counted. Written as words between `#`, for instance `stopped#booking#host_conflict#staff:anna`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Counter {
+    /// Appointments.
+    Appointments,
+    /// Those that a rate is a share of.
+    Judged(Rate),
+    /// Those of them for which it is so.
+    Met(Rate),
+    /// Those that failed with this category, now or at an earlier try.
+    CalcomError(Category),
+    /// Those that stand still.
+    Stopped(StopReason),
+    /// Those booked without a host, by the hour of the tenant's day in which they were asked for.
+    WithoutHost {
+        /// From 0 to 23.
+        hour: u8,
+    },
+    /// Those whose staff member was found so long after they were asked for.
+    AssignedIn(TimeBucket),
+}
+
+/// Where an appointment stopped, why, and at whom.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct StopReason {
+    /// The step it did not get past.
+    pub step: Step,
+    /// Why, as it stands in the appointment's history.
+    pub reason: String,
+    /// Whom it concerns, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<Party>,
+}
+
+/// A step on an appointment's way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Reading what the caller asked for.
+    Intake,
+    /// Booking it with Cal.com.
+    Booking,
+    /// Learning the booking's host.
+    HostExtraction,
+    /// From the host to the staff member.
+    Assignment,
+}
+
+/// Whom a stop concerns.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Party {
+    /// The staff member whom the caller wished for.
+    Staff(StaffId),
+    /// The host whom Cal.com named.
+    Host(HostId),
+}
+
+/// A range of times, each a fifth wider than the one below it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TimeBucket(u8);
+
+/// The upper end of the first [`TimeBucket`].
+const FIRST_BUCKET_SECONDS: f64 = 0.1;
+/// So many buckets make twice the time.
+const BUCKETS_PER_DOUBLING: f64 = 4.0;
+
+impl TimeBucket {
+    /// The bucket of a time.
+    pub fn of_seconds(seconds: f64) -> Self {
+        let doublings = (seconds.max(FIRST_BUCKET_SECONDS) / FIRST_BUCKET_SECONDS).log2();
+        Self((doublings * BUCKETS_PER_DOUBLING).ceil() as u8)
+    }
+
+    /// The longest time in it.
+    pub fn up_to_seconds(self) -> f64 {
+        FIRST_BUCKET_SECONDS * 2.0_f64.powf(f64::from(self.0) / BUCKETS_PER_DOUBLING)
+    }
+}
+
+impl Step {
+    /// The word for it in tables, logs and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Intake => "intake",
+            Self::Booking => "booking",
+            Self::HostExtraction => "host_extraction",
+            Self::Assignment => "assignment",
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for Party {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Staff(id) => write!(f, "staff:{id}"),
+            Self::Host(id) => write!(f, "host:{id}"),
+        }
+    }
+}
+
+impl fmt::Display for Counter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Appointments => f.write_str("appointments"),
+            Self::Judged(rate) => write!(f, "judged#{rate}"),
+            Self::Met(rate) => write!(f, "met#{rate}"),
+            Self::CalcomError(category) => write!(f, "failed#{}", category.as_str()),
+            Self::Stopped(StopReason { step, reason, who: None }) => write!(f, "stopped#{step}#{reason}"),
+            Self::Stopped(StopReason { step, reason, who: Some(who) }) => write!(f, "stopped#{step}#{reason}#{who}"),
+            Self::WithoutHost { hour } => write!(f, "without_host#{hour:02}"),
+            Self::AssignedIn(TimeBucket(bucket)) => write!(f, "assigned_in#{bucket:03}"),
+        }
+    }
+}
+
+impl From<Counter> for String {
+    fn from(counter: Counter) -> Self {
+        counter.to_string()
+    }
+}
+
+/// A name that is no counter's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no counter {0}")]
+pub struct NoSuchCounter(String);
+
+impl TryFrom<String> for Counter {
+    type Error = NoSuchCounter;
+
+    fn try_from(name: String) -> Result<Self, NoSuchCounter> {
+        counter_named(&name).ok_or(NoSuchCounter(name))
+    }
+}
+
+fn counter_named(name: &str) -> Option<Counter> {
+    let (kind, rest) = name.split_once('#').unwrap_or((name, ""));
+    Some(match kind {
+        "appointments" => Counter::Appointments,
+        "judged" => Counter::Judged(word(rest)?),
+        "met" => Counter::Met(word(rest)?),
+        "failed" => Counter::CalcomError(word(rest)?),
+        "without_host" => Counter::WithoutHost { hour: rest.parse().ok()? },
+        "assigned_in" => Counter::AssignedIn(TimeBucket(rest.parse().ok()?)),
+        "stopped" => {
+            let mut words = rest.splitn(3, '#');
+            let (step, reason) = (word(words.next()?)?, words.next()?.to_owned());
+            let who = match words.next().map(|who| who.split_once(':')) {
+                None => None,
+                Some(Some(("staff", id))) => Some(Party::Staff(StaffId::new(id))),
+                Some(Some(("host", id))) => Some(Party::Host(HostId(id.parse().ok()?))),
+                Some(_) => return None,
+            };
+            Counter::Stopped(StopReason { step, reason, who })
+        }
+        _ => return None,
+    })
+}
+
+fn word<T: for<'de> Deserialize<'de>>(word: &str) -> Option<T> {
+    let word: serde::de::value::StrDeserializer<'_, serde::de::value::Error> = word.into_deserializer();
+    T::deserialize(word).ok()
+}
+
+/// Counters with their values. A counter that is not there is 0.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counters(BTreeMap<(Dimensions, Counter), i64>);
+
+impl Counters {
+    /// Adds to a counter.
+    pub fn add(&mut self, cell: Dimensions, counter: Counter, n: i64) {
+        let key = (cell, counter);
+        let sum = self.0.get(&key).copied().unwrap_or_default() + n;
+        if sum == 0 {
+            self.0.remove(&key);
+        } else {
+            self.0.insert(key, sum);
+        }
+    }
+
+    /// Adds all of `others`.
+    pub fn add_all(&mut self, others: &Self) {
+        for ((cell, counter), n) in &others.0 {
+            self.add(cell.clone(), counter.clone(), *n);
+        }
+    }
+
+    /// What has to be added to `before` to get these.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        let mut difference = self.clone();
+        for ((cell, counter), n) in &before.0 {
+            difference.add(cell.clone(), counter.clone(), -n);
+        }
+        difference
+    }
+
+    /// Each counter with its value.
+    pub fn iter(&self) -> impl Iterator<Item = (&Dimensions, &Counter, i64)> {
+        self.0.iter().map(|((cell, counter), n)| (cell, counter, *n))
+    }
+
+    /// Whether every counter is 0.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Those whose cell is so.
+    #[must_use]
+    pub fn only(&self, keep: impl Fn(&Dimensions) -> bool) -> Self {
+        Self(self.0.iter().filter(|((cell, _), _)| keep(cell)).map(|(key, n)| (key.clone(), *n)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_counter_is_read_as_it_was_written() {
+        let stop =
+            |who| Counter::Stopped(StopReason { step: Step::Assignment, reason: "host_unknown_to_us".to_owned(), who });
+        let mut all = vec![
+            Counter::Appointments,
+            Counter::WithoutHost { hour: 7 },
+            Counter::AssignedIn(TimeBucket::of_seconds(3.0)),
+            stop(None),
+            stop(Some(Party::Staff(StaffId::new("anna")))),
+            stop(Some(Party::Host(HostId(7)))),
+        ];
+        all.extend(Rate::ALL.into_iter().flat_map(|rate| [Counter::Judged(rate), Counter::Met(rate)]));
+        all.extend(Category::ALL.map(Counter::CalcomError));
+        for counter in all {
+            assert_eq!(Counter::try_from(counter.to_string()), Ok(counter));
+        }
+        for wrong in ["", "met", "met#luck", "stopped#booking", "stopped#booking#x#them:1", "without_host#x"] {
+            assert!(Counter::try_from(wrong.to_owned()).is_err(), "{wrong}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_time_lies_in_its_bucket_and_the_bucket_is_narrow(seconds in 0.1..2_000_000.0_f64) {
+            let end = TimeBucket::of_seconds(seconds).up_to_seconds();
+            prop_assert!(seconds <= end * 1.000_001, "{seconds} {end}");
+            prop_assert!(end < seconds * 1.2, "{seconds} {end}");
+        }
+
+        #[test]
+        fn what_was_added_since_leads_from_the_one_to_the_other(
+            before in proptest::collection::vec((0_u8..5, 1_i64..3), 0..8),
+            after in proptest::collection::vec((0_u8..5, 1_i64..3), 0..8),
+        ) {
+            let figures = |added: Vec<(u8, i64)>| {
+                let mut figures = Counters::default();
+                for (hour, n) in added {
+                    let cell = Dimensions {
+                        day: NaiveDate::default(), tenant: TenantId::new("a"), source: Source::phone(),
+                        service: None, version: "1".to_owned(),
+                    };
+                    figures.add(cell, Counter::WithoutHost { hour }, n);
+                }
+                figures
+            };
+            let (before, after) = (figures(before), figures(after));
+            let mut sum = before.clone();
+            sum.add_all(&after.since(&before));
+            prop_assert_eq!(sum, after);
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Whether the newest version does worse than those before it.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use statrs::stats_tests::{Alternative, fisher::fishers_exact};
+
+use crate::{
+    figures::Counters,
+    rate::Rate,
+    summary::{Cluster, Ratio, Summary, clusters_of},
+};
+
+/// When a deployed version did something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionActivity {
+    /// The version.
+    pub version: String,
+    /// For the first time.
+    pub first: DateTime<Utc>,
+    /// For the last time.
+    pub last: DateTime<Utc>,
+}
+
+/// A version that made things worse.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Regression {
+    /// Which.
+    pub version: String,
+    /// The rates that it made worse; at least one, in the order in which an appointment passes what they measure.
+    pub rates: Vec<RateRegression>,
+    /// Where its appointments stopped, the most frequent first.
+    pub stopped: Vec<Cluster>,
+}
+
+/// A rate that a version made worse.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RateRegression {
+    /// Which.
+    pub rate: Rate,
+    /// What it is with this version.
+    pub with: Ratio,
+    /// What it was with the versions before it.
+    pub before: Ratio,
+    /// How likely so large a difference is by chance alone.
+    pub chance: f64,
+}
+
+/// A version that has done nothing for so long, while another one has, is no longer in use.
+const OUT_OF_USE_AFTER: TimeDelta = TimeDelta::hours(6);
+/// A difference smaller than this is no reason to take a version back, however certain it is.
+const LEAST_DIFFERENCE: f64 = 0.10;
+/// How many of a version's clusters are told.
+const TOLD: usize = 5;
+
+/// The version that was deployed last, if it is still in use.
+pub fn newest(version_activity: &[VersionActivity]) -> Option<&VersionActivity> {
+    let last = version_activity.iter().map(|seen| seen.last).max()?;
+    version_activity.iter().max_by_key(|seen| seen.first).filter(|seen| last - seen.last <= OUT_OF_USE_AFTER)
+}
+
+/// The newest version, if it made any rate worse, by Fisher's exact test against all versions before it.
+///
+/// `significance` is how likely chance alone may be to show such a difference; `least` is the smallest sample on either
+/// side.
+pub fn regression(figures: &Counters, version_activity: &[VersionActivity], significance: f64, least: u64) -> Option<Regression> {
+    let newest = newest(version_activity)?;
+    let its_figures = figures.only(|cell| cell.version == newest.version);
+    let its = Summary::of(&its_figures);
+    let before = Summary::of(&figures.only(|cell| cell.version != newest.version));
+    let worse = |rate: Rate| {
+        let (with, before) = (its.rate(rate), before.rate(rate));
+        let (now, then) = (with.value()?, before.value()?);
+        let loss = if rate.is_better_low() { now - then } else { then - now };
+        if with.of < least || before.of < least || loss < LEAST_DIFFERENCE {
+            return None;
+        }
+        let chance = chance_of(rate, with, before);
+        (chance <= significance).then_some(RateRegression { rate, with, before, chance })
+    };
+    let rates: Vec<RateRegression> = Rate::ALL.into_iter().filter_map(worse).collect();
+    let stopped = clusters_of(&its_figures).into_iter().take(TOLD).collect();
+    (!rates.is_empty()).then(|| Regression { version: newest.version.clone(), rates, stopped })
+}
+
+/// How likely it is that the rate comes out so bad, or worse, if the versions do not differ.
+fn chance_of(rate: Rate, with: Ratio, before: Ratio) -> f64 {
+    let table = [with.met, with.of - with.met, before.met, before.of - before.met];
+    let alternative = if rate.is_better_low() { Alternative::Greater } else { Alternative::Less };
+    // Counters that can't be: nothing can be said of them.
+    fishers_exact(&table, alternative).unwrap_or(1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::NaiveDate;
+    use scheduling::ids::{Source, TenantId};
+
+    use super::*;
+    use crate::figures::{Dimensions, Counter};
+
+    fn at(hours: i64) -> DateTime<Utc> {
+        "2026-12-01T08:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::hours(hours)
+    }
+
+    fn seen(version: &str, first: i64, last: i64) -> VersionActivity {
+        VersionActivity { version: version.to_owned(), first: at(first), last: at(last) }
+    }
+
+    fn figures(versions: &[(&str, Rate, i64, i64)]) -> Counters {
+        let mut figures = Counters::default();
+        for (version, rate, met, of) in versions {
+            let cell = Dimensions {
+                day: NaiveDate::from_ymd_opt(2026, 12, 1).unwrap(),
+                tenant: TenantId::new("salon"),
+                source: Source::phone(),
+                service: None,
+                version: (*version).to_owned(),
+            };
+            figures.add(cell.clone(), Counter::Judged(*rate), *of);
+            figures.add(cell, Counter::Met(*rate), *met);
+        }
+        figures
+    }
+
+    fn worse(figures: &Counters) -> Option<Regression> {
+        regression(figures, &[seen("1", 0, 5), seen("2", 5, 6)], 0.005, 3)
+    }
+
+    #[test]
+    fn three_failures_after_seventeen_successes_are_no_chance() {
+        let figures = figures(&[("1", Rate::HostExtraction, 17, 17), ("2", Rate::HostExtraction, 0, 3)]);
+        let worse = worse(&figures).unwrap();
+        assert_eq!((worse.version.as_str(), worse.rates.len(), worse.rates[0].rate), ("2", 1, Rate::HostExtraction));
+        // One of all C(20, 3) ways to choose three of twenty.
+        assert!((worse.rates[0].chance - 1.0 / 1140.0).abs() < 1e-9, "{}", worse.rates[0].chance);
+    }
+
+    #[test]
+    fn the_incidents_own_figures_could_not_have_told() {
+        assert_eq!(worse(&figures(&[("1", Rate::StaffAssignment, 3, 17), ("2", Rate::StaffAssignment, 0, 3)])), None);
+    }
+
+    #[test]
+    fn small_samples_and_small_differences_name_nobody() {
+        let two = figures(&[("1", Rate::HostExtraction, 1000, 1000), ("2", Rate::HostExtraction, 0, 2)]);
+        let slight =
+            figures(&[("1", Rate::HostExtraction, 10_000, 10_000), ("2", Rate::HostExtraction, 9_500, 10_000)]);
+        assert_eq!((worse(&two), worse(&slight)), (None, None));
+    }
+
+    #[test]
+    fn more_work_for_people_is_worse_and_less_is_not() {
+        let figures = figures(&[("1", Rate::ManualIntervention, 1, 50), ("2", Rate::ManualIntervention, 20, 50)]);
+        assert!(worse(&figures).is_some());
+        assert_eq!(regression(&figures, &[seen("2", 0, 5), seen("1", 5, 6)], 0.005, 3), None);
+    }
+
+    #[test]
+    fn a_version_that_was_taken_back_is_no_longer_the_newest() {
+        let version_activity = [seen("1", 0, 20), seen("2", 5, 6)];
+        assert_eq!(newest(&version_activity), None);
+        assert_eq!(newest(&version_activity[1..]).map(|seen| seen.version.as_str()), Some("2"));
+    }
+}
