@@ -35,9 +35,9 @@ pub enum StrategyName {
     HostEmail,
     /// The event type is the staff member's own.
     EventTypeOwner,
-    /// An operator said so.
+    /// An operator assigned them.
     Operator,
-    /// The system that was there before said so.
+    /// Another system had assigned them.
     Imported,
 }
 
@@ -58,7 +58,7 @@ impl StrategyName {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unassigned {
-    /// Cal.com named no host, also when asked again.
+    /// Cal.com named no host, also when queried again.
     NoHostInBooking,
     /// No host is a member of the staff by any strategy.
     HostUnknownToUs,
@@ -107,7 +107,7 @@ pub enum MappingSource {
     EventTypeOwner,
 }
 
-/// All that is known when a staff member is looked for.
+/// What is known when a staff member is looked up.
 #[derive(Debug, Clone, Copy)]
 pub struct Case<'a> {
     /// The booking, with its hosts.
@@ -132,8 +132,8 @@ pub const STRATEGIES: [&dyn Strategy; 3] = [&ByHostMapping, &ByHostEmail, &ByEve
 
 /// Finds the staff member of a booking.
 ///
-/// The first strategy that finds anyone decides: one active member is assigned, an inactive one or several are a
-/// person's to sort out.
+/// The first strategy with a match decides. One active staff member is assigned; an inactive one or several need a
+/// person.
 ///
 /// # Errors
 /// With the reason why no staff member could be found.
@@ -154,8 +154,8 @@ pub fn assign(case: &Case<'_>) -> Result<Assignment, Unassigned> {
     })
 }
 
-/// The mapping to keep for next time: what an email has told need not be told twice.
-pub fn mapping_learned(assignment: &Assignment, tenant: &TenantId, now: DateTime<Utc>) -> Option<HostMapping> {
+/// The host mapping to store after a match by email, so that the next booking of this host needs no match.
+pub fn mapping_from(assignment: &Assignment, tenant: &TenantId, now: DateTime<Utc>) -> Option<HostMapping> {
     let host = assignment.host.filter(|_| assignment.strategy == StrategyName::HostEmail)?;
     Some(HostMapping {
         tenant: tenant.clone(),
@@ -270,7 +270,7 @@ mod tests {
             event_type: EventTypeId(event_type),
             start: "2026-12-01T08:00:00Z".parse().unwrap(),
             hosts: Hosts::try_from(hosts)
-                .map_or(HostEvidence::None { because: NoHost::Unknown, looked_up_again: true }, HostEvidence::Named),
+                .map_or(HostEvidence::None { reason: NoHost::Unknown, looked_up_again: true }, HostEvidence::Named),
         }
     }
 
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn another_tenants_mapping_counts_for_nothing() {
+    fn another_tenants_mapping_does_not_count() {
         let booking = booked(100, vec![host(7, "stranger@other.example")]);
         assert_eq!(found(&booking, &[mapping("garage", 7, "anna")]), Err(Unassigned::HostUnknownToUs));
     }
@@ -316,21 +316,21 @@ mod tests {
     }
 
     #[test]
-    fn the_display_email_is_looked_at_too() {
+    fn the_display_email_is_compared_too() {
         let mut anna = host(7, "x@cal.example");
         anna.display_email = Some(Personal::new("Anna@salon.example".to_owned()));
         assert_eq!(found(&booked(100, vec![anna]), &[]), Ok(("anna".to_owned(), StrategyName::HostEmail, Some(7))));
     }
 
     #[test]
-    fn an_event_type_of_ones_own_is_enough_even_without_a_host() {
+    fn an_event_type_of_a_staff_member_is_enough_even_without_a_host() {
         assert_eq!(found(&booked(202, vec![]), &[]), Ok(("ben".to_owned(), StrategyName::EventTypeOwner, None)));
-        let stand_in = booked(202, vec![host(9, "stranger@other.example")]);
-        assert_eq!(found(&stand_in, &[]), Ok(("ben".to_owned(), StrategyName::EventTypeOwner, Some(9))));
+        let covering = booked(202, vec![host(9, "stranger@other.example")]);
+        assert_eq!(found(&covering, &[]), Ok(("ben".to_owned(), StrategyName::EventTypeOwner, Some(9))));
     }
 
     #[test]
-    fn what_cannot_be_assigned_has_one_reason() {
+    fn an_unassigned_booking_has_one_reason() {
         assert_eq!(found(&booked(100, vec![]), &[]), Err(Unassigned::NoHostInBooking));
         assert_eq!(found(&booked(100, vec![host(7, "x@y.example")]), &[]), Err(Unassigned::HostUnknownToUs));
         assert_eq!(found(&booked(100, vec![host(7, "cem@salon.example")]), &[]), Err(Unassigned::StaffInactive));
@@ -339,15 +339,15 @@ mod tests {
     }
 
     #[test]
-    fn only_what_an_email_told_is_learned() {
+    fn only_a_match_by_email_becomes_a_mapping() {
         let now = "2026-12-01T08:00:00Z".parse().unwrap();
         let by = |strategy| Assignment { staff: StaffId::new("anna"), strategy, host: Some(HostId(7)) };
         let tenant = TenantId::new("salon");
         assert_eq!(
-            mapping_learned(&by(StrategyName::HostEmail), &tenant, now).unwrap().source,
+            mapping_from(&by(StrategyName::HostEmail), &tenant, now).unwrap().source,
             MappingSource::HostEmail
         );
-        assert_eq!(mapping_learned(&by(StrategyName::HostMapping), &tenant, now), None);
-        assert_eq!(mapping_learned(&by(StrategyName::EventTypeOwner), &tenant, now), None);
+        assert_eq!(mapping_from(&by(StrategyName::HostMapping), &tenant, now), None);
+        assert_eq!(mapping_from(&by(StrategyName::EventTypeOwner), &tenant, now), None);
     }
 }

@@ -1,4 +1,4 @@
-//! What Cal.com made of an appointment.
+//! A booking: what Cal.com made of an appointment.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -8,12 +8,12 @@ use crate::{
     personal::Personal,
 };
 
-/// A booking as Cal.com answered it. It always has its uid and its host evidence.
+/// A booking as Cal.com returned it. It always has its uid and its host evidence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Booking {
-    /// Cal.com's name for it.
+    /// Cal.com's id.
     pub uid: BookingUid,
-    /// Whether it stands.
+    /// Cal.com's status.
     pub status: BookingStatus,
     /// The event type that was booked.
     pub event_type: EventTypeId,
@@ -27,7 +27,7 @@ pub struct Booking {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BookingStatus {
-    /// It stands.
+    /// It takes place.
     Accepted,
     /// The host has still to confirm it.
     Pending,
@@ -41,13 +41,13 @@ pub enum BookingStatus {
 }
 
 impl BookingStatus {
-    /// Whether the time is kept for the customer.
+    /// Whether the booking holds its time for the customer.
     pub fn is_active(self) -> bool {
         matches!(self, Self::Accepted | Self::Pending | Self::Other)
     }
 }
 
-/// Cal.com's person.
+/// A person at Cal.com.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Host {
     /// Cal.com's id.
@@ -55,7 +55,7 @@ pub struct Host {
     /// The address as Cal.com gives it, which carries `+` and 25 characters for a managed user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<Personal<String>>,
-    /// The address without that, in newer answers.
+    /// The address without that, in newer versions of the API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_email: Option<Personal<String>>,
 }
@@ -68,18 +68,18 @@ pub enum HostEvidence {
     Named(Hosts),
     /// Cal.com named none.
     None {
-        /// What stood there instead.
-        because: NoHost,
-        /// Whether Cal.com was asked a second time.
+        /// Why.
+        reason: NoHost,
+        /// Whether Cal.com was queried a second time.
         looked_up_again: bool,
     },
 }
 
-/// What stood where the hosts belong.
+/// Why a booking has no hosts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NoHost {
-    /// Nothing.
+    /// Cal.com's list of hosts was empty.
     Empty,
     /// The host with the id `"unknown"`, which Cal.com gives for a booking without a user.
     Unknown,
@@ -105,7 +105,7 @@ impl Hosts {
     }
 }
 
-/// There were no hosts where at least one is needed.
+/// A list without a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a list of hosts has no host")]
 pub struct EmptyHosts;

@@ -23,7 +23,7 @@ pub struct Customer {
     /// An email address in valid form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<Personal<String>>,
-    /// What was written where an email belongs, if it isn't one. It is kept for a person to read and never guessed at.
+    /// The text given as an email, if it isn't one. A person reads it; it is never guessed at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw_email: Option<Personal<String>>,
 }
@@ -39,10 +39,20 @@ pub enum ContactPart {
 }
 
 impl Customer {
-    /// By which this customer is known again: the number, then the email, as far as they are there.
+    /// The ids of this customer: by phone number, then by email, as far as they are known.
     pub fn ids(&self, tenant: &TenantId) -> Vec<CustomerId> {
         let by_phone = self.phone.iter().map(|phone| CustomerId::of_phone(tenant, phone.reveal()));
         by_phone.chain(self.email.iter().map(|email| CustomerId::of_email(tenant, email.reveal()))).collect()
+    }
+
+    /// The part of the contact that Cal.com refuses: the one that it names, if it was sent. Without a name it is the
+    /// number, which is wrong more often.
+    pub fn refused_part(&self, named: Option<ContactPart>) -> ContactPart {
+        match named {
+            Some(ContactPart::Email) if self.email.is_some() => ContactPart::Email,
+            _ if self.phone.is_none() => ContactPart::Email,
+            _ => ContactPart::Phone,
+        }
     }
 
     /// Whether two customers with one contact may be one person: either gave no name, or all the words of one name are

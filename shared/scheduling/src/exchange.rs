@@ -1,15 +1,15 @@
-//! What was asked of Cal.com and what it answered, to be kept beside the appointment that it was about.
+//! A request to Cal.com and its response, as stored with the appointment.
 
 use std::fmt;
 
-/// One request with what came back. Printed, it shows how long the answer is and nothing of it.
+/// A request and its response. `Debug` shows the length of the body only.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Exchange {
-    /// Method, path and body, without the key and with every personal value left out.
+    /// Method, path and body, without the key and with every personal value removed.
     pub request: String,
-    /// The HTTP status; `None` where no answer came.
+    /// The HTTP status; `None` without a response.
     pub status: Option<u16>,
-    /// Every byte of the answer's body.
+    /// The body of the response, byte for byte.
     pub body: Vec<u8>,
 }
 

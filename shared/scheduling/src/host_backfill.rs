@@ -1,4 +1,4 @@
-//! Which hosts could be mapped to which members of the staff, told by the bookings they had.
+//! Which hosts could be mapped to which members of the staff, derived from their bookings.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,10 +33,10 @@ pub struct HostProposal {
 
 /// Bookings, gathered by host. Made empty; it may be given the same booking twice.
 #[derive(Debug, Default)]
-pub struct HostObservations(BTreeMap<HostId, Seen>);
+pub struct HostObservations(BTreeMap<HostId, Observed>);
 
 #[derive(Debug)]
-struct Seen {
+struct Observed {
     /// Bookings in which it stood, the last one with the host's email whole.
     bookings: BTreeMap<String, Booking>,
     host: Host,
@@ -44,10 +44,10 @@ struct Seen {
 
 impl HostObservations {
     /// Takes a booking into account.
-    pub fn see(&mut self, booking: &Booking) {
+    pub fn observe(&mut self, booking: &Booking) {
         let HostEvidence::Named(hosts) = &booking.hosts else { return };
         for host in hosts.iter() {
-            let seen = self.0.entry(host.id).or_insert_with(|| Seen { bookings: BTreeMap::new(), host: host.clone() });
+            let seen = self.0.entry(host.id).or_insert_with(|| Observed { bookings: BTreeMap::new(), host: host.clone() });
             seen.bookings.insert(booking.uid.to_string(), booking.clone());
             seen.host.email = seen.host.email.take().or_else(|| host.email.clone());
             seen.host.display_email = seen.host.display_email.take().or_else(|| host.display_email.clone());
@@ -80,7 +80,7 @@ impl HostProposal {
     }
 }
 
-impl Seen {
+impl Observed {
     fn staff(&self, tenant: &Tenant) -> Result<(StaffId, Confidence), Unassigned> {
         let by_email = match self.by_email(tenant) {
             found if found.is_empty() => None,
@@ -142,7 +142,7 @@ mod tests {
 
     fn proposed(bookings: &[Booking]) -> Vec<AlertChanges> {
         let mut seen = HostObservations::default();
-        bookings.iter().for_each(|booking| seen.see(booking));
+        bookings.iter().for_each(|booking| seen.observe(booking));
         let told = |proposal: HostProposal| {
             let staff = proposal.staff.map(|(staff, confidence)| (staff.to_string(), confidence));
             (proposal.host.0, proposal.bookings, staff)
@@ -177,7 +177,7 @@ mod tests {
         let twice = booked("u1", 100, 1, Some("anna@salon.example"));
         assert_eq!(proposed(&[twice.clone(), twice.clone()])[0].1, 1);
         let mut seen = HostObservations::default();
-        seen.see(&twice);
+        seen.observe(&twice);
         let now = "2026-12-01T08:00:00Z".parse().unwrap();
         let mapping = seen.proposals(&salon(), &[])[0].mapping(&salon(), Confidence::Certain, now).unwrap();
         assert_eq!(seen.proposals(&salon(), &[mapping]), []);
@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn what_is_only_likely_is_not_written_unless_that_is_asked_for() {
         let mut seen = HostObservations::default();
-        seen.see(&booked("u1", 202, 2, None));
+        seen.observe(&booked("u1", 202, 2, None));
         let now = "2026-12-01T08:00:00Z".parse().unwrap();
         let proposal = &seen.proposals(&salon(), &[])[0];
         assert_eq!(proposal.mapping(&salon(), Confidence::Certain, now), None);

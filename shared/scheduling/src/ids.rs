@@ -80,11 +80,11 @@ text_id! {
     AccountName
 }
 text_id! {
-    /// By which way an appointment came: one of ours, or the word that another system had for it. See [`Source::phone`].
+    /// The channel through which an appointment came: one of ours, or another system's word. See [`Source::phone`].
     Source
 }
 text_id! {
-    /// A customer, by one way to reach them. It tells neither the number nor the email. See [`CustomerId::of_phone`].
+    /// A customer, by phone number or email, neither of which it reveals. See [`CustomerId::of_phone`].
     CustomerId
 }
 number_id! {
@@ -97,16 +97,16 @@ number_id! {
 }
 
 impl AppointmentId {
-    /// The id of the appointment that a call asks for: always the same for the same tenant and call, so that a call
+    /// The id of the appointment that a call requests: always the same for the same tenant and call, so that a call
     /// delivered twice can only make one appointment.
     pub fn of_call(tenant: &TenantId, call: &CallId) -> Self {
         let name = format!("frontdesk/{tenant}/{call}");
         Self(Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()).to_string())
     }
 
-    /// A number in `0.0..1.0` that depends on the appointment and `turn` alone. It spreads retries as chance would and
-    /// can still be foretold in a test.
-    pub fn spread(&self, turn: u32) -> f64 {
+    /// A number in `0.0..1.0` that depends on the appointment and `turn` alone. It spreads retries like a random number
+    /// and is still predictable in a test.
+    pub fn jitter(&self, turn: u32) -> f64 {
         let drawn = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{self}/{turn}").as_bytes());
         let (high, _) = drawn.as_u64_pair();
         (high >> 11) as f64 / (1_u64 << 53) as f64
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_customer_is_known_again_within_one_tenant_and_told_to_nobody() {
+    fn a_customer_is_recognised_within_one_tenant_and_not_revealed() {
         let (here, there) = (TenantId::new("a"), TenantId::new("b"));
         let id = CustomerId::of_email(&here, "Max@web.example");
         assert_eq!(id, CustomerId::of_email(&here, "max@WEB.example"));
@@ -165,9 +165,9 @@ mod tests {
     }
 
     #[test]
-    fn spread_stays_in_its_range_and_differs_by_turn() {
+    fn jitter_stays_in_its_range_and_differs_by_turn() {
         let id = AppointmentId::new("x");
-        let drawn: Vec<f64> = (0..100).map(|turn| id.spread(turn)).collect();
+        let drawn: Vec<f64> = (0..100).map(|turn| id.jitter(turn)).collect();
         assert!(drawn.iter().all(|share| (0.0..1.0).contains(share)));
         assert!(drawn.iter().any(|share| *share < 0.2) && drawn.iter().any(|share| *share > 0.8));
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A value about a person, such as a name, a number or an email.
 ///
-/// It serializes as the value itself, since the store needs it, and prints as `[personal]`.
+/// It serializes as the value itself, as the store needs, and prints as `[personal]`.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Personal<T>(T);
@@ -17,7 +17,7 @@ impl<T> Personal<T> {
         Self(value)
     }
 
-    /// The value. A call of this is the place to ask where the value goes.
+    /// The value. Each call is a place to check where the value goes.
     pub fn reveal(&self) -> &T {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! What a caller asked for, read out of a call by the tenant's field mapping.
+//! The request for an appointment, read from a call by the tenant's field mapping.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,17 +9,17 @@ use crate::{
     tenant::Tenant,
 };
 
-/// What a caller asked for.
+/// What a caller requested.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppointmentRequest {
-    /// The service as it was said.
+    /// The service, in the caller's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
-    /// When.
+    /// The start.
     pub start: RequestedStart,
-    /// For whom.
+    /// The customer.
     pub customer: Customer,
-    /// By whom, as it was said.
+    /// The staff member, in the caller's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub staff: Option<Personal<String>>,
     /// Anything else.
@@ -27,18 +27,17 @@ pub struct AppointmentRequest {
     pub notes: Option<Personal<String>>,
 }
 
-/// Where a request is read from. Implemented by whoever knows the call's form.
+/// The fields of a call, as the crate that parses calls provides them.
 pub trait CallFields {
-    /// The text under `key`, with numbers and booleans written out. `None` where nothing or only space is written.
+    /// The text under `key`, with numbers and booleans written out. `None` if it is missing or blank.
     fn text(&self, key: &str) -> Option<String>;
 
-    /// The number that called, as it was given.
+    /// The caller's number, as Retell gives it.
     fn caller_number(&self) -> Option<&str>;
 }
 
 impl AppointmentRequest {
-    /// Reads the request for an appointment, or `None` where the call holds none: the agent said so, or neither a service
-    /// nor a time was written down.
+    /// Reads the request, or `None` if the call holds none: the agent says so, or neither a service nor a time is given.
     pub fn of_call(call: &impl CallFields, tenant: &Tenant) -> Option<Self> {
         let fields = &tenant.fields;
         let first = |keys: &[String]| keys.iter().find_map(|key| call.text(key));
@@ -52,8 +51,8 @@ impl AppointmentRequest {
                 tenant.time_zone,
             ),
         };
-        let says_nothing = service.is_none() && matches!(start, RequestedStart::Unusable { spoken: None, .. });
-        if !wanted.unwrap_or(!says_nothing) {
+        let is_empty = service.is_none() && matches!(start, RequestedStart::Unusable { raw: None, .. });
+        if !wanted.unwrap_or(!is_empty) {
             return None;
         }
         let written_phone = first(&fields.phone);
@@ -74,15 +73,15 @@ impl AppointmentRequest {
         })
     }
 
-    /// What is wished for, start and service, in a form that can be compared. `None` where either is not known.
-    pub fn what(&self, tenant: &Tenant) -> Option<String> {
-        let (start, spoken) = (self.start.at()?, self.service.as_deref()?);
-        let service = tenant.service_called(spoken)?;
+    /// Start and service in a form that can be compared. `None` if either is unknown.
+    pub fn dedup_key(&self, tenant: &Tenant) -> Option<String> {
+        let (start, raw) = (self.start.at()?, self.service.as_deref()?);
+        let service = tenant.service_called(raw)?;
         Some(format!("{}#{}", start.format("%Y-%m-%dT%H:%MZ"), service.id))
     }
 }
 
-/// A plain yes or no. Anything else decides nothing: an appointment must not be lost to a word that nobody foresaw.
+/// A plain yes or no. Any other word decides nothing: it must not lose an appointment.
 fn yes_or_no(answer: &str) -> Option<bool> {
     match answer.trim().trim_end_matches(['.', '!']).to_lowercase().as_str() {
         "true" | "yes" | "ja" | "1" => Some(true),
@@ -115,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_without_service_or_time_holds_no_wish() {
+    fn a_call_without_service_or_time_holds_no_request() {
         assert_eq!(
             request([("customer_name", "Max"), ("notes", "asked for the opening hours")], Some("+4930901820")),
             None
@@ -126,7 +125,7 @@ mod tests {
     fn the_agents_no_outweighs_the_fields_and_its_yes_does_too() {
         assert_eq!(request([("appointment_requested", "false"), ("service", "cut"), ("date", "2026-12-01")], None), None);
         let asked = request([("appointment_requested", "Ja.")], None).unwrap();
-        assert_eq!(asked.start, RequestedStart::Unusable { problem: StartProblem::Missing, spoken: None });
+        assert_eq!(asked.start, RequestedStart::Unusable { problem: StartProblem::Missing, raw: None });
     }
 
     #[test]

@@ -1,13 +1,14 @@
-//! From a time as it was spoken to an instant.
+//! Reads the start that a caller requested.
 //!
-//! A voice agent writes the caller's time in the tenant's zone, mostly without an offset. Twice a year such a time is
-//! no instant at all, or two: in Europe/Berlin `2026-03-29 02:30` never happens and `2025-10-26 02:30` happens twice.
+//! A voice agent writes local time in the tenant's zone, mostly without an offset. At the two clock changes of a year
+//! such a time is no instant, or two: in Europe/Berlin `2026-03-29 02:30` does not exist and `2025-10-26 02:30` exists
+//! twice.
 
 use chrono::{DateTime, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-/// When the caller wants to come, as far as it could be read.
+/// The requested start, as far as it could be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "reading")]
 pub enum RequestedStart {
@@ -19,17 +20,17 @@ pub enum RequestedStart {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<StartNote>,
     },
-    /// No instant could be read; a person has to ask.
+    /// No instant could be read; a person has to call back.
     Unusable {
         /// Why not.
         problem: StartProblem,
         /// What was written, if anything.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        spoken: Option<String>,
+        raw: Option<String>,
     },
 }
 
-/// What a person may want to know about a start that was read.
+/// What a person may want to know about a start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StartNote {
@@ -38,18 +39,28 @@ pub enum StartNote {
 }
 
 /// Why no instant could be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum StartProblem {
-    /// Nothing was said about the time.
-    #[error("start_missing")]
+    /// No time was given.
+    #[serde(rename = "start_missing")]
     Missing,
-    /// Something was written that isn't a date with a time of day.
-    #[error("start_unreadable")]
+    /// The text is not a date with a time of day.
+    #[serde(rename = "start_unreadable")]
     Unreadable,
-    /// The clock leaves this time out on that day.
-    #[error("start_does_not_exist")]
+    /// The clock skips this time on that day.
+    #[serde(rename = "start_does_not_exist")]
     DoesNotExist,
+}
+
+impl StartProblem {
+    /// The word for it in tables, logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "start_missing",
+            Self::Unreadable => "start_unreadable",
+            Self::DoesNotExist => "start_does_not_exist",
+        }
+    }
 }
 
 impl RequestedStart {
@@ -70,31 +81,31 @@ const TIME_FORMS: [&str; 2] = ["%H:%M:%S", "%H:%M"];
 /// Reads a start: ISO 8601 with an offset, or a local time (`2026-12-01 14:30`, `01.12.2026 14:30`) in `zone`.
 pub fn read_start(text: Option<&str>, zone: Tz) -> RequestedStart {
     let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else {
-        return RequestedStart::Unusable { problem: StartProblem::Missing, spoken: None };
+        return RequestedStart::Unusable { problem: StartProblem::Missing, raw: None };
     };
     if let Ok(with_offset) = DateTime::parse_from_rfc3339(text) {
         return RequestedStart::At { at: with_offset.to_utc(), note: None };
     }
-    let spoken = without_clock_word(text);
-    match LOCAL_FORMS.iter().find_map(|form| NaiveDateTime::parse_from_str(spoken, form).ok()) {
+    let raw = without_clock_word(text);
+    match LOCAL_FORMS.iter().find_map(|form| NaiveDateTime::parse_from_str(raw, form).ok()) {
         Some(local) => in_zone(local, zone, text),
-        None => RequestedStart::Unusable { problem: StartProblem::Unreadable, spoken: Some(text.to_owned()) },
+        None => RequestedStart::Unusable { problem: StartProblem::Unreadable, raw: Some(text.to_owned()) },
     }
 }
 
-/// Reads a start whose date and time of day stand in two fields.
+/// Reads a start whose date and time of day are two fields.
 pub fn read_date_and_time(date: Option<&str>, time: Option<&str>, zone: Tz) -> RequestedStart {
     let (Some(date), Some(time)) = (date, time) else {
-        let spoken = date.or(time).map(str::to_owned);
-        return RequestedStart::Unusable { problem: StartProblem::Missing, spoken };
+        let raw = date.or(time).map(str::to_owned);
+        return RequestedStart::Unusable { problem: StartProblem::Missing, raw };
     };
     let text = format!("{} {}", date.trim(), time.trim());
     let day = DATE_FORMS.iter().find_map(|form| NaiveDate::parse_from_str(date.trim(), form).ok());
-    let spoken = without_clock_word(time.trim());
-    let time_of_day = TIME_FORMS.iter().find_map(|form| NaiveTime::parse_from_str(spoken, form).ok());
+    let raw = without_clock_word(time.trim());
+    let time_of_day = TIME_FORMS.iter().find_map(|form| NaiveTime::parse_from_str(raw, form).ok());
     match (day, time_of_day) {
         (Some(day), Some(time_of_day)) => in_zone(day.and_time(time_of_day), zone, &text),
-        _ => RequestedStart::Unusable { problem: StartProblem::Unreadable, spoken: Some(text) },
+        _ => RequestedStart::Unusable { problem: StartProblem::Unreadable, raw: Some(text) },
     }
 }
 
@@ -102,14 +113,14 @@ fn without_clock_word(text: &str) -> &str {
     text.strip_suffix("Uhr").unwrap_or(text).trim_end()
 }
 
-fn in_zone(local: NaiveDateTime, zone: Tz, spoken: &str) -> RequestedStart {
+fn in_zone(local: NaiveDateTime, zone: Tz, raw: &str) -> RequestedStart {
     match zone.from_local_datetime(&local) {
         LocalResult::Single(at) => RequestedStart::At { at: at.to_utc(), note: None },
         LocalResult::Ambiguous(earlier, _) => {
             RequestedStart::At { at: earlier.to_utc(), note: Some(StartNote::EarlierOfTwo) }
         }
         LocalResult::None => {
-            RequestedStart::Unusable { problem: StartProblem::DoesNotExist, spoken: Some(spoken.to_owned()) }
+            RequestedStart::Unusable { problem: StartProblem::DoesNotExist, raw: Some(raw.to_owned()) }
         }
     }
 }
@@ -135,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_happens_twice_is_taken_as_the_earlier_one_and_noted() {
+    fn a_time_that_exists_twice_is_read_as_the_earlier_one_and_noted() {
         assert_eq!(
             read_start(Some("2025-10-26 02:30"), Berlin),
             RequestedStart::At { at: "2025-10-26T00:30:00Z".parse().unwrap(), note: Some(StartNote::EarlierOfTwo) }
@@ -143,15 +154,15 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_the_clock_leaves_out_is_no_start() {
+    fn a_time_that_the_clock_skips_is_no_start() {
         assert_eq!(
             read_start(Some("2026-03-29 02:30"), Berlin),
-            RequestedStart::Unusable { problem: StartProblem::DoesNotExist, spoken: Some("2026-03-29 02:30".to_owned()) }
+            RequestedStart::Unusable { problem: StartProblem::DoesNotExist, raw: Some("2026-03-29 02:30".to_owned()) }
         );
     }
 
     #[test]
-    fn what_is_no_time_is_said_to_be_none() {
+    fn an_unusable_start_has_its_problem() {
         let problem = |start| match start {
             RequestedStart::Unusable { problem, .. } => Some(problem),
             RequestedStart::At { .. } => None,

@@ -15,7 +15,6 @@ use crate::{
 
 /// One business and all that Frontdesk needs to know of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Tenant {
     /// Our name for it: lower-case letters, digits and `-`.
     pub id: TenantId,
@@ -47,7 +46,6 @@ pub struct Tenant {
 
 /// Where a tenant's calls come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct RetellSource {
     /// The account in the secret of Retell keys. A call signed by another account is not this tenant's.
     pub account: AccountName,
@@ -61,7 +59,6 @@ pub struct RetellSource {
 
 /// Where a tenant's bookings go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct CalcomTarget {
     /// The account in the secret of Cal.com keys.
     pub account: AccountName,
@@ -74,7 +71,6 @@ pub struct CalcomTarget {
 
 /// A member of the staff.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct StaffMember {
     /// Our name for them, unique within the tenant.
     pub id: StaffId,
@@ -93,7 +89,6 @@ pub struct StaffMember {
 
 /// Something that can be booked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Service {
     /// Our name for it, unique within the tenant.
     pub id: ServiceId,
@@ -108,7 +103,6 @@ pub struct Service {
 
 /// Cal.com's event types for one service: one for all of its staff, one per staff member, or both.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct EventTypes {
     /// The event type at which Cal.com chooses the host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -127,7 +121,6 @@ impl EventTypes {
 
 /// A host that the operator knows to be a member of the staff.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct MappedHost {
     /// Cal.com's person.
     pub host: HostId,
@@ -138,7 +131,7 @@ pub struct MappedHost {
 /// The keys under which a voice agent writes down what a caller wants. Of several keys the first that holds something
 /// counts. They are looked for in the call's `custom_analysis_data`, then in its `collected_dynamic_variables`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct FieldMapping {
     /// A yes or no: whether the caller wants an appointment at all. Where none of these keys is written, a service or a
     /// start is taken as the request for one.
@@ -227,6 +220,9 @@ pub enum NoEventType {
         /// The service.
         service: ServiceId,
     },
+    /// Cal.com does not know the event type.
+    #[error("Cal.com does not know the event type")]
+    UnknownToCalcom,
 }
 
 impl Tenant {
@@ -237,17 +233,17 @@ impl Tenant {
 
     /// The active staff member whom a caller means, by id, name, alias or first name.
     /// A name that fits several is nobody's.
-    pub fn staff_called(&self, spoken: &str) -> Option<&StaffMember> {
-        let mut fitting = self.staff.iter().filter(|member| member.active && member.is_called(spoken));
+    pub fn staff_called(&self, raw: &str) -> Option<&StaffMember> {
+        let mut fitting = self.staff.iter().filter(|member| member.active && member.is_called(raw));
         fitting.next().filter(|_| fitting.next().is_none())
     }
 
     /// The service that a caller means, by id, name or alias.
-    pub fn service_called(&self, spoken: &str) -> Option<&Service> {
-        let spoken = plain(spoken);
+    pub fn service_called(&self, raw: &str) -> Option<&Service> {
+        let raw = plain(raw);
         self.services.iter().find(|service| {
             let names = service.aliases.iter().chain([&service.name]);
-            plain(service.id.as_str()) == spoken || names.map(|name| plain(name)).any(|name| name == spoken)
+            plain(service.id.as_str()) == raw || names.map(|name| plain(name)).any(|name| name == raw)
         })
     }
 
@@ -263,8 +259,8 @@ impl Tenant {
         service: Option<&str>,
         staff: Option<&str>,
     ) -> Result<FittingEventTypes, NoEventType> {
-        let spoken = service.ok_or(NoEventType::ServiceMissing)?;
-        let service = self.service_called(spoken).ok_or(NoEventType::ServiceUnknown)?;
+        let raw = service.ok_or(NoEventType::ServiceMissing)?;
+        let service = self.service_called(raw).ok_or(NoEventType::ServiceUnknown)?;
         let EventTypes { round_robin, per_staff } = &service.event_types;
         let wished = staff.and_then(|staff| self.staff_called(staff));
         let of_wished = wished.and_then(|member| per_staff.get(&member.id));
@@ -368,11 +364,11 @@ impl Tenant {
 }
 
 impl StaffMember {
-    fn is_called(&self, spoken: &str) -> bool {
-        let spoken = plain(spoken);
+    fn is_called(&self, raw: &str) -> bool {
+        let raw = plain(raw);
         let first_name = self.name.reveal().split_whitespace().next().unwrap_or_default();
         let names = self.aliases.iter().chain([&self.name]).map(|name| name.reveal().as_str());
-        names.chain([self.id.as_str(), first_name]).any(|name| plain(name) == spoken)
+        names.chain([self.id.as_str(), first_name]).any(|name| plain(name) == raw)
     }
 }
 

@@ -1,0 +1,240 @@
+//! The history of an appointment: every transition with its cause.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize, de::IntoDeserializer};
+
+use super::{Appointment, CancelReason, StateName};
+use crate::{
+    assignment::{StrategyName, Unassigned},
+    failure::Category,
+    start_time::StartProblem,
+};
+
+/// The name in [`Transition::by`] of a person who used the command.
+pub const OPERATOR: &str = "operator";
+
+/// One transition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transition {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// From which state; `None` for the first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<StateName>,
+    /// To which state.
+    pub to: StateName,
+    /// Why.
+    pub cause: Cause,
+    /// By which function, or [`OPERATOR`].
+    pub by: String,
+    /// By which deployed version.
+    pub version: String,
+    /// How often it was repeated, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeated: Option<Repetition>,
+}
+
+/// A transition that happened several times with nothing else in between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repetition {
+    /// How often, the first time included.
+    pub times: u32,
+    /// When it last happened.
+    pub last_at: DateTime<Utc>,
+}
+
+impl Transition {
+    /// How often it happened.
+    pub fn times(&self) -> u32 {
+        self.repeated.map_or(1, |repeated| repeated.times)
+    }
+
+    /// When it last happened.
+    pub fn last_at(&self) -> DateTime<Utc> {
+        self.repeated.map_or(self.at, |repeated| repeated.last_at)
+    }
+
+    /// Whether a person made it.
+    pub fn is_manual(&self) -> bool {
+        self.by == OPERATOR
+    }
+}
+
+/// Why a transition was made. Stored as a word, some with a detail: `claimed`, `failed:host_conflict`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum Cause {
+    /// A caller requested the appointment.
+    Requested {
+        /// Whether the clock shows the requested time twice on that day; the earlier one was taken.
+        ambiguous_time: bool,
+    },
+    /// A caller requested it with a start that can't be used.
+    UnusableStart(StartProblem),
+    /// It came from another system.
+    Imported,
+    /// A worker claimed it.
+    Claimed,
+    /// A worker claimed it after the lease of another had expired.
+    LeaseExpired,
+    /// Cal.com booked it.
+    Booked,
+    /// An earlier attempt had booked it, and the booking was found.
+    Recovered,
+    /// Further bookings that earlier attempts had made were cancelled.
+    DuplicateCancelled,
+    /// An attempt to book it, or to look up its hosts, failed.
+    Failed(Category),
+    /// It was assigned to a staff member.
+    Assigned(StrategyName),
+    /// No staff member could be found.
+    Unassigned(Unassigned),
+    /// Cal.com was queried for its hosts again.
+    HostsRefreshed,
+    /// Its booking was moved at Cal.com.
+    Rescheduled,
+    /// Its message became a dead letter, or its workers died repeatedly.
+    Stalled,
+    /// A person resumed it. Earlier retries no longer count.
+    Resumed,
+    /// The customer requested it again after its booking was cancelled at Cal.com.
+    Reopened,
+    /// A person confirmed that Cal.com holds no booking of it.
+    NotBooked,
+    /// Its start passed, and it took place.
+    Completed,
+    /// Its start passed, and the customer did not come.
+    NoShow,
+    /// It was cancelled.
+    Cancelled(CancelReason),
+    /// The customer's data was erased.
+    Erased,
+    /// A cause that another deployed version knows. It is kept as it was written.
+    Other(String),
+}
+
+impl Cause {
+    /// The word that says most: the detail where there is one, for instance `host_conflict`.
+    pub fn detail(&self) -> String {
+        let word = self.to_string();
+        word.split_once(':').map_or_else(|| word.clone(), |(_, detail)| detail.to_owned())
+    }
+
+    fn parse(word: &str) -> Option<Self> {
+        Some(match word.split_once(':').unwrap_or((word, "")) {
+            ("requested", "") => Self::Requested { ambiguous_time: false },
+            ("requested", "ambiguous_time") => Self::Requested { ambiguous_time: true },
+            ("unusable_start", problem) => Self::UnusableStart(named(problem)?),
+            ("imported", "") => Self::Imported,
+            ("claimed", "") => Self::Claimed,
+            ("lease_expired", "") => Self::LeaseExpired,
+            ("booked", "") => Self::Booked,
+            ("recovered", "") => Self::Recovered,
+            ("duplicate_cancelled", "") => Self::DuplicateCancelled,
+            ("failed", category) => Self::Failed(named(category)?),
+            ("assigned", strategy) => Self::Assigned(named(strategy)?),
+            ("unassigned", reason) => Self::Unassigned(named(reason)?),
+            ("hosts_refreshed", "") => Self::HostsRefreshed,
+            ("rescheduled", "") => Self::Rescheduled,
+            ("stalled", "") => Self::Stalled,
+            ("resumed", "") => Self::Resumed,
+            ("reopened", "") => Self::Reopened,
+            ("not_booked", "") => Self::NotBooked,
+            ("completed", "") => Self::Completed,
+            ("no_show", "") => Self::NoShow,
+            ("cancelled", reason) => Self::Cancelled(named(reason)?),
+            ("erased", "") => Self::Erased,
+            _ => return None,
+        })
+    }
+}
+
+/// The value of an enum by the word that serde writes for it.
+fn named<T: for<'de> Deserialize<'de>>(word: &str) -> Option<T> {
+    let word: serde::de::value::StrDeserializer<'_, serde::de::value::Error> = word.into_deserializer();
+    T::deserialize(word).ok()
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Requested { ambiguous_time: false } => f.write_str("requested"),
+            Self::Requested { ambiguous_time: true } => f.write_str("requested:ambiguous_time"),
+            Self::UnusableStart(problem) => write!(f, "unusable_start:{}", problem.as_str()),
+            Self::Imported => f.write_str("imported"),
+            Self::Claimed => f.write_str("claimed"),
+            Self::LeaseExpired => f.write_str("lease_expired"),
+            Self::Booked => f.write_str("booked"),
+            Self::Recovered => f.write_str("recovered"),
+            Self::DuplicateCancelled => f.write_str("duplicate_cancelled"),
+            Self::Failed(category) => write!(f, "failed:{}", category.as_str()),
+            Self::Assigned(strategy) => write!(f, "assigned:{}", strategy.as_str()),
+            Self::Unassigned(reason) => write!(f, "unassigned:{}", reason.as_str()),
+            Self::HostsRefreshed => f.write_str("hosts_refreshed"),
+            Self::Rescheduled => f.write_str("rescheduled"),
+            Self::Stalled => f.write_str("stalled"),
+            Self::Resumed => f.write_str("resumed"),
+            Self::Reopened => f.write_str("reopened"),
+            Self::NotBooked => f.write_str("not_booked"),
+            Self::Completed => f.write_str("completed"),
+            Self::NoShow => f.write_str("no_show"),
+            Self::Cancelled(reason) => write!(f, "cancelled:{}", reason.as_str()),
+            Self::Erased => f.write_str("erased"),
+            Self::Other(word) => f.write_str(word),
+        }
+    }
+}
+
+impl From<Cause> for String {
+    fn from(cause: Cause) -> Self {
+        cause.to_string()
+    }
+}
+
+impl From<String> for Cause {
+    fn from(word: String) -> Self {
+        Self::parse(&word).unwrap_or(Self::Other(word))
+    }
+}
+
+/// Who makes a transition, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct Actor<'a> {
+    /// The function, for instance `calcom-booking`, or [`OPERATOR`].
+    pub function: &'a str,
+    /// Its deployed version.
+    pub version: &'a str,
+    /// Now.
+    pub now: DateTime<Utc>,
+}
+
+impl Appointment {
+    /// Adds a transition to the current state.
+    pub(super) fn record(&mut self, from: Option<StateName>, cause: Cause, by: Actor<'_>) {
+        self.history.push(Transition {
+            at: by.now,
+            from,
+            to: self.state.name(),
+            cause,
+            by: by.function.to_owned(),
+            version: by.version.to_owned(),
+            repeated: None,
+        });
+    }
+
+    /// Like [`Self::record`], but a repetition only raises the count of the transition that it repeats: an appointment
+    /// that retries for a week stays small. The `between` transitions that belong to the repetition are dropped.
+    pub(super) fn record_repeated(&mut self, cause: Cause, between: usize, by: Actor<'_>) {
+        let to = self.state.name();
+        let is_same = |it: &Transition| it.to == to && it.cause == cause && it.version == by.version;
+        let earlier = self.history.len().checked_sub(between + 1).filter(|&at| is_same(&self.history[at]));
+        let Some(earlier) = earlier else {
+            return self.record(self.history.last().map(|transition| transition.to), cause, by);
+        };
+        self.history.truncate(earlier + 1);
+        let transition = &mut self.history[earlier];
+        transition.repeated = Some(Repetition { times: transition.times().saturating_add(1), last_at: by.now });
+    }
+}

@@ -1,0 +1,289 @@
+//! The states of an appointment, and what belongs to each.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    assignment::{Assignment, Unassigned},
+    booking::Booking,
+    contact::ContactPart,
+    failure::Category,
+    start_time::StartProblem,
+};
+
+/// The state of an appointment. A booked one always has its booking, an unassigned one its reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "snake_case")]
+pub enum State {
+    /// Waits to be booked.
+    Requested {
+        /// Not to be claimed before this time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        not_before: Option<DateTime<Utc>>,
+        /// What earlier attempts left.
+        #[serde(default, skip_serializing_if = "BookingProgress::is_empty")]
+        progress: BookingProgress,
+    },
+    /// One worker is booking it.
+    Booking {
+        /// Until then the appointment belongs to this worker alone.
+        lease_until: DateTime<Utc>,
+        /// What earlier attempts left.
+        #[serde(default, skip_serializing_if = "BookingProgress::is_empty")]
+        progress: BookingProgress,
+    },
+    /// Booked with Cal.com.
+    Booked {
+        /// The booking.
+        booking: Booking,
+        /// Its hosts are not to be looked up again before this time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        not_before: Option<DateTime<Utc>>,
+    },
+    /// Booked and assigned to a staff member.
+    Assigned {
+        /// The booking.
+        booking: Booking,
+        /// The staff member, and how they were found.
+        assignment: Assignment,
+    },
+    /// Waits for a person's decision.
+    NeedsReview {
+        /// Why.
+        reason: ReviewReason,
+        /// What Cal.com holds of it.
+        #[serde(default, skip_serializing_if = "ReviewBooking::is_none")]
+        booking: ReviewBooking,
+        /// Free slots near the requested start, nearest first.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        proposals: Vec<DateTime<Utc>>,
+        /// More for that person: what is missing, or what Cal.com named. Never personal.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        detail: Option<String>,
+    },
+    /// Will not take place.
+    Cancelled {
+        /// Why.
+        reason: CancelReason,
+        /// The booking, if there was one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        booking: Option<Booking>,
+        /// The staff member, if one was assigned.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        assignment: Option<Assignment>,
+    },
+    /// Took place, as far as anyone knows.
+    Completed {
+        /// The booking.
+        booking: Booking,
+        /// The staff member, if one was assigned.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        assignment: Option<Assignment>,
+    },
+    /// Cal.com has it noted that the customer did not come.
+    NoShow {
+        /// The booking.
+        booking: Booking,
+        /// The staff member, if one was assigned.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        assignment: Option<Assignment>,
+    },
+}
+
+/// What attempts to book leave behind for the next attempt.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BookingProgress {
+    /// The start of the retry window: the first attempt with a key that Cal.com accepts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_attempt: Option<DateTime<Utc>>,
+    /// Why Cal.com may hold a booking that is not stored here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unconfirmed: Option<UnconfirmedBooking>,
+    /// The part of the contact that Cal.com refused. It stays in the request and is not sent again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub omitted_contact: Option<ContactPart>,
+}
+
+impl BookingProgress {
+    /// Whether no attempt left anything.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The progress of an appointment that starts over, but whose booking may exist.
+    pub(super) fn with_unconfirmed(unconfirmed: Option<UnconfirmedBooking>) -> Self {
+        Self { unconfirmed, ..Self::default() }
+    }
+}
+
+/// Why Cal.com may hold a booking that is not stored here. Cal.com is queried for it before anything else is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnconfirmedBooking {
+    /// A request to book was sent, or may have been, and no response was read.
+    NoResponse,
+    /// Cal.com confirmed in a form that could not be read. It is never sent another request to book.
+    UnreadableResponse,
+}
+
+/// What Cal.com holds of an appointment that needs review.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReviewBooking {
+    /// No booking.
+    #[default]
+    None,
+    /// Perhaps a booking.
+    Unconfirmed(UnconfirmedBooking),
+    /// This booking.
+    Booked(Booking),
+}
+
+impl ReviewBooking {
+    fn is_none(&self) -> bool {
+        *self == Self::None
+    }
+}
+
+impl From<Option<UnconfirmedBooking>> for ReviewBooking {
+    fn from(unconfirmed: Option<UnconfirmedBooking>) -> Self {
+        unconfirmed.map_or(Self::None, Self::Unconfirmed)
+    }
+}
+
+/// The name of a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StateName {
+    /// See [`State::Requested`].
+    Requested,
+    /// See [`State::Booking`].
+    Booking,
+    /// See [`State::Booked`].
+    Booked,
+    /// See [`State::Assigned`].
+    Assigned,
+    /// See [`State::NeedsReview`].
+    NeedsReview,
+    /// See [`State::Cancelled`].
+    Cancelled,
+    /// See [`State::Completed`].
+    Completed,
+    /// See [`State::NoShow`].
+    NoShow,
+}
+
+/// Why an appointment needs a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReviewReason {
+    /// The requested start could not be read.
+    Start(StartProblem),
+    /// It could not be booked.
+    Booking(Category),
+    /// It is booked, and no staff member could be found.
+    Assignment(Unassigned),
+    /// Its message became a dead letter, or its workers died repeatedly.
+    Stalled,
+}
+
+/// Why an appointment will not take place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CancelReason {
+    /// Its start passed before it was booked.
+    Past,
+    /// Its booking was cancelled or rejected at Cal.com.
+    CancelledAtCalcom,
+    /// The customer's data was erased before it was booked.
+    Erased,
+}
+
+/// What became of a booked appointment after its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It took place, as far as anyone knows.
+    Completed,
+    /// The customer did not come.
+    NoShow,
+    /// It had been cancelled or rejected at Cal.com.
+    CancelledAtCalcom,
+}
+
+impl State {
+    /// The name of this state.
+    pub fn name(&self) -> StateName {
+        match self {
+            Self::Requested { .. } => StateName::Requested,
+            Self::Booking { .. } => StateName::Booking,
+            Self::Booked { .. } => StateName::Booked,
+            Self::Assigned { .. } => StateName::Assigned,
+            Self::NeedsReview { .. } => StateName::NeedsReview,
+            Self::Cancelled { .. } => StateName::Cancelled,
+            Self::Completed { .. } => StateName::Completed,
+            Self::NoShow { .. } => StateName::NoShow,
+        }
+    }
+
+    pub(super) fn requested(progress: BookingProgress) -> Self {
+        Self::Requested { not_before: None, progress }
+    }
+
+    pub(super) fn booked(booking: Booking) -> Self {
+        Self::Booked { booking, not_before: None }
+    }
+
+    pub(super) fn cancelled_unbooked(reason: CancelReason) -> Self {
+        Self::Cancelled { reason, booking: None, assignment: None }
+    }
+
+    pub(super) fn review(reason: ReviewReason, booking: ReviewBooking) -> Self {
+        Self::NeedsReview { reason, booking, proposals: Vec::new(), detail: None }
+    }
+}
+
+impl StateName {
+    /// The word for it in tables, logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::Booking => "booking",
+            Self::Booked => "booked",
+            Self::Assigned => "assigned",
+            Self::NeedsReview => "needs_review",
+            Self::Cancelled => "cancelled",
+            Self::Completed => "completed",
+            Self::NoShow => "no_show",
+        }
+    }
+}
+
+impl fmt::Display for StateName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for ReviewReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start(problem) => f.write_str(problem.as_str()),
+            Self::Booking(category) => f.write_str(category.as_str()),
+            Self::Assignment(reason) => f.write_str(reason.as_str()),
+            Self::Stalled => f.write_str("stalled"),
+        }
+    }
+}
+
+impl CancelReason {
+    /// The word for it in tables, logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Past => "past",
+            Self::CancelledAtCalcom => "cancelled_at_calcom",
+            Self::Erased => "erased",
+        }
+    }
+}

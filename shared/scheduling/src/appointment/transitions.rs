@@ -1,0 +1,475 @@
+//! The transitions of an appointment.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{
+    Actor, Appointment, BookingProgress, CancelReason, Cause, Outcome, ReviewBooking, ReviewReason, State, StateName,
+    UnconfirmedBooking,
+};
+use crate::{
+    assignment::{Assignment, StrategyName, Unassigned},
+    booking::{Booking, HostEvidence},
+    contact::{ContactPart, Customer},
+    failure::{BookingFailure, Category},
+    ids::{AppointmentId, CallId, Source, StaffId, TenantId},
+    request::AppointmentRequest,
+    start_time::RequestedStart,
+};
+
+/// Why an appointment can't be claimed now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotClaimable {
+    /// Another worker holds it, or its next attempt is not due.
+    #[error("not before {0}")]
+    NotBefore(DateTime<Utc>),
+    /// It is booked and waits for its staff member.
+    #[error("already booked")]
+    Booked,
+    /// Nothing is left to do.
+    #[error("already {0}")]
+    Settled(StateName),
+}
+
+/// A transition that does not exist. Nothing was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an appointment that is {from} can't become {to}")]
+pub struct InvalidTransition {
+    /// The current state.
+    pub from: StateName,
+    /// The requested state.
+    pub to: StateName,
+}
+
+/// How a booking came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confirmation {
+    /// Cal.com booked it now.
+    Booked,
+    /// An earlier attempt had booked it.
+    Recovered,
+}
+
+impl Confirmation {
+    /// The word for it in logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Booked => "booked",
+            Self::Recovered => "recovered",
+        }
+    }
+}
+
+impl Appointment {
+    /// A new appointment: `requested`, or `needs_review` if its start can't be used.
+    pub fn new(
+        tenant: TenantId,
+        call: CallId,
+        source: Source,
+        request: AppointmentRequest,
+        by: Actor<'_>,
+    ) -> Self {
+        let (state, cause) = match &request.start {
+            RequestedStart::At { note, .. } => (
+                State::requested(BookingProgress::default()),
+                Cause::Requested { ambiguous_time: note.is_some() },
+            ),
+            RequestedStart::Unusable { problem, .. } => (
+                State::review(ReviewReason::Start(*problem), ReviewBooking::None),
+                Cause::UnusableStart(*problem),
+            ),
+        };
+        Self::created(state, cause, tenant, call, source, request, by)
+    }
+
+    /// An appointment of another system: `assigned` if that had booked it and assigned a staff member, `booked`, or
+    /// else `requested`.
+    pub fn imported(
+        tenant: TenantId,
+        call: CallId,
+        source: Source,
+        request: AppointmentRequest,
+        done: Option<(Booking, Option<StaffId>)>,
+        by: Actor<'_>,
+    ) -> Self {
+        let state = match done {
+            Some((booking, Some(staff))) => {
+                let assignment = Assignment { staff, strategy: StrategyName::Imported, host: None };
+                State::Assigned { booking, assignment }
+            }
+            Some((booking, None)) => State::booked(booking),
+            None => State::requested(BookingProgress::default()),
+        };
+        Self::created(state, Cause::Imported, tenant, call, source, request, by)
+    }
+
+    fn created(
+        state: State,
+        cause: Cause,
+        tenant: TenantId,
+        call: CallId,
+        source: Source,
+        request: AppointmentRequest,
+        by: Actor<'_>,
+    ) -> Self {
+        let id = AppointmentId::of_call(&tenant, &call);
+        let mut appointment =
+            Self { id, tenant, call, source, created_at: by.now, request, state, history: Vec::new() };
+        appointment.record(None, cause, by);
+        appointment
+    }
+
+    /// `requested`, or `booking` with an expired lease, to `booking`: for `lease` it belongs to this worker alone.
+    ///
+    /// # Errors
+    /// With what prevents it.
+    pub fn claim(mut self, lease: TimeDelta, by: Actor<'_>) -> Result<Claimed, NotClaimable> {
+        let (mut progress, cause) = match &self.state {
+            State::Requested { not_before: Some(time), .. } if *time > by.now => {
+                return Err(NotClaimable::NotBefore(*time));
+            }
+            State::Requested { progress, .. } => (*progress, Cause::Claimed),
+            State::Booking { lease_until, .. } if *lease_until > by.now => {
+                return Err(NotClaimable::NotBefore(*lease_until));
+            }
+            State::Booking { progress, .. } => (*progress, Cause::LeaseExpired),
+            State::Booked { .. } => return Err(NotClaimable::Booked),
+            settled => return Err(NotClaimable::Settled(settled.name())),
+        };
+        if cause == Cause::LeaseExpired {
+            // The worker that held it may have sent a request to book.
+            progress.unconfirmed.get_or_insert(UnconfirmedBooking::NoResponse);
+        }
+        progress.first_attempt.get_or_insert(by.now);
+        let lease_until = by.now + lease;
+        self.move_to(State::Booking { lease_until, progress }, cause, by);
+        Ok(Claimed { appointment: self, lease_until, progress })
+    }
+
+    /// To `needs_review`, because it does not move on. `detail` names the last error, without personal data.
+    ///
+    /// # Errors
+    /// From a settled state, and while a worker holds it.
+    pub fn stall(&mut self, detail: String, by: Actor<'_>) -> Result<(), InvalidTransition> {
+        let booking = match &self.state {
+            State::Requested { progress, .. } => progress.unconfirmed.into(),
+            State::Booking { lease_until, progress } if *lease_until <= by.now => {
+                ReviewBooking::Unconfirmed(progress.unconfirmed.unwrap_or(UnconfirmedBooking::NoResponse))
+            }
+            State::Booked { booking, .. } => ReviewBooking::Booked(booking.clone()),
+            _ => return Err(self.invalid(StateName::NeedsReview)),
+        };
+        let (reason, proposals) = (ReviewReason::Stalled, Vec::new());
+        self.move_to(State::NeedsReview { reason, booking, proposals, detail: Some(detail) }, Cause::Stalled, by);
+        Ok(())
+    }
+
+    /// `needs_review` back to where it came from, because a person has fixed the cause: to `booked` if it has a
+    /// booking, else to `requested`. Earlier retries no longer count.
+    ///
+    /// # Errors
+    /// From any other state, and if its start can't be used: another attempt would not change that.
+    pub fn resume(&mut self, by: Actor<'_>) -> Result<(), InvalidTransition> {
+        let State::NeedsReview { booking, .. } = &self.state else {
+            return Err(self.invalid(StateName::Requested));
+        };
+        let state = match booking.clone() {
+            ReviewBooking::Booked(booking) => State::booked(booking),
+            _ if self.request.start.at().is_none() => return Err(self.invalid(StateName::Requested)),
+            _ => State::requested(BookingProgress::with_unconfirmed(self.unconfirmed_booking())),
+        };
+        self.move_to(state, Cause::Resumed, by);
+        Ok(())
+    }
+
+    /// `booked`, or `needs_review` with a booking, to `assigned`, which is final until the appointment is closed.
+    ///
+    /// # Errors
+    /// From any other state.
+    pub fn assign(&mut self, assignment: Assignment, by: Actor<'_>) -> Result<(), InvalidTransition> {
+        let booking = match &self.state {
+            State::Booked { booking, .. } | State::NeedsReview { booking: ReviewBooking::Booked(booking), .. } => {
+                booking.clone()
+            }
+            _ => return Err(self.invalid(StateName::Assigned)),
+        };
+        let cause = Cause::Assigned(assignment.strategy);
+        self.move_to(State::Assigned { booking, assignment }, cause, by);
+        Ok(())
+    }
+
+    /// An operator's assignment, which also replaces one that was found.
+    ///
+    /// # Errors
+    /// If there is no booking.
+    pub fn assign_by_operator(&mut self, assignment: Assignment, by: Actor<'_>) -> Result<(), InvalidTransition> {
+        let State::Assigned { booking, .. } = &self.state else { return self.assign(assignment, by) };
+        let (booking, cause) = (booking.clone(), Cause::Assigned(assignment.strategy));
+        self.state = State::booked(booking.clone());
+        self.move_to(State::Assigned { booking, assignment }, cause, by);
+        Ok(())
+    }
+
+    /// `booked` to `needs_review`, because no staff member could be found.
+    ///
+    /// # Errors
+    /// From any other state.
+    pub fn escalate_unassigned(&mut self, reason: Unassigned, by: Actor<'_>) -> Result<(), InvalidTransition> {
+        let State::Booked { booking, .. } = &self.state else { return Err(self.invalid(StateName::NeedsReview)) };
+        let booking = ReviewBooking::Booked(booking.clone());
+        self.move_to(State::review(ReviewReason::Assignment(reason), booking), Cause::Unassigned(reason), by);
+        Ok(())
+    }
+
+    /// Stores what Cal.com says about the hosts. The state stays `booked`.
+    ///
+    /// # Errors
+    /// From any other state.
+    pub fn record_hosts(&mut self, evidence: HostEvidence, by: Actor<'_>) -> Result<(), InvalidTransition> {
+        let invalid = self.invalid(StateName::Booked);
+        let State::Booked { booking, not_before } = &mut self.state else { return Err(invalid) };
+        booking.hosts = evidence;
+        *not_before = None;
+        self.record(Some(StateName::Booked), Cause::HostsRefreshed, by);
+        Ok(())
+    }
+
+    /// Defers the look-up of its hosts until `at`. The state stays `booked`.
+    ///
+    /// # Errors
+    /// From any other state.
+    pub fn defer_host_lookup(
+        &mut self,
+        at: DateTime<Utc>,
+        category: Category,
+        by: Actor<'_>,
+    ) -> Result<(), InvalidTransition> {
+        let invalid = self.invalid(StateName::Booked);
+        let State::Booked { not_before, .. } = &mut self.state else { return Err(invalid) };
+        *not_before = Some(at);
+        self.record_repeated(Cause::Failed(category), 0, by);
+        Ok(())
+    }
+
+    /// To `cancelled`, because its start passed before it was booked.
+    ///
+    /// # Errors
+    /// Unless [`Self::is_past`].
+    pub fn cancel_past(&mut self, by: Actor<'_>) -> Result<(), InvalidTransition> {
+        if !self.is_past(by.now) {
+            return Err(self.invalid(StateName::Cancelled));
+        }
+        self.cancel_unbooked(CancelReason::Past, by);
+        Ok(())
+    }
+
+    /// From a state with a booking back to `requested`, because the customer requests it again and the booking is no
+    /// longer active at Cal.com.
+    ///
+    /// # Errors
+    /// If nothing is booked, or it is closed.
+    pub fn reopen(&mut self, by: Actor<'_>) -> Result<(), InvalidTransition> {
+        if !self.is_booked() {
+            return Err(self.invalid(StateName::Requested));
+        }
+        self.move_to(State::requested(BookingProgress::default()), Cause::Reopened, by);
+        Ok(())
+    }
+
+    /// Replaces the booking by the one that it was moved to at Cal.com. The state stays.
+    ///
+    /// # Errors
+    /// If nothing is booked, or it is closed.
+    pub fn reschedule(&mut self, moved: Booking, by: Actor<'_>) -> Result<(), InvalidTransition> {
+        let name = self.state.name();
+        match &mut self.state {
+            State::Booked { booking, .. }
+            | State::Assigned { booking, .. }
+            | State::NeedsReview { booking: ReviewBooking::Booked(booking), .. } => *booking = moved,
+            _ => return Err(self.invalid(name)),
+        }
+        self.record(Some(name), Cause::Rescheduled, by);
+        Ok(())
+    }
+
+    /// Records a person's word that Cal.com holds no booking of it. The state stays `needs_review`.
+    ///
+    /// # Errors
+    /// From any other state, and without an unconfirmed booking.
+    pub fn mark_not_booked(&mut self, by: Actor<'_>) -> Result<(), InvalidTransition> {
+        let invalid = self.invalid(StateName::NeedsReview);
+        match &mut self.state {
+            State::NeedsReview { booking: booking @ ReviewBooking::Unconfirmed(_), .. } => {
+                *booking = ReviewBooking::None;
+            }
+            _ => return Err(invalid),
+        }
+        self.record(Some(StateName::NeedsReview), Cause::NotBooked, by);
+        Ok(())
+    }
+
+    /// From a state with a booking to the state that says what became of it.
+    ///
+    /// # Errors
+    /// If there is no booking, or it is closed.
+    pub fn close(&mut self, outcome: Outcome, by: Actor<'_>) -> Result<(), InvalidTransition> {
+        let Some(booking) = self.booking().filter(|_| self.is_booked()).cloned() else {
+            return Err(self.invalid(StateName::Completed));
+        };
+        let assignment = self.assignment().cloned();
+        let (state, cause) = match outcome {
+            Outcome::Completed => (State::Completed { booking, assignment }, Cause::Completed),
+            Outcome::NoShow => (State::NoShow { booking, assignment }, Cause::NoShow),
+            Outcome::CancelledAtCalcom => {
+                let reason = CancelReason::CancelledAtCalcom;
+                (State::Cancelled { reason, booking: Some(booking), assignment }, Cause::Cancelled(reason))
+            }
+        };
+        self.move_to(state, cause, by);
+        Ok(())
+    }
+
+    /// Erases everything about the customer. An unbooked appointment can no longer be booked and is cancelled; else
+    /// state, times, service and staff stay, so that no counter changes.
+    ///
+    /// # Errors
+    /// While a worker holds it, and while Cal.com may hold an unconfirmed booking.
+    pub fn erase_customer(&mut self, by: Actor<'_>) -> Result<(), InvalidTransition> {
+        if matches!(self.state, State::Booking { .. }) || self.unconfirmed_booking().is_some() {
+            return Err(self.invalid(StateName::Cancelled));
+        }
+        self.request.customer = Customer::default();
+        (self.request.staff, self.request.notes) = (None, None);
+        if let RequestedStart::Unusable { raw, .. } = &mut self.request.start {
+            *raw = None;
+        }
+        let from = self.state.name();
+        if self.is_open() && self.booking().is_none() {
+            self.state = State::cancelled_unbooked(CancelReason::Erased);
+        }
+        self.record(Some(from), Cause::Erased, by);
+        Ok(())
+    }
+
+    fn cancel_unbooked(&mut self, reason: CancelReason, by: Actor<'_>) {
+        self.move_to(State::cancelled_unbooked(reason), Cause::Cancelled(reason), by);
+    }
+
+    fn invalid(&self, to: StateName) -> InvalidTransition {
+        InvalidTransition { from: self.state.name(), to }
+    }
+
+    fn move_to(&mut self, state: State, cause: Cause, by: Actor<'_>) {
+        let from = self.state.name();
+        self.state = state;
+        self.record(Some(from), cause, by);
+    }
+}
+
+/// An appointment that one worker has claimed: it alone may book it, until the lease expires.
+///
+/// Only [`Appointment::claim`] makes one, so that nothing else can confirm, retry or escalate a booking.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    appointment: Appointment,
+    lease_until: DateTime<Utc>,
+    progress: BookingProgress,
+}
+
+impl Claimed {
+    /// The appointment, in the state `booking`.
+    pub fn appointment(&self) -> &Appointment {
+        &self.appointment
+    }
+
+    /// When the lease expires.
+    pub fn lease_until(&self) -> DateTime<Utc> {
+        self.lease_until
+    }
+
+    /// What earlier attempts left.
+    pub fn progress(&self) -> &BookingProgress {
+        &self.progress
+    }
+
+    /// Notes that Cal.com was queried and holds no booking of the appointment.
+    pub fn rule_out_unconfirmed(&mut self) {
+        self.progress.unconfirmed = None;
+        self.update_state();
+    }
+
+    /// Omits the part of the contact that Cal.com refused from the next request.
+    pub fn omit_contact(&mut self, part: ContactPart, by: Actor<'_>) {
+        self.progress.omitted_contact = Some(part);
+        self.update_state();
+        let cause = Cause::Failed(Category::InvalidContact);
+        self.appointment.record(Some(StateName::Booking), cause, by);
+    }
+
+    /// Notes that further bookings which earlier attempts had made were cancelled.
+    pub fn note_duplicates_cancelled(&mut self, by: Actor<'_>) {
+        self.appointment.record(Some(StateName::Booking), Cause::DuplicateCancelled, by);
+    }
+
+    /// To `booked`.
+    pub fn confirm(mut self, booking: Booking, how: Confirmation, by: Actor<'_>) -> Appointment {
+        let cause = match how {
+            Confirmation::Booked => Cause::Booked,
+            Confirmation::Recovered => Cause::Recovered,
+        };
+        self.appointment.move_to(State::booked(booking), cause, by);
+        self.appointment
+    }
+
+    /// Back to `requested`, to be claimed again at `at`.
+    pub fn retry_at(mut self, at: DateTime<Utc>, failure: &BookingFailure, by: Actor<'_>) -> Appointment {
+        let mut progress = self.progress_after(failure);
+        if failure.category() == Category::Credentials {
+            // The retry window starts with a key that Cal.com accepts.
+            progress.first_attempt = None;
+        }
+        self.appointment.state = State::Requested { not_before: Some(at), progress };
+        let last = self.appointment.history.last();
+        let between = usize::from(last.is_some_and(|transition| transition.cause == Cause::Claimed));
+        self.appointment.record_repeated(Cause::Failed(failure.category()), between, by);
+        self.appointment
+    }
+
+    /// To `needs_review`, because it could not be booked.
+    pub fn escalate(mut self, failure: &BookingFailure, by: Actor<'_>) -> Appointment {
+        let category = failure.category();
+        let state = State::NeedsReview {
+            reason: ReviewReason::Booking(category),
+            booking: self.progress_after(failure).unconfirmed.into(),
+            proposals: failure.proposals().to_vec(),
+            detail: failure.detail(),
+        };
+        self.appointment.move_to(state, Cause::Failed(category), by);
+        self.appointment
+    }
+
+    /// To `cancelled`, because its start has passed.
+    pub fn cancel_past(mut self, by: Actor<'_>) -> Appointment {
+        self.appointment.cancel_unbooked(CancelReason::Past, by);
+        self.appointment
+    }
+
+    /// To `cancelled`, because the booking that an earlier attempt made was cancelled at Cal.com.
+    pub fn cancel_as_at_calcom(mut self, by: Actor<'_>) -> Appointment {
+        self.appointment.cancel_unbooked(CancelReason::CancelledAtCalcom, by);
+        self.appointment
+    }
+
+    /// What the failure leaves for the next attempt: a booking stays unconfirmed until Cal.com was queried for it.
+    fn progress_after(&self, failure: &BookingFailure) -> BookingProgress {
+        BookingProgress { unconfirmed: failure.unconfirmed().or(self.progress.unconfirmed), ..self.progress }
+    }
+
+    /// Whether the appointment has an unconfirmed booking after `failure`.
+    pub fn unconfirmed_after(&self, failure: &BookingFailure) -> Option<UnconfirmedBooking> {
+        self.progress_after(failure).unconfirmed
+    }
+
+    fn update_state(&mut self) {
+        self.appointment.state = State::Booking { lease_until: self.lease_until, progress: self.progress };
+    }
+}
