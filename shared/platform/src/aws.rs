@@ -1,4 +1,4 @@
-//! The SDK's configuration.
+//! The configuration of the AWS SDKs.
 
 use std::time::Duration;
 
@@ -7,40 +7,54 @@ use aws_config::{
     BehaviorVersion, Region, environment::EnvironmentVariableCredentialsProvider,
     stalled_stream_protection::StalledStreamProtectionConfig, timeout::TimeoutConfig,
 };
-use aws_sdk_sqs::config::SharedCredentialsProvider;
+use aws_sdk_sqs::{
+    config::SharedCredentialsProvider,
+    error::{ProvideErrorMetadata, SdkError},
+};
 
-use crate::settings::{self, SettingsError};
+use crate::env::{self, EnvError};
 
-/// One try of a request. DynamoDB and SQS answer in milliseconds; what takes seconds is lost.
+/// One attempt of a request. DynamoDB and SQS respond in milliseconds.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
-/// A request with the SDK's own retries. Shorter than any function's time-out, so that a handler can still answer.
+/// A request with the SDK's own retries. Shorter than any function's timeout, so that a handler can still respond.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(7);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// For a function: Lambda puts region and credentials into the environment, so that nothing is looked for elsewhere, and
-/// what would look there is not linked. Called once per process.
+/// The configuration of a function. Lambda sets region and credentials in the environment, so no other provider is
+/// linked. Called once per process.
 ///
 /// # Errors
-/// Where the environment names no region.
-pub fn config_of_function() -> Result<SdkConfig, SettingsError> {
+/// If the environment names no region.
+pub fn function_config() -> Result<SdkConfig, EnvError> {
     let credentials = EnvironmentVariableCredentialsProvider::new();
     let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
-        .region(Region::new(settings::required("AWS_REGION")?))
+        .region(Region::new(env::required("AWS_REGION")?))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .timeout_config(timeouts())
         .stalled_stream_protection(no_stalled_stream_protection());
-    config.set_endpoint_url(settings::required("AWS_ENDPOINT_URL").ok());
+    config.set_endpoint_url(env::optional("AWS_ENDPOINT_URL"));
     Ok(config.build())
 }
 
-/// For a person's machine: region, credentials and endpoint from wherever the AWS CLI has them.
-pub async fn config() -> SdkConfig {
+/// The configuration of a person's machine: region, credentials and endpoint as the AWS CLI finds them.
+pub async fn user_config() -> SdkConfig {
     aws_config::defaults(BehaviorVersion::v2026_01_12())
         .timeout_config(timeouts())
         .stalled_stream_protection(no_stalled_stream_protection())
         .load()
         .await
+}
+
+/// The service's code for an error, or what kept the request from reaching the service. Holds nothing of the request.
+pub fn error_code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
+    let transport = match error {
+        SdkError::TimeoutError(_) => "timeout",
+        SdkError::DispatchFailure(_) => "not_reached",
+        SdkError::ConstructionFailure(_) => "not_sent",
+        _ => "unreadable_response",
+    };
+    error.as_service_error().and_then(ProvideErrorMetadata::code).unwrap_or(transport).to_owned()
 }
 
 fn timeouts() -> TimeoutConfig {
@@ -51,7 +65,7 @@ fn timeouts() -> TimeoutConfig {
         .build()
 }
 
-/// It watches long transfers, of which there are none, and an attempt's time-out ends what stalls.
+/// It watches long transfers. There are none, and an attempt's timeout ends whatever stalls.
 fn no_stalled_stream_protection() -> StalledStreamProtectionConfig {
     StalledStreamProtectionConfig::disabled()
 }

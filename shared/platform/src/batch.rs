@@ -1,169 +1,194 @@
-//! A batch of messages, each of which may fail alone.
+//! Batches of messages, each of which may fail alone.
 //!
-//! | what happens to a message | what the batch says of it |
+//! | what happens to a message | what SQS does with it |
 //! |---|---|
-//! | it is worked off | nothing: SQS deletes it |
-//! | it can't be read | set aside in the dead-letter queue with its reason, at once |
-//! | its work fails or panics, or takes past the deadline | failed: SQS delivers it again |
-//! | the same at its last delivery | its appointment needs review; set aside in the dead-letter queue with its reason |
-//! | the deadline is near before it was started | failed: SQS delivers it again |
+//! | it is processed | deletes it |
+//! | it is unreadable | deletes it: it is in the dead-letter queue with its reason |
+//! | a newer deployed version wrote it | deletes it: it is back in its queue, delayed, for that version |
+//! | its work fails, panics or runs past the deadline | delivers it again |
+//! | the same at its last delivery | deletes it: its appointment needs review, and it is in the dead-letter queue |
+//! | the deadline is too close to start it | delivers it again |
 
 use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use futures_util::{FutureExt, StreamExt, stream};
-use scheduling::appointment::Actor;
+use lambda_runtime::Context;
+use scheduling::{ids::AppointmentId, timing::Timing};
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
 use crate::{
+    aws::SdkConfig,
     deadline::time_left,
-    queues::{AppointmentMessage, Queue},
-    settings::{self, SettingsError},
-    store::Appointments,
-    telemetry::{Metrics, LogContext},
+    env::{self, EnvError},
+    queues::{AppointmentMessage, MessageError, Queue},
+    telemetry::{LogContext, Metrics},
     trace::TraceHeader,
 };
 
-/// How many messages of a batch are worked on at once. The template's batch size is the same.
+/// How many messages of a batch are processed concurrently. The template's batch size is the same.
 const CONCURRENCY: usize = 10;
 /// A message is not started with less time than this left.
-const LEAST_TIME: Duration = Duration::from_secs(15);
-/// What is still running so long before the deadline is given up, so that the batch can still say so.
-const TIME_TO_ANSWER: Duration = Duration::from_secs(2);
+const MIN_TIME_TO_START: Duration = Duration::from_secs(15);
+/// Work that still runs this long before the deadline is abandoned, so that the batch can still respond.
+const TIME_TO_RESPOND: Duration = Duration::from_secs(2);
 
-/// Works off batches.
+/// An error of the work on a message.
+pub trait WorkError: std::error::Error {
+    /// Whether a newer deployed version wrote what could not be read: that version can process the message.
+    fn is_newer_form(&self) -> bool;
+}
+
+/// Processes the batches of one queue.
 pub struct Batches {
+    source: Queue,
     dead_letters: Queue,
-    appointments: Appointments,
     last_delivery: u32,
+    timing: Timing,
     metrics: Metrics,
 }
 
 /// What became of one message.
 enum Outcome {
     Processed,
-    Stalled,
-    CalcomError(BatchItemFailure),
-    /// It has no id: an empty one in the answer would have SQS deliver the whole batch again.
+    DeadLettered,
+    Deferred,
+    Failed(BatchItemFailure),
+    /// It has no id: an empty one in the response would make SQS deliver the whole batch again.
     MissingId,
 }
 
 impl Batches {
-    /// Sets aside in `dead_letters` what can't be worked off, and has its appointment reviewed. `MAX_RECEIVE_COUNT` in
-    /// the environment is the queue's.
+    /// The batches of `source`. The environment names its dead-letter queue and its maximum number of deliveries.
     ///
     /// # Errors
-    /// When that variable can't be read.
-    pub fn new(dead_letters: Queue, appointments: Appointments, metrics: Metrics) -> Result<Self, SettingsError> {
-        let last_delivery = settings::parsed_or("MAX_RECEIVE_COUNT", 5)?;
-        Ok(Self { dead_letters, appointments, last_delivery, metrics })
+    /// If a variable is missing or unreadable.
+    pub fn from_env(config: &SdkConfig, source: Queue, timing: Timing, metrics: Metrics) -> Result<Self, EnvError> {
+        let dead_letters = Queue::dead_letters_from_env(config)?;
+        let last_delivery = env::parsed_or("MAX_RECEIVE_COUNT", 5)?;
+        Ok(Self { source, dead_letters, last_delivery, timing, metrics })
     }
 
-    /// Hands each message to `work`, several at once, and says which have failed.
-    pub async fn process<F, W, E>(
+    /// Passes each message to `work`, several concurrently, and responds with those that failed. `at_last_delivery` is
+    /// called with the appointment and the reason before a message that keeps failing becomes a dead letter.
+    pub async fn process<W, WF, E, L, LF>(
         &self,
         event: SqsEvent,
-        context: &lambda_runtime::Context,
-        work: F,
+        context: &Context,
+        work: W,
+        at_last_delivery: L,
     ) -> SqsBatchResponse
     where
-        F: Fn(AppointmentMessage, LogContext) -> W,
-        W: Future<Output = Result<(), E>>,
-        E: std::error::Error,
+        W: Fn(AppointmentMessage, LogContext) -> WF,
+        WF: Future<Output = Result<(), E>>,
+        E: WorkError,
+        L: Fn(AppointmentId, String) -> LF,
+        LF: Future<Output = ()>,
     {
         let deadline = Instant::now() + time_left(context);
-        let request = LogContext::of_request(context);
+        let request = LogContext::for_request(context);
         let outcomes: Vec<Outcome> = stream::iter(event.records)
-            .map(|message| self.work_off_one(message, deadline, &request, &work))
+            .map(|message| self.process_one(message, deadline, &request, &work, &at_last_delivery))
             .buffer_unordered(CONCURRENCY)
             .collect()
             .await;
-        let is_worked_off = |outcome: &Outcome| matches!(outcome, Outcome::Processed);
-        if !outcomes.is_empty() && !outcomes.iter().any(is_worked_off) {
+        if !outcomes.is_empty() && !outcomes.iter().any(|outcome| matches!(outcome, Outcome::Processed)) {
             self.metrics.count("BatchAllFailed", None, &request);
         }
         let failure = |outcome| match outcome {
-            Outcome::CalcomError(failure) => Some(failure),
-            Outcome::Processed | Outcome::Stalled | Outcome::MissingId => None,
+            Outcome::Failed(failure) => Some(failure),
+            Outcome::Processed | Outcome::DeadLettered | Outcome::Deferred | Outcome::MissingId => None,
         };
         let mut response = SqsBatchResponse::default();
         response.batch_item_failures = outcomes.into_iter().filter_map(failure).collect();
         response
     }
 
-    async fn work_off_one<F, W, E>(
+    async fn process_one<W, WF, E, L, LF>(
         &self,
         message: SqsMessage,
         deadline: Instant,
         request: &LogContext,
-        work: &F,
+        work: &W,
+        at_last_delivery: &L,
     ) -> Outcome
     where
-        F: Fn(AppointmentMessage, LogContext) -> W,
-        W: Future<Output = Result<(), E>>,
-        E: std::error::Error,
+        W: Fn(AppointmentMessage, LogContext) -> WF,
+        WF: Future<Output = Result<(), E>>,
+        E: WorkError,
+        L: Fn(AppointmentId, String) -> LF,
+        LF: Future<Output = ()>,
     {
-        let body = message.body.as_deref().unwrap_or_default();
-        let Ok(mut order) = serde_json::from_str::<AppointmentMessage>(body) else {
-            return self.set_aside(&message, "unreadable", request).instrument(request.span()).await;
+        let parsed = AppointmentMessage::parse(message.body.as_deref().unwrap_or_default());
+        let mut parsed = match parsed {
+            Ok(parsed) => parsed,
+            Err(MessageError::NewerForm) => return self.defer(&message, request).instrument(request.span()).await,
+            Err(MessageError::Unreadable) => {
+                return self.dead_letter(&message, "unreadable", request).instrument(request.span()).await;
+            }
         };
-        order.trace = message.attributes.get("AWSTraceHeader").and_then(|header| TraceHeader::read(header));
-        let subject = LogContext {
-            tenant: Some(order.tenant.clone()),
-            call: Some(order.call.clone()),
-            appointment: Some(order.appointment.clone()),
-            trace: order.trace.clone(),
-            ..request.clone()
-        };
-        let span = subject.span();
+        parsed.trace = trace_of(&message);
+        let log = request.for_message(&parsed);
+        let span = log.span();
         async {
-            if deadline.saturating_duration_since(Instant::now()) < LEAST_TIME {
-                tracing::info!("handed back: not enough time left to start it");
+            if deadline.saturating_duration_since(Instant::now()) < MIN_TIME_TO_START {
+                tracing::info!("message returned to the queue: too little time left to start it");
                 return failed(&message);
             }
-            // Unwind-safe, since nothing that the work shares is left half changed: what counts is in the store.
-            let work = AssertUnwindSafe(work(order, subject.clone()).in_current_span()).catch_unwind();
-            let reason = match timeout_at(deadline - TIME_TO_ANSWER, work).await {
+            let appointment = parsed.appointment.clone();
+            // Unwind-safe: the work leaves nothing shared half changed, since all state is in the store.
+            let work = AssertUnwindSafe(work(parsed, log.clone()).in_current_span()).catch_unwind();
+            let reason = match timeout_at(deadline - TIME_TO_RESPOND, work).await {
                 Ok(Ok(Ok(()))) => return Outcome::Processed,
+                Ok(Ok(Err(error))) if error.is_newer_form() => return self.defer(&message, &log).await,
                 Ok(Ok(Err(error))) => error.to_string(),
                 Ok(Err(_)) => "panic".to_owned(),
                 Err(_) => "deadline".to_owned(),
             };
-            tracing::warn!(reason, "the message failed");
-            self.metrics.count("MessageFailed", None, &subject);
+            tracing::warn!(reason, "message failed");
+            self.metrics.count("MessageFailed", None, &log);
             if receive_count(&message) < self.last_delivery {
                 return failed(&message);
             }
-            self.have_reviewed(&subject, &reason).await;
-            self.set_aside(&message, &reason, &subject).await
+            at_last_delivery(appointment, reason.clone()).await;
+            self.dead_letter(&message, &reason, &log).await
         }
         .instrument(span)
         .await
     }
 
-    /// Ties a dead letter to its appointment. Where that can't be done, the reconciler finds the appointment by itself.
-    async fn have_reviewed(&self, subject: &LogContext, reason: &str) {
-        let Some(appointment) = &subject.appointment else { return };
-        let version = settings::deployed_version();
-        let by = Actor { function: self.metrics.function(), version: &version, now: Utc::now() };
-        match self.appointments.set_aside(appointment, reason, by).await {
-            Ok(needs_review) => tracing::info!(needs_review, "its appointment is seen to"),
-            Err(error) => tracing::error!(%error, "its appointment can't be moved to review"),
+    /// Sends a message that a newer deployed version wrote back to its queue, for a process of that version. After the
+    /// retry window, for instance when that version was rolled back, it becomes a dead letter.
+    async fn defer(&self, message: &SqsMessage, log: &LogContext) -> Outcome {
+        let now = Utc::now();
+        let since = deferred_since(message).unwrap_or(now);
+        if now - since > self.timing.retry_window {
+            return self.dead_letter(message, "newer_form", log).await;
+        }
+        tracing::info!(%since, "message of a newer deployed version returned to its queue");
+        self.metrics.count("MessageDeferred", None, log);
+        let body = message.body.as_deref().unwrap_or_default();
+        match self.source.defer(body, since, self.timing.grace, trace_of(message)).await {
+            Ok(()) => Outcome::Deferred,
+            Err(error) => {
+                tracing::error!(%error, "failed to return a message to its queue");
+                failed(message)
+            }
         }
     }
 
-    /// Puts a message into the dead-letter queue with its reason. Where that fails, SQS does it, without the reason.
-    async fn set_aside(&self, message: &SqsMessage, reason: &str, subject: &LogContext) -> Outcome {
+    /// Moves a message to the dead-letter queue with its reason. If that fails, SQS moves it, without the reason.
+    async fn dead_letter(&self, message: &SqsMessage, reason: &str, log: &LogContext) -> Outcome {
         let id = message.message_id.as_deref().unwrap_or("unknown");
-        tracing::error!(reason, message_id = id, "the message is set aside in the dead-letter queue");
-        self.metrics.count("MessageSetAside", None, subject);
+        tracing::error!(reason, message_id = id, "message moved to the dead-letter queue");
+        self.metrics.count("MessageDeadLettered", None, log);
         let body = message.body.as_deref().unwrap_or_default();
-        match self.dead_letters.set_aside(body, reason, id).await {
-            Ok(()) => Outcome::Stalled,
+        match self.dead_letters.dead_letter(body, reason, id).await {
+            Ok(()) => Outcome::DeadLettered,
             Err(error) => {
-                tracing::error!(%error, "the message can't be set aside");
+                tracing::error!(%error, "failed to move a message to the dead-letter queue");
                 failed(message)
             }
         }
@@ -174,7 +199,15 @@ fn failed(message: &SqsMessage) -> Outcome {
     let Some(id) = message.message_id.clone().filter(|id| !id.is_empty()) else { return Outcome::MissingId };
     let mut failure = BatchItemFailure::default();
     failure.item_identifier = id;
-    Outcome::CalcomError(failure)
+    Outcome::Failed(failure)
+}
+
+fn trace_of(message: &SqsMessage) -> Option<TraceHeader> {
+    message.attributes.get("AWSTraceHeader").and_then(|header| TraceHeader::parse(header))
+}
+
+fn deferred_since(message: &SqsMessage) -> Option<DateTime<Utc>> {
+    message.message_attributes.get(Queue::DEFERRED_SINCE)?.string_value.as_deref()?.parse().ok()
 }
 
 fn receive_count(message: &SqsMessage) -> u32 {

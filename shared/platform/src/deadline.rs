@@ -1,13 +1,13 @@
-//! How long an invocation may still take.
+//! The time that an invocation has left.
 
 use std::time::{Duration, SystemTime};
 
 use lambda_runtime::Context;
 
-/// Where the runtime gives no deadline. Lambda always does; `cargo lambda watch` names one that is long past.
+/// The time left without a deadline. Lambda always sets one; `cargo lambda watch` sets one in the distant past.
 const WITHOUT_DEADLINE: Duration = Duration::from_secs(60);
 
-/// The time that is left, asked at the beginning of an invocation: a deadline that is past by then is none.
+/// The time left at the beginning of an invocation. A deadline that has passed by then counts as none.
 pub fn time_left(context: &Context) -> Duration {
     context.deadline().duration_since(SystemTime::now()).unwrap_or(WITHOUT_DEADLINE)
 }
@@ -17,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_deadline_of_long_ago_is_none() {
+    fn a_deadline_in_the_distant_past_counts_as_none() {
         let mut context = Context::default();
         context.deadline = 600_000;
         assert_eq!(time_left(&context), WITHOUT_DEADLINE);

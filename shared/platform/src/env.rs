@@ -1,48 +1,53 @@
-//! What the template hands to a function through its environment.
+//! The environment variables that the template sets.
 
 use std::{env, str::FromStr};
 
 use scheduling::timing::Timing;
 
-/// A variable of the environment that is missing or can't be read.
+/// An environment variable that is missing or unreadable.
 #[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
+pub enum EnvError {
     /// It isn't set.
-    #[error("the environment variable {0} is not set; infra/template.yaml sets it")]
+    #[error("failed to read the environment variable {0}: it is not set; the stack's outputs and infra/template.yaml name it")]
     Missing(&'static str),
     /// It has another form.
-    #[error("the environment variable {0} can't be read")]
+    #[error("failed to read the environment variable {0}: it is not a number in range")]
     Unreadable(&'static str),
 }
 
 /// The value of `name`.
 ///
 /// # Errors
-/// [`SettingsError::Missing`], also where it is empty.
-pub fn required(name: &'static str) -> Result<String, SettingsError> {
-    env::var(name).ok().filter(|value| !value.is_empty()).ok_or(SettingsError::Missing(name))
+/// [`EnvError::Missing`], also if it is empty.
+pub fn required(name: &'static str) -> Result<String, EnvError> {
+    optional(name).ok_or(EnvError::Missing(name))
 }
 
-/// The value of `name`, or `default` where it isn't set.
+/// The value of `name`, unless it is missing or empty.
+pub fn optional(name: &'static str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The value of `name`, or `default` if it isn't set.
 ///
 /// # Errors
-/// [`SettingsError::Unreadable`].
-pub fn parsed_or<T: FromStr>(name: &'static str, default: T) -> Result<T, SettingsError> {
-    match required(name) {
-        Ok(value) => value.parse().map_err(|_| SettingsError::Unreadable(name)),
-        Err(_) => Ok(default),
+/// [`EnvError::Unreadable`].
+pub fn parsed_or<T: FromStr>(name: &'static str, default: T) -> Result<T, EnvError> {
+    match optional(name) {
+        Some(value) => value.parse().map_err(|_| EnvError::Unreadable(name)),
+        None => Ok(default),
     }
 }
 
-/// The version of Frontdesk that is deployed, as it stands in every appointment's history.
+/// The deployed version of Frontdesk, which every transition records.
 pub fn deployed_version() -> String {
-    required("FRONTDESK_VERSION").unwrap_or_else(|_| env!("CARGO_PKG_VERSION").to_owned())
+    optional("FRONTDESK_VERSION").unwrap_or_else(|| env!("CARGO_PKG_VERSION").to_owned())
 }
 
-/// How long things wait. `TIMING_DIVISOR` makes all of it shorter, for tests.
+/// Leases, timeouts and delays. `TIMING_DIVISOR` shortens them for tests.
 ///
 /// # Errors
-/// [`SettingsError::Unreadable`].
-pub fn timing() -> Result<Timing, SettingsError> {
+/// [`EnvError::Unreadable`].
+pub fn timing() -> Result<Timing, EnvError> {
     Ok(Timing::default().divided_by(parsed_or("TIMING_DIVISOR", 1)?))
 }

@@ -1,16 +1,16 @@
-//! The messages between functions. They carry identities, never the data itself: that stands in the store.
+//! The messages between functions, and the queues. A message carries ids; the data is in the store.
 
 use std::time::Duration;
 
-use aws_config::SdkConfig;
 use aws_sdk_sqs::{
     Client,
     error::BuildError,
+    operation::send_message::builders::SendMessageFluentBuilder,
     types::{
         MessageAttributeValue, MessageSystemAttributeNameForSends, MessageSystemAttributeValue, QueueAttributeName,
     },
 };
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use scheduling::{
     appointment::Appointment,
     ids::{AppointmentId, CallId, TenantId},
@@ -18,74 +18,113 @@ use scheduling::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::trace::TraceHeader;
+use crate::{
+    aws::{SdkConfig, error_code},
+    env::{self, EnvError},
+    trace::TraceHeader,
+};
 
-/// The longest that SQS keeps a message back.
-pub const LONGEST_DELAY: Duration = Duration::from_secs(15 * 60);
-/// How much before its time a message may come because clocks differ. One that comes earlier is a second one.
-const TOO_EARLY: TimeDelta = TimeDelta::seconds(5);
+/// The longest delay that SQS supports.
+const MAX_DELAY: Duration = Duration::from_secs(15 * 60);
+/// How early a message may arrive because clocks differ. One that arrives earlier is a second copy.
+const CLOCK_TOLERANCE: TimeDelta = TimeDelta::seconds(5);
 
-/// "There is something to do for this appointment."
+/// A message about an appointment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct AppointmentMessage {
-    /// The form of this message.
-    pub v: MessageVersion,
-    /// Whose appointment.
+    /// The version of this form. A higher one is another deployed version's.
+    v: u32,
+    /// What is to be done.
+    pub kind: MessageKind,
+    /// The tenant.
     pub tenant: TenantId,
-    /// Which.
+    /// The appointment.
     pub appointment: AppointmentId,
-    /// From which call.
+    /// The call that requested it.
     pub call: CallId,
-    /// Whether the customer has asked for it again although it is booked: the booking may no longer stand.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub looked_up_again: bool,
-    /// The trace that it belongs to. It travels beside the body, where SQS and X-Ray look for it.
+    /// The trace that it belongs to. It is a system attribute, where SQS and X-Ray expect it.
     #[serde(skip)]
     pub trace: Option<TraceHeader>,
 }
 
-/// The form of a message. A message of a form that is not known here is poison and not guessed at.
+/// What is to be done with an appointment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "u8", into = "u8")]
-pub struct MessageVersion;
-
-const CURRENT: u8 = 1;
-
-impl TryFrom<u8> for MessageVersion {
-    type Error = String;
-
-    fn try_from(version: u8) -> Result<Self, String> {
-        if version == CURRENT { Ok(Self) } else { Err(format!("message version {version} is not known here")) }
-    }
+#[serde(rename_all = "snake_case")]
+pub enum MessageKind {
+    /// The queue's step: book it, or assign it.
+    Process,
+    /// Its customer requested it again although it is booked: verify that the booking is still active.
+    Verify,
 }
 
-impl From<MessageVersion> for u8 {
-    fn from(MessageVersion: MessageVersion) -> Self {
-        CURRENT
-    }
+/// A message that this version can't process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessageError {
+    /// Another deployed version wrote it, in a newer form or of a newer kind.
+    NewerForm,
+    /// It is not a message of ours.
+    Unreadable,
 }
+
+const VERSION: u32 = 1;
 
 impl AppointmentMessage {
-    /// The message for an appointment.
-    pub fn about(appointment: &Appointment) -> Self {
+    /// The message for the next step of an appointment.
+    pub fn new(kind: MessageKind, appointment: &Appointment, trace: Option<TraceHeader>) -> Self {
         Self {
-            v: MessageVersion,
+            v: VERSION,
+            kind,
             tenant: appointment.tenant.clone(),
             appointment: appointment.id.clone(),
             call: appointment.call.clone(),
-            looked_up_again: false,
-            trace: None,
+            trace,
+        }
+    }
+
+    /// A [`MessageKind::Process`] message without a trace, from a sweep or a person.
+    pub fn process(appointment: &Appointment) -> Self {
+        Self::new(MessageKind::Process, appointment, None)
+    }
+
+    /// Reads a message. Unknown fields pass: two deployed versions read each other's messages.
+    ///
+    /// # Errors
+    /// Says which version can read it, if any.
+    pub fn parse(body: &str) -> Result<Self, MessageError> {
+        #[derive(Deserialize)]
+        struct Envelope {
+            v: u32,
+            kind: String,
+        }
+        let envelope: Envelope = serde_json::from_str(body).map_err(|_| MessageError::Unreadable)?;
+        let is_known_kind = serde_json::from_value::<MessageKind>(envelope.kind.into()).is_ok();
+        match serde_json::from_str(body) {
+            Ok(message) if envelope.v == VERSION => Ok(message),
+            _ if envelope.v > VERSION || (envelope.v == VERSION && !is_known_kind) => Err(MessageError::NewerForm),
+            _ => Err(MessageError::Unreadable),
         }
     }
 }
 
-/// A message that could not be sent.
+/// A queue operation that failed.
 #[derive(Debug, thiserror::Error)]
-#[error("the queue does not take the message: {0}")]
-pub struct QueueError(String);
+#[error("failed to {action} the queue: {cause}")]
+pub struct QueueError {
+    action: &'static str,
+    cause: String,
+}
 
-/// A queue to send to.
+impl QueueError {
+    fn sending(cause: impl ToString) -> Self {
+        Self { action: "send a message to", cause: cause.to_string() }
+    }
+
+    fn reading(cause: impl ToString) -> Self {
+        Self { action: "read", cause: cause.to_string() }
+    }
+}
+
+/// A queue.
 #[derive(Debug, Clone)]
 pub struct Queue {
     client: Client,
@@ -93,32 +132,66 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// The queue at this URL.
-    pub fn new(config: &SdkConfig, url: String) -> Self {
-        Self { client: Client::new(config), url }
+    /// The attribute that says since when a message has been returned to its queue for a newer deployed version.
+    pub(crate) const DEFERRED_SINCE: &str = "deferred_since";
+
+    /// The queue of appointments to be booked.
+    ///
+    /// # Errors
+    /// If the environment does not name it.
+    pub fn bookings_from_env(config: &SdkConfig) -> Result<Self, EnvError> {
+        Self::from_env(config, "BOOKINGS_QUEUE_URL")
     }
 
-    /// Opens a connection, by asking for an attribute: the first message is sent sooner.
+    /// The queue of appointments to be assigned.
+    ///
+    /// # Errors
+    /// If the environment does not name it.
+    pub fn assignments_from_env(config: &SdkConfig) -> Result<Self, EnvError> {
+        Self::from_env(config, "ASSIGNMENTS_QUEUE_URL")
+    }
+
+    /// The dead-letter queue of a function's own queue.
+    ///
+    /// # Errors
+    /// If the environment does not name it.
+    pub fn dead_letters_from_env(config: &SdkConfig) -> Result<Self, EnvError> {
+        Self::from_env(config, "DEAD_LETTER_QUEUE_URL")
+    }
+
+    /// Every dead-letter queue, as the command finds them.
+    ///
+    /// # Errors
+    /// If the environment does not name one of them.
+    pub fn all_dead_letters_from_env(config: &SdkConfig) -> Result<[Self; 2], EnvError> {
+        let bookings = Self::from_env(config, "BOOKINGS_DEAD_LETTER_QUEUE_URL")?;
+        Ok([bookings, Self::from_env(config, "ASSIGNMENTS_DEAD_LETTER_QUEUE_URL")?])
+    }
+
+    fn from_env(config: &SdkConfig, variable: &'static str) -> Result<Self, EnvError> {
+        Ok(Self { client: Client::new(config), url: env::required(variable)? })
+    }
+
+    /// Opens a connection by requesting an attribute, so that the first message is sent sooner.
     pub async fn connect(&self) {
         let request = self.client.get_queue_attributes().queue_url(&self.url);
-        let asked = request.attribute_names(QueueAttributeName::QueueArn).send().await;
-        if let Err(error) = asked {
-            tracing::warn!(error = crate::store::code_of(&error), "SQS can't be reached yet");
+        if let Err(error) = request.attribute_names(QueueAttributeName::QueueArn).send().await {
+            tracing::warn!(error = error_code(&error), "failed to connect to SQS");
         }
     }
 
     /// Sends a message, to be received at once.
     ///
     /// # Errors
-    /// When the queue can't be reached or refuses.
+    /// If the queue can't be reached or refuses.
     pub async fn send(&self, message: &AppointmentMessage) -> Result<(), QueueError> {
         self.send_after(message, Duration::ZERO).await
     }
 
-    /// Sends a message, to be received at a time. A wait that is longer than a message's is left to the reconciler.
+    /// Sends a message, to be received at `at`. A delay that is too long for a queue is left to the reconciler.
     ///
     /// # Errors
-    /// When the queue can't be reached or refuses.
+    /// If the queue can't be reached or refuses.
     pub async fn send_at(
         &self,
         message: &AppointmentMessage,
@@ -132,72 +205,91 @@ impl Queue {
         self.send_after(message, delay.to_std().unwrap_or_default()).await
     }
 
-    /// Sends on a message that came before its time, unless it came so early that another one timing already.
+    /// Sends a message that arrived before its time again, unless it arrived so early that another copy is delayed.
     ///
     /// # Errors
-    /// When the queue can't be reached or refuses.
-    pub async fn send_on(
+    /// If the queue can't be reached or refuses.
+    pub async fn return_until(
         &self,
         message: &AppointmentMessage,
         at: DateTime<Utc>,
         timing: &Timing,
     ) -> Result<(), QueueError> {
-        if at - Utc::now() > TOO_EARLY { Ok(()) } else { self.send_at(message, at, timing).await }
+        if at - Utc::now() > CLOCK_TOLERANCE { Ok(()) } else { self.send_at(message, at, timing).await }
     }
 
-    /// Sends a message, to be received after `delay`, or after [`LONGEST_DELAY`] where that is shorter: whoever
-    /// receives it too early sends it on.
-    ///
-    /// # Errors
-    /// When the queue can't be reached or refuses.
-    pub async fn send_after(&self, message: &AppointmentMessage, delay: Duration) -> Result<(), QueueError> {
-        let body = serde_json::to_string(message).map_err(|error| QueueError(error.to_string()))?;
-        let whole_seconds = delay.min(LONGEST_DELAY).as_secs_f64().ceil() as i32;
-        let request = self.client.send_message().queue_url(&self.url).message_body(body);
-        let request = match &message.trace {
-            Some(trace) => request.message_system_attributes(
-                MessageSystemAttributeNameForSends::AwsTraceHeader,
-                as_attribute(trace).map_err(|error| QueueError(error.to_string()))?,
-            ),
-            None => request,
-        };
-        let sent = request.delay_seconds(whole_seconds).send().await;
-        sent.map(drop).map_err(|error| QueueError(crate::store::code_of(&error)))
+    async fn send_after(&self, message: &AppointmentMessage, delay: Duration) -> Result<(), QueueError> {
+        let body = serde_json::to_string(message).map_err(QueueError::sending)?;
+        self.send_body(body, delay, message.trace.as_ref(), |request| Ok(request)).await
     }
 
-    /// Puts a message aside for a person, as it came, with the reason as an attribute.
+    /// Sends a body that only a newer deployed version can read back to this queue.
     ///
     /// # Errors
-    /// When the queue can't be reached or refuses.
-    pub async fn set_aside(&self, body: &str, reason: &str, message_id: &str) -> Result<(), QueueError> {
-        let attribute = |value: &str| {
-            let text = MessageAttributeValue::builder().data_type("String").string_value(value).build();
-            text.map_err(|error| QueueError(error.to_string()))
-        };
-        // SQS takes no empty body, and no empty attribute.
+    /// If the queue can't be reached or refuses.
+    pub(crate) async fn defer(
+        &self,
+        body: &str,
+        since: DateTime<Utc>,
+        delay: TimeDelta,
+        trace: Option<TraceHeader>,
+    ) -> Result<(), QueueError> {
+        let since = attribute(&since.to_rfc3339_opts(SecondsFormat::Millis, true))?;
+        let delay = delay.to_std().unwrap_or_default();
+        self.send_body(body.to_owned(), delay, trace.as_ref(), |request| {
+            Ok(request.message_attributes(Self::DEFERRED_SINCE, since))
+        })
+        .await
+    }
+
+    /// Puts a message into this dead-letter queue, as it came, with the reason as an attribute.
+    ///
+    /// # Errors
+    /// If the queue can't be reached or refuses.
+    pub async fn dead_letter(&self, body: &str, reason: &str, message_id: &str) -> Result<(), QueueError> {
+        // SQS accepts no empty body, and no empty attribute.
         let body = if body.is_empty() { "(empty)" } else { body };
-        let request = self.client.send_message().queue_url(&self.url).message_body(body);
-        let sent = request
-            .message_attributes("reason", attribute(reason)?)
-            .message_attributes("message_id", attribute(message_id)?)
-            .send()
-            .await;
-        sent.map(drop).map_err(|error| QueueError(crate::store::code_of(&error)))
+        self.send_body(body.to_owned(), Duration::ZERO, None, |request| {
+            let request = request.message_attributes("reason", attribute(reason)?);
+            Ok(request.message_attributes("message_id", attribute(message_id)?))
+        })
+        .await
+    }
+
+    async fn send_body(
+        &self,
+        body: String,
+        delay: Duration,
+        trace: Option<&TraceHeader>,
+        with_attributes: impl FnOnce(SendMessageFluentBuilder) -> Result<SendMessageFluentBuilder, QueueError>,
+    ) -> Result<(), QueueError> {
+        let whole_seconds = delay.min(MAX_DELAY).as_secs_f64().ceil() as i32;
+        let request = self.client.send_message().queue_url(&self.url).message_body(body).delay_seconds(whole_seconds);
+        let mut request = with_attributes(request)?;
+        if let Some(trace) = trace {
+            let header = trace_attribute(trace).map_err(QueueError::sending)?;
+            request = request.message_system_attributes(MessageSystemAttributeNameForSends::AwsTraceHeader, header);
+        }
+        request.send().await.map(drop).map_err(|error| QueueError::sending(error_code(&error)))
     }
 }
 
-fn as_attribute(trace: &TraceHeader) -> Result<MessageSystemAttributeValue, BuildError> {
+fn attribute(value: &str) -> Result<MessageAttributeValue, QueueError> {
+    MessageAttributeValue::builder().data_type("String").string_value(value).build().map_err(QueueError::sending)
+}
+
+fn trace_attribute(trace: &TraceHeader) -> Result<MessageSystemAttributeValue, BuildError> {
     MessageSystemAttributeValue::builder().data_type("String").string_value(trace.as_str()).build()
 }
 
-/// A message that was taken out of a queue for a while.
+/// A message that was received and not yet deleted.
 #[derive(Debug, Clone)]
 pub struct Received {
-    /// SQS's name for it.
+    /// SQS's id.
     pub id: String,
-    /// Its body.
+    /// The body.
     pub body: String,
-    /// Why it was set aside, where a function did that.
+    /// Why it became a dead letter, if a function moved it.
     pub reason: Option<String>,
     receipt: String,
 }
@@ -206,25 +298,26 @@ impl Queue {
     /// About how many messages wait to be received.
     ///
     /// # Errors
-    /// When the queue can't be reached or refuses.
-    pub async fn waiting(&self) -> Result<u32, QueueError> {
+    /// If the queue can't be reached or refuses.
+    pub async fn approximate_length(&self) -> Result<u32, QueueError> {
         let name = QueueAttributeName::ApproximateNumberOfMessages;
         let request = self.client.get_queue_attributes().queue_url(&self.url).attribute_names(name.clone());
-        let answer = request.send().await.map_err(|error| QueueError(crate::store::code_of(&error)))?;
-        let waiting = answer.attributes.and_then(|mut attributes| attributes.remove(&name));
-        Ok(waiting.and_then(|waiting| waiting.parse().ok()).unwrap_or_default())
+        let response = request.send().await.map_err(|error| QueueError::reading(error_code(&error)))?;
+        let length = response.attributes.and_then(|mut attributes| attributes.remove(&name));
+        Ok(length.and_then(|length| length.parse().ok()).unwrap_or_default())
     }
 
-    /// Takes up to ten messages out of the queue. Those that are not [`Self::delete`]d are back after `hidden_for`.
+    /// Receives up to ten messages. Those that are not [`Self::delete`]d are visible again after `visibility_timeout`.
     ///
     /// # Errors
-    /// When the queue can't be reached or refuses.
-    pub async fn receive(&self, hidden_for: Duration) -> Result<Vec<Received>, QueueError> {
+    /// If the queue can't be reached or refuses.
+    pub async fn receive(&self, visibility_timeout: Duration) -> Result<Vec<Received>, QueueError> {
         let request = self.client.receive_message().queue_url(&self.url).max_number_of_messages(10);
-        let request = request.visibility_timeout(hidden_for.as_secs_f64().ceil() as i32).wait_time_seconds(1);
-        let answer = request.message_attribute_names("All").send().await;
-        let answer = answer.map_err(|error| QueueError(crate::store::code_of(&error)))?;
-        let received = answer.messages.unwrap_or_default().into_iter().map(|message| {
+        let request =
+            request.visibility_timeout(visibility_timeout.as_secs_f64().ceil() as i32).wait_time_seconds(1);
+        let response = request.message_attribute_names("All").send().await;
+        let response = response.map_err(|error| QueueError::reading(error_code(&error)))?;
+        let received = response.messages.unwrap_or_default().into_iter().map(|message| {
             let attributes = message.message_attributes.unwrap_or_default();
             Received {
                 id: message.message_id.unwrap_or_default(),
@@ -236,23 +329,23 @@ impl Queue {
         Ok(received.collect())
     }
 
-    /// Puts a message that was received back at once.
+    /// Makes a received message visible again at once.
     ///
     /// # Errors
-    /// When the queue can't be reached or refuses.
-    pub async fn put_back(&self, message: &Received) -> Result<(), QueueError> {
+    /// If the queue can't be reached or refuses.
+    pub async fn release(&self, message: &Received) -> Result<(), QueueError> {
         let request = self.client.change_message_visibility().queue_url(&self.url).visibility_timeout(0);
         let sent = request.receipt_handle(&message.receipt).send().await;
-        sent.map(drop).map_err(|error| QueueError(crate::store::code_of(&error)))
+        sent.map(drop).map_err(|error| QueueError::reading(error_code(&error)))
     }
 
-    /// Deletes a message that was received.
+    /// Deletes a received message.
     ///
     /// # Errors
-    /// When the queue can't be reached or refuses.
+    /// If the queue can't be reached or refuses.
     pub async fn delete(&self, message: &Received) -> Result<(), QueueError> {
         let request = self.client.delete_message().queue_url(&self.url).receipt_handle(&message.receipt);
-        request.send().await.map(drop).map_err(|error| QueueError(crate::store::code_of(&error)))
+        request.send().await.map(drop).map_err(|error| QueueError::reading(error_code(&error)))
     }
 }
 
@@ -260,23 +353,43 @@ impl Queue {
 mod tests {
     use super::*;
 
-    const MESSAGE: &str = r#"{"v":1,"tenant":"salon","appointment":"a1","call":"c1"}"#;
+    const MESSAGE: &str = r#"{"v":1,"kind":"process","tenant":"salon","appointment":"a1","call":"c1"}"#;
 
     #[test]
     fn the_form_of_a_message_stays_readable() {
-        let message: AppointmentMessage = serde_json::from_str(MESSAGE).unwrap();
+        let message = AppointmentMessage::parse(MESSAGE).unwrap();
         assert_eq!(serde_json::to_string(&message).unwrap(), MESSAGE);
     }
 
     #[test]
-    fn other_versions_and_unknown_fields_are_refused() {
+    fn the_next_versions_fields_pass() {
+        let body = MESSAGE.replace(r#""v":1"#, r#""v":1,"priority":"high","deadline":null"#);
+        assert_eq!(AppointmentMessage::parse(&body), AppointmentMessage::parse(MESSAGE));
+    }
+
+    #[test]
+    fn the_next_versions_kinds_and_forms_are_recognised_and_not_processed() {
         for body in [
-            r#"{"v":2,"tenant":"salon","appointment":"a1","call":"c1"}"#,
-            r#"{"v":1,"tenant":"salon","appointment":"a1","call":"c1","name":"x"}"#,
-            r#"{"v":1,"tenant":"salon"}"#,
+            MESSAGE.replace("process", "reschedule"),
+            r#"{"v":1,"kind":"reschedule","booking":"b1"}"#.to_owned(),
+            MESSAGE.replace(r#""v":1"#, r#""v":2"#),
+            r#"{"v":2,"kind":"process","appointments":["a1","a2"]}"#.to_owned(),
+        ] {
+            assert_eq!(AppointmentMessage::parse(&body), Err(MessageError::NewerForm), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_no_message_is_unreadable() {
+        for body in [
+            r#"{"v":1,"kind":"process","tenant":"salon"}"#,
+            r#"{"v":0,"kind":"process","tenant":"salon","appointment":"a1","call":"c1"}"#,
+            r#"{"v":"2","kind":"process"}"#,
+            r#"{"tenant":"salon"}"#,
+            "[]",
             "",
         ] {
-            assert!(serde_json::from_str::<AppointmentMessage>(body).is_err(), "{body}");
+            assert_eq!(AppointmentMessage::parse(body), Err(MessageError::Unreadable), "{body}");
         }
     }
 }

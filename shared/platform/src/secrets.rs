@@ -1,5 +1,4 @@
-//! Retell's and Cal.com's keys, from Secrets Manager. Read once and kept for five minutes, read again when one does not
-//! fit, and never printed.
+//! The keys of Retell and Cal.com, from Secrets Manager. They are cached, and never printed.
 
 use std::{
     collections::BTreeMap,
@@ -7,40 +6,49 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::Client;
 use scheduling::ids::AccountName;
 use secrecy::SecretString;
 use serde::{Deserialize, de::DeserializeOwned};
 use tokio::sync::Mutex;
 
+use crate::{
+    aws::{SdkConfig, error_code},
+    env::{self, EnvError},
+};
+
 /// A key that was put into the secret is used everywhere after this time.
-const KEPT_FOR: Duration = Duration::from_secs(5 * 60);
-/// How old keys must be to be read again because one does not fit: whoever sends wrong signatures costs one request in
-/// this time.
+const TTL: Duration = Duration::from_secs(5 * 60);
+/// How old cached keys must be to be refreshed because one did not fit: wrong signatures cost one request in this time.
 const MIN_REFRESH: Duration = Duration::from_secs(20);
 
-/// A secret that could not be had.
+/// A secret that could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
-    /// Secrets Manager does not answer, or refuses.
-    #[error("the secret can't be read: {0}")]
+    /// Secrets Manager does not respond, or refuses.
+    #[error("failed to read the secret: {0}")]
     Unavailable(String),
-    /// It has another form than the README describes.
-    #[error("the secret does not have the form that the README describes")]
+    /// It has another form.
+    #[error("failed to decode the secret: it is not JSON in the form that infra/README.md describes")]
     Unreadable,
 }
 
-/// One secret, in the form `T`.
+/// The keys in a secret.
+pub trait Keys: DeserializeOwned {
+    /// The environment variable that names the secret.
+    const VARIABLE: &'static str;
+}
+
+/// One secret, with its keys in the form `T`.
 pub struct Secret<T> {
     client: Client,
     id: String,
-    kept: Mutex<Option<Kept<T>>>,
+    cached: Mutex<Option<Cached<T>>>,
 }
 
-struct Kept<T> {
+struct Cached<T> {
     keys: Arc<T>,
-    /// What Secrets Manager calls this version of the secret.
+    /// Secrets Manager's id of this version of the secret.
     version: Option<String>,
     read_at: Instant,
 }
@@ -52,15 +60,18 @@ pub struct RetellKeys(BTreeMap<AccountName, RetellAccount>);
 
 /// The keys of one Retell account.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct RetellAccount {
     current: SecretString,
     #[serde(default)]
     previous: Option<SecretString>,
 }
 
+impl Keys for RetellKeys {
+    const VARIABLE: &'static str = "RETELL_KEYS_SECRET";
+}
+
 impl RetellKeys {
-    /// Each key with its account, the current ones and those that are being replaced.
+    /// Each key with its account: the current ones, and the previous ones that are still accepted.
     pub fn iter(&self) -> impl Iterator<Item = (&AccountName, &SecretString)> {
         self.0.iter().flat_map(|(name, account)| {
             std::iter::once(&account.current).chain(&account.previous).map(move |key| (name, key))
@@ -73,6 +84,10 @@ impl RetellKeys {
 #[serde(transparent)]
 pub struct CalcomKeys(BTreeMap<AccountName, SecretString>);
 
+impl Keys for CalcomKeys {
+    const VARIABLE: &'static str = "CALCOM_KEYS_SECRET";
+}
+
 impl CalcomKeys {
     /// The key of this account.
     pub fn of(&self, account: &AccountName) -> Option<&SecretString> {
@@ -80,61 +95,63 @@ impl CalcomKeys {
     }
 }
 
-impl<T: DeserializeOwned> Secret<T> {
-    /// The secret with this name or ARN.
-    pub fn new(config: &SdkConfig, id: String) -> Self {
-        Self { client: Client::new(config), id, kept: Mutex::new(None) }
+impl<T: Keys> Secret<T> {
+    /// The secret that the environment names.
+    ///
+    /// # Errors
+    /// If it names none.
+    pub fn from_env(config: &SdkConfig) -> Result<Self, EnvError> {
+        Ok(Self { client: Client::new(config), id: env::required(T::VARIABLE)?, cached: Mutex::new(None) })
     }
 
-    /// Reads the keys before somebody timing for them. Where they can't be read, the first who needs them is told.
-    pub async fn prepare(&self) {
+    /// Reads the keys before they are needed. If that fails, the first [`Self::read`] returns the error.
+    pub async fn prefetch(&self) {
         if let Err(error) = self.read().await {
-            tracing::warn!(%error, "the keys can't be read yet");
+            tracing::warn!(%error, "failed to prefetch the keys");
         }
     }
 
-    /// The keys, read again when they have been kept for five minutes. Where they can't be read then, the kept ones are
-    /// used on.
+    /// The keys, read again when the cached ones have expired. If that fails, the cached ones are used further.
     ///
     /// # Errors
     /// [`SecretError`], with nothing of the secret in it.
     pub async fn read(&self) -> Result<Arc<T>, SecretError> {
-        self.younger_than(KEPT_FOR).await
+        self.no_older_than(TTL).await
     }
 
-    /// Other keys than those of which one did not fit: read again, unless that was done just now. Nothing where the secret
-    /// still holds the same.
+    /// The keys that replace `unfit`, one of which did not fit. `None` if the secret still holds the same ones, or was
+    /// read just now.
     pub async fn refresh_after(&self, unfit: &Arc<T>) -> Option<Arc<T>> {
-        let keys = self.younger_than(MIN_REFRESH).await.ok()?;
+        let keys = self.no_older_than(MIN_REFRESH).await.ok()?;
         (!Arc::ptr_eq(&keys, unfit)).then_some(keys)
     }
 
-    /// Whoever comes while the keys are being read timing for that, so that a batch reads them once.
-    async fn younger_than(&self, age: Duration) -> Result<Arc<T>, SecretError> {
-        let mut kept = self.kept.lock().await;
-        if let Some(known) = kept.as_ref().filter(|known| known.read_at.elapsed() < age) {
-            return Ok(Arc::clone(&known.keys));
+    /// Concurrent callers wait for one request, so that a batch reads the keys once.
+    async fn no_older_than(&self, age: Duration) -> Result<Arc<T>, SecretError> {
+        let mut cached = self.cached.lock().await;
+        if let Some(fresh) = cached.as_ref().filter(|cached| cached.read_at.elapsed() < age) {
+            return Ok(Arc::clone(&fresh.keys));
         }
-        let now = match (self.fetch().await, kept.take()) {
+        let next = match (self.fetch().await, cached.take()) {
             (Ok(read), Some(old)) if read.version.is_some() && read.version == old.version => {
-                Kept { read_at: read.read_at, ..old }
+                Cached { read_at: read.read_at, ..old }
             }
             (Ok(read), _) => read,
             (Err(error), Some(old)) => {
-                tracing::warn!(%error, "the keys that are known are used on");
-                Kept { read_at: Instant::now(), ..old }
+                tracing::warn!(%error, "failed to refresh the keys; the cached ones are used");
+                Cached { read_at: Instant::now(), ..old }
             }
             (Err(error), None) => return Err(error),
         };
-        Ok(Arc::clone(&kept.insert(now).keys))
+        Ok(Arc::clone(&cached.insert(next).keys))
     }
 
-    async fn fetch(&self) -> Result<Kept<T>, SecretError> {
-        let answer = self.client.get_secret_value().secret_id(&self.id).send().await;
-        let answer = answer.map_err(|error| SecretError::Unavailable(crate::store::code_of(&error)))?;
-        let text = answer.secret_string().ok_or(SecretError::Unreadable)?;
+    async fn fetch(&self) -> Result<Cached<T>, SecretError> {
+        let response = self.client.get_secret_value().secret_id(&self.id).send().await;
+        let response = response.map_err(|error| SecretError::Unavailable(error_code(&error)))?;
+        let text = response.secret_string().ok_or(SecretError::Unreadable)?;
         let keys = serde_json::from_str(text).map_err(|_| SecretError::Unreadable)?;
-        Ok(Kept { keys: Arc::new(keys), version: answer.version_id, read_at: Instant::now() })
+        Ok(Cached { keys: Arc::new(keys), version: response.version_id, read_at: Instant::now() })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Logs and metrics. Both are JSON lines on standard output that hold ids, states and categories, and nothing personal.
+//! Logs and metrics: JSON lines on standard output with ids, states and categories, and nothing personal.
 
 use std::{io::Write, panic};
 
@@ -8,59 +8,48 @@ use scheduling::{
     ids::{AppointmentId, CallId, TenantId},
 };
 use serde_json::{Map, Value, json};
-use tracing::{Span, level_filters::LevelFilter};
-use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing::{Level, Span, level_filters::LevelFilter};
+use tracing_subscriber::{Layer, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt};
 
-use crate::{settings, trace::TraceHeader};
+use crate::{env, queues::AppointmentMessage, trace::TraceHeader};
 
-/// CloudWatch's namespace for every metric of ours, where the template names none. Each stack has its own, so that two of
-/// one account are told apart.
+/// CloudWatch's namespace for our metrics, if the template names none. Each stack has its own, so that two stacks of one
+/// account stay apart.
 const NAMESPACE: &str = "Frontdesk";
 
-/// Sends logs to standard output, one JSON object a line with the fields of its spans beside its own.
+/// The source paths of our own crates. The SDKs' log lines may quote requests, so they are dropped.
+const OWN_SOURCES: [&str; 3] = ["functions/", "shared/", "infra/"];
+
+/// Writes logs to standard output: one JSON object per line, with the fields of its spans.
 ///
-/// A panic leaves a line with its place alone: its message may quote what was being handled.
+/// A panic logs its location only: its message may quote personal data.
 pub fn init() {
     let mut lines = json_subscriber::JsonLayer::stdout();
     lines.with_timer("timestamp", tracing_subscriber::fmt::time::SystemTime);
     lines.with_level("level");
     lines.with_flattened_event();
     lines.with_top_level_flattened_span_list();
-    // The SDKs' own lines may quote requests.
-    let ours = tracing_subscriber::filter::Targets::new()
-        .with_default(LevelFilter::OFF)
-        .with_targets(OUR_CRATES.map(|name| (name, LevelFilter::INFO)));
-    // A second call, as in tests, leaves the first one's in place.
-    let _ = tracing_subscriber::registry().with(lines.with_filter(ours)).try_init();
+    let own = filter_fn(|metadata| {
+        let is_own = metadata.file().is_some_and(|file| OWN_SOURCES.iter().any(|source| file.starts_with(source)));
+        is_own && *metadata.level() <= Level::INFO
+    });
+    let own = own.with_max_level_hint(LevelFilter::INFO);
+    // A second call, as in tests, leaves the first subscriber in place.
+    let _ = tracing_subscriber::registry().with(lines.with_filter(own)).try_init();
     panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(target: "platform", place, "a handler panicked");
+        let location = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(location, "handler panicked");
     }));
 }
 
-const OUR_CRATES: [&str; 12] = [
-    "calcom",
-    "calcom_booking",
-    "past_cleanup",
-    "platform",
-    "publishing",
-    "quality",
-    "quality_monitor",
-    "retell",
-    "scheduling",
-    "staff_assignment",
-    "sync_reconciler",
-    "webhook_intake",
-];
-
-/// What a line is about. Every line of a piece of work carries it.
+/// What log lines and metrics are about: each carries these ids.
 #[derive(Debug, Clone, Default)]
 pub struct LogContext {
     /// Lambda's id of the invocation.
     pub request_id: String,
-    /// The trace that it belongs to.
+    /// The trace.
     pub trace: Option<TraceHeader>,
-    /// The business.
+    /// The tenant.
     pub tenant: Option<TenantId>,
     /// The call.
     pub call: Option<CallId>,
@@ -69,9 +58,27 @@ pub struct LogContext {
 }
 
 impl LogContext {
-    /// The subject of a piece of work about an appointment.
+    /// The context of an invocation.
+    pub fn for_request(context: &Context) -> Self {
+        let trace = context.xray_trace_id.as_deref().and_then(TraceHeader::parse);
+        Self { request_id: context.request_id.clone(), trace, ..Self::default() }
+    }
+
+    /// The context of a message within this one.
     #[must_use]
-    pub fn about(&self, appointment: &Appointment) -> Self {
+    pub fn for_message(&self, message: &AppointmentMessage) -> Self {
+        Self {
+            trace: message.trace.clone(),
+            tenant: Some(message.tenant.clone()),
+            call: Some(message.call.clone()),
+            appointment: Some(message.appointment.clone()),
+            ..self.clone()
+        }
+    }
+
+    /// The context of an appointment within this one.
+    #[must_use]
+    pub fn for_appointment(&self, appointment: &Appointment) -> Self {
         Self {
             tenant: Some(appointment.tenant.clone()),
             call: Some(appointment.call.clone()),
@@ -80,16 +87,9 @@ impl LogContext {
         }
     }
 
-    /// The subject of an invocation that is not yet about anything.
-    pub fn of_request(context: &Context) -> Self {
-        let trace = context.xray_trace_id.as_deref().and_then(TraceHeader::read);
-        Self { request_id: context.request_id.clone(), trace, ..Self::default() }
-    }
-
-    /// A span that gives every line inside it these ids.
+    /// A span that adds these ids to every line inside it.
     pub fn span(&self) -> Span {
         tracing::info_span!(
-            target: "platform",
             "work",
             request_id = self.request_id,
             trace_id = self.trace.as_ref().map(TraceHeader::id),
@@ -100,18 +100,18 @@ impl LogContext {
     }
 }
 
-/// A value in its unit.
+/// A value with its unit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Unit {
-    /// So many.
+    /// A number of things.
     Count(u64),
-    /// So long.
+    /// A duration.
     Seconds(f64),
     /// From 0 to 1.
     Ratio(f64),
 }
 
-/// Counts things for CloudWatch, as lines in its embedded metric format.
+/// Metrics for CloudWatch, as log lines in its embedded metric format.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     function: &'static str,
@@ -120,35 +120,35 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Metrics of one function.
+    /// The metrics of one function.
     pub fn new(function: &'static str) -> Self {
-        let namespace = settings::required("METRICS_NAMESPACE").unwrap_or_else(|_| NAMESPACE.to_owned());
-        Self { function, namespace, version: settings::deployed_version() }
+        let namespace = env::optional("METRICS_NAMESPACE").unwrap_or_else(|| NAMESPACE.to_owned());
+        Self { function, namespace, version: env::deployed_version() }
     }
 
-    /// The function that these are metrics of.
+    /// The function.
     pub fn function(&self) -> &'static str {
         self.function
     }
 
-    /// Counts `name` once more. `kind` tells apart what is counted under one name; it must be one of few words, since
-    /// CloudWatch bills each. The subject's ids stand in the line and are no dimensions.
-    pub fn count(&self, name: &str, kind: Option<&str>, subject: &LogContext) {
-        self.record(name, Unit::Count(1), kind, subject);
+    /// Increments `name`. `kind` is a dimension, so it must be one of few words: CloudWatch bills each. The ids of `log`
+    /// are in the line and are no dimensions.
+    pub fn count(&self, name: &str, kind: Option<&str>, log: &LogContext) {
+        self.record(name, Unit::Count(1), kind, log);
     }
 
-    /// Records a value of `name`. For the rest it is like [`Self::count`].
-    pub fn record(&self, name: &str, value: Unit, kind: Option<&str>, subject: &LogContext) {
-        let line = self.line(name, value, kind, subject, chrono::Utc::now().timestamp_millis());
-        // Standard output that is gone takes the logs along; there is nobody left to tell.
+    /// Records a value of `name`, like [`Self::count`].
+    pub fn record(&self, name: &str, value: Unit, kind: Option<&str>, log: &LogContext) {
+        let line = self.line(name, value, kind, log, chrono::Utc::now().timestamp_millis());
+        // Without standard output there is no log to report the failure in.
         let _ = writeln!(std::io::stdout().lock(), "{line}");
     }
 
-    fn line(&self, name: &str, value: Unit, kind: Option<&str>, subject: &LogContext, at_ms: i64) -> Value {
+    fn line(&self, name: &str, value: Unit, kind: Option<&str>, log: &LogContext, at_ms: i64) -> Value {
         let (unit, value) = match value {
             Unit::Count(count) => ("Count", json!(count)),
             Unit::Seconds(seconds) => ("Seconds", json!(seconds)),
-            Unit::Ratio(share) => ("None", json!(share)),
+            Unit::Ratio(ratio) => ("None", json!(ratio)),
         };
         let mut line = Map::new();
         let mut dimensions = vec!["function"];
@@ -167,10 +167,10 @@ impl Metrics {
         );
         line.insert(name.to_owned(), value);
         line.insert("version".to_owned(), json!(self.version));
-        line.insert("request_id".to_owned(), json!(subject.request_id));
-        line.insert("tenant".to_owned(), json!(subject.tenant));
-        line.insert("call_id".to_owned(), json!(subject.call));
-        line.insert("appointment_id".to_owned(), json!(subject.appointment));
+        line.insert("request_id".to_owned(), json!(log.request_id));
+        line.insert("tenant".to_owned(), json!(log.tenant));
+        line.insert("call_id".to_owned(), json!(log.call));
+        line.insert("appointment_id".to_owned(), json!(log.appointment));
         Value::Object(line)
     }
 }
@@ -183,16 +183,16 @@ mod tests {
     fn a_metric_is_a_line_in_the_embedded_metric_format() {
         let metrics =
             Metrics { function: "webhook-intake", namespace: "Frontdesk/test".to_owned(), version: "7".to_owned() };
-        let subject =
+        let log =
             LogContext { request_id: "r1".to_owned(), tenant: Some(TenantId::new("salon")), ..LogContext::default() };
         assert_eq!(
-            metrics.line("WebhookRefused", Unit::Count(1), Some("stale"), &subject, 5),
+            metrics.line("WebhookRejected", Unit::Count(1), Some("signature_stale"), &log, 5),
             json!({
                 "_aws": {"Timestamp": 5, "CloudWatchMetrics": [{
                     "Namespace": "Frontdesk/test",
                     "Dimensions": [["function", "kind"]],
-                    "Metrics": [{"Name": "WebhookRefused", "Unit": "Count"}]}]},
-                "WebhookRefused": 1, "function": "webhook-intake", "kind": "stale", "version": "7",
+                    "Metrics": [{"Name": "WebhookRejected", "Unit": "Count"}]}]},
+                "WebhookRejected": 1, "function": "webhook-intake", "kind": "signature_stale", "version": "7",
                 "request_id": "r1", "tenant": "salon", "call_id": null, "appointment_id": null,
             })
         );

@@ -1,8 +1,7 @@
 //! The trace from a webhook to its staff member.
 //!
-//! Lambda gives each invocation a trace, and each message of a queue carries one. Whatever is sent on about an
-//! appointment carries the trace of what it follows from, so that X-Ray shows the whole way as one, and so does a search
-//! of the logs for `trace_id`.
+//! Lambda starts a trace with each invocation. Each message about an appointment carries the trace of the message or
+//! webhook before it, so that X-Ray, and a search of the logs for `trace_id`, show all steps together.
 
 use std::fmt;
 
@@ -10,17 +9,17 @@ use std::fmt;
 #[derive(Clone, PartialEq, Eq)]
 pub struct TraceHeader(String);
 
-/// The longest header that is handed on: what SQS takes as a system attribute is bounded.
-const LONGEST: usize = 512;
+/// The longest header that is passed on: SQS bounds a system attribute.
+const MAX_LENGTH: usize = 512;
 
 impl TraceHeader {
     /// The header, if it is one that X-Ray makes.
-    pub fn read(header: &str) -> Option<Self> {
-        let is_one = header.starts_with("Root=") && header.len() <= LONGEST && header.is_ascii();
+    pub fn parse(header: &str) -> Option<Self> {
+        let is_one = header.starts_with("Root=") && header.len() <= MAX_LENGTH && header.is_ascii();
         is_one.then(|| Self(header.to_owned()))
     }
 
-    /// The header, to be handed on.
+    /// The header, to be passed on.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -44,15 +43,15 @@ mod tests {
 
     #[test]
     fn a_header_names_its_trace() {
-        let header = TraceHeader::read("Root=1-67a5b8c0-0123456789abcdef01234567;Parent=0123456789abcdef;Sampled=1");
+        let header = TraceHeader::parse("Root=1-67a5b8c0-0123456789abcdef01234567;Parent=0123456789abcdef;Sampled=1");
         assert_eq!(header.unwrap().id(), "1-67a5b8c0-0123456789abcdef01234567");
-        assert_eq!(TraceHeader::read("Root=1-2-3").unwrap().id(), "1-2-3");
+        assert_eq!(TraceHeader::parse("Root=1-2-3").unwrap().id(), "1-2-3");
     }
 
     #[test]
-    fn what_is_no_header_is_not_handed_on() {
-        for text in ["", "Sampled=1", "Root=ü", &format!("Root={}", "x".repeat(LONGEST))] {
-            assert_eq!(TraceHeader::read(text), None, "{text}");
+    fn an_invalid_header_is_not_passed_on() {
+        for text in ["", "Sampled=1", "Root=ü", &format!("Root={}", "x".repeat(MAX_LENGTH))] {
+            assert_eq!(TraceHeader::parse(text), None, "{text}");
         }
     }
 }

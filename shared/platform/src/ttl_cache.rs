@@ -1,4 +1,4 @@
-//! Values that are kept for a while and then read again.
+//! A cache whose entries expire.
 
 use std::{
     collections::HashMap,
@@ -7,30 +7,34 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A map whose entries are forgotten after `lifetime`.
-pub(crate) struct TtlCache<K, V> {
-    lifetime: Duration,
+/// A map whose entries expire after a time to live.
+pub struct TtlCache<K, V> {
+    ttl: Duration,
     entries: Mutex<HashMap<K, (Instant, V)>>,
 }
 
 impl<K: Hash + Eq, V: Clone> TtlCache<K, V> {
-    pub(crate) fn new(lifetime: Duration) -> Self {
-        Self { lifetime, entries: Mutex::new(HashMap::new()) }
+    /// An empty cache.
+    pub fn new(ttl: Duration) -> Self {
+        Self { ttl, entries: Mutex::new(HashMap::new()) }
     }
 
-    pub(crate) fn get(&self, key: &K) -> Option<V> {
+    /// The value of `key`, unless it has expired.
+    pub fn get(&self, key: &K) -> Option<V> {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        let (kept_at, value) = entries.get(key)?;
-        (kept_at.elapsed() < self.lifetime).then(|| value.clone())
+        let (cached_at, value) = entries.get(key)?;
+        (cached_at.elapsed() < self.ttl).then(|| value.clone())
     }
 
-    pub(crate) fn forget(&self, key: &K) {
+    /// Removes the value of `key`.
+    pub fn remove(&self, key: &K) {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 
-    pub(crate) fn keep(&self, key: K, value: V) {
+    /// Inserts a value, and drops those that have expired.
+    pub fn insert(&self, key: K, value: V) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.retain(|_, (kept_at, _)| kept_at.elapsed() < self.lifetime);
+        entries.retain(|_, (cached_at, _)| cached_at.elapsed() < self.ttl);
         entries.insert(key, (Instant::now(), value));
     }
 }
@@ -40,14 +44,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_is_forgotten_when_its_time_is_over() {
-        let kept = TtlCache::new(Duration::from_secs(60));
-        kept.keep("a", 1);
-        assert_eq!((kept.get(&"a"), kept.get(&"b")), (Some(1), None));
-        kept.forget(&"a");
-        assert_eq!(kept.get(&"a"), None);
-        let gone = TtlCache::new(Duration::ZERO);
-        gone.keep("a", 1);
-        assert_eq!(gone.get(&"a"), None);
+    fn an_entry_expires_after_its_time_to_live() {
+        let cache = TtlCache::new(Duration::from_secs(60));
+        cache.insert("a", 1);
+        assert_eq!((cache.get(&"a"), cache.get(&"b")), (Some(1), None));
+        cache.remove(&"a");
+        assert_eq!(cache.get(&"a"), None);
+        let expired = TtlCache::new(Duration::ZERO);
+        expired.insert("a", 1);
+        assert_eq!(expired.get(&"a"), None);
     }
 }
