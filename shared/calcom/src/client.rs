@@ -13,14 +13,14 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use crate::{
-    answer::{self, Response, FoundBooking, ListPage, ListedBooking},
-    failure::CalcomError,
+    response::{self, Response, FoundBooking, ListPage, ListedBooking},
+    error::CalcomError,
     request::{NewBooking, SlotsWindow, utc},
 };
 
-/// Where Cal.com is and how long it may take.
+/// Where Cal.com is, and how long it may take.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct CalcomConfig {
     /// Without a slash at its end.
     pub base_url: String,
     /// `cal-api-version` of the requests about bookings.
@@ -33,9 +33,9 @@ pub struct Settings {
     pub booking_timeout: Duration,
 }
 
-impl Settings {
-    /// The defaults, or what `CALCOM_BASE_URL` and `CALCOM_BOOKINGS_VERSION` say instead, with the time-out for bookings
-    /// that the lease on an appointment allows for.
+impl CalcomConfig {
+    /// The defaults, or what `CALCOM_BASE_URL` and `CALCOM_BOOKINGS_VERSION` say instead, with the timeout for bookings
+    /// that the lease on an appointment allows.
     pub fn from_env(timing: &Timing) -> Self {
         let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
         let defaults = Self::default();
@@ -48,7 +48,7 @@ impl Settings {
     }
 }
 
-impl Default for Settings {
+impl Default for CalcomConfig {
     fn default() -> Self {
         Self {
             base_url: "https://api.cal.com".to_owned(),
@@ -60,10 +60,10 @@ impl Default for Settings {
     }
 }
 
-/// How long a connection may take to stand.
+/// The timeout of a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// An answer is kept whole up to this size; what lies beyond is not read.
-const LARGEST_BODY: usize = 16 * 1024 * 1024;
+/// A response is stored up to this size; the rest is not read.
+const MAX_BODY: usize = 16 * 1024 * 1024;
 /// How many bookings Cal.com lists at once at the most.
 pub const PAGE: usize = 250;
 
@@ -71,7 +71,7 @@ pub const PAGE: usize = 250;
 #[derive(Debug, Clone)]
 pub struct Calcom {
     http: reqwest::Client,
-    settings: Settings,
+    config: CalcomConfig,
 }
 
 impl Calcom {
@@ -79,36 +79,36 @@ impl Calcom {
     ///
     /// # Errors
     /// When TLS can't be set up.
-    pub fn new(settings: Settings) -> Result<Self, reqwest::Error> {
+    pub fn new(config: CalcomConfig) -> Result<Self, reqwest::Error> {
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(settings.timeout)
+            .timeout(config.timeout)
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
-        Ok(Self { http, settings })
+        Ok(Self { http, config })
     }
 
-    /// Opens a connection, without a key and whatever the answer is: the first request comes sooner.
+    /// Opens a connection, without a key and whatever the response is, so that the first request is sent sooner.
     pub async fn connect(&self) {
-        let _ = self.http.head(&self.settings.base_url).timeout(CONNECT_TIMEOUT).send().await;
+        let _ = self.http.head(&self.config.base_url).timeout(CONNECT_TIMEOUT).send().await;
     }
 
     /// `POST /v2/bookings`. Not to be repeated without [`Self::bookings_of`] before it where its effect is not known:
     /// Cal.com knows no idempotency key.
     ///
     /// # Errors
-    /// In the domain's categories.
+    /// With the failure in the domain's terms.
     pub async fn book(&self, key: &SecretString, booking: &NewBooking) -> Result<Response<FoundBooking>, CalcomError> {
-        let request = self.bookings(Method::POST, "").json(booking).timeout(self.settings.booking_timeout);
-        self.send(request, Some(booking.without_customer()), key, answer::booking).await
+        let request = self.bookings(Method::POST, "").json(booking).timeout(self.config.booking_timeout);
+        self.send(request, Some(booking.without_customer()), key, response::booking).await
     }
 
     /// `GET /v2/bookings/{uid}`.
     ///
     /// # Errors
-    /// In the domain's categories.
+    /// With the failure in the domain's terms.
     pub async fn get(&self, key: &SecretString, uid: &BookingUid) -> Result<Response<FoundBooking>, CalcomError> {
-        self.send(self.bookings(Method::GET, &format!("/{uid}")), None, key, answer::booking).await
+        self.send(self.bookings(Method::GET, &format!("/{uid}")), None, key, response::booking).await
     }
 
     /// `GET /v2/bookings`: every booking that was made for `appointment` after `made_after`, read page by page.
@@ -117,7 +117,7 @@ impl Calcom {
     /// email, which Cal.com makes up for those who have none, and a start, which may have been moved, would miss some.
     ///
     /// # Errors
-    /// In the domain's categories.
+    /// With the failure in the domain's terms.
     pub async fn bookings_of(
         &self,
         key: &SecretString,
@@ -131,7 +131,7 @@ impl Calcom {
                 ("take", PAGE.to_string()),
                 ("skip", (nth * PAGE).to_string()),
             ]);
-            let page = self.send(request, None, key, |body| answer::page(body, appointment)).await?.value;
+            let page = self.send(request, None, key, |body| response::page(body, appointment)).await?.value;
             found.extend(page.ours);
             if page.listed < PAGE {
                 break;
@@ -141,10 +141,10 @@ impl Calcom {
     }
 
     /// `GET /v2/bookings`: the bookings of these event types, whoever made them, after the first `skip`; up to
-    /// [`PAGE`] at once. Fewer are the last ones.
+    /// [`PAGE`] at once. A shorter page is the last one.
     ///
     /// # Errors
-    /// In the domain's categories.
+    /// With the failure in the domain's terms.
     pub async fn list(
         &self,
         key: &SecretString,
@@ -158,13 +158,13 @@ impl Calcom {
             ("take", PAGE.to_string()),
             ("skip", skip.to_string()),
         ]);
-        self.send(request, None, key, answer::list).await
+        self.send(request, None, key, response::list).await
     }
 
     /// `POST /v2/bookings/{uid}/cancel`.
     ///
     /// # Errors
-    /// In the domain's categories.
+    /// With the failure in the domain's terms.
     pub async fn cancel(
         &self,
         key: &SecretString,
@@ -173,13 +173,13 @@ impl Calcom {
     ) -> Result<Response<FoundBooking>, CalcomError> {
         let body = json!({"cancellationReason": reason});
         let request = self.bookings(Method::POST, &format!("/{uid}/cancel")).json(&body);
-        self.send(request, Some(body), key, answer::booking).await
+        self.send(request, Some(body), key, response::booking).await
     }
 
     /// `POST /v2/bookings/{uid}/reschedule`. The answer is a new booking with a uid of its own.
     ///
     /// # Errors
-    /// In the domain's categories.
+    /// With the failure in the domain's terms.
     pub async fn reschedule(
         &self,
         key: &SecretString,
@@ -188,13 +188,13 @@ impl Calcom {
     ) -> Result<Response<FoundBooking>, CalcomError> {
         let body = json!({"start": utc(start)});
         let request = self.bookings(Method::POST, &format!("/{uid}/reschedule")).json(&body);
-        self.send(request, Some(body), key, answer::booking).await
+        self.send(request, Some(body), key, response::booking).await
     }
 
     /// `GET /v2/slots`: when the event type can be booked, in order.
     ///
     /// # Errors
-    /// In the domain's categories.
+    /// With the failure in the domain's terms.
     pub async fn slots(
         &self,
         key: &SecretString,
@@ -203,24 +203,24 @@ impl Calcom {
     ) -> Result<Response<Vec<DateTime<Utc>>>, CalcomError> {
         let request = self
             .http
-            .get(format!("{}/v2/slots", self.settings.base_url))
-            .header("cal-api-version", &self.settings.slots_version)
+            .get(format!("{}/v2/slots", self.config.base_url))
+            .header("cal-api-version", &self.config.slots_version)
             .query(&[
                 ("eventTypeId", event_type.to_string()),
                 ("start", utc(window.start)),
                 ("end", utc(window.end)),
                 ("timeZone", "UTC".to_owned()),
             ]);
-        self.send(request, None, key, answer::slots).await
+        self.send(request, None, key, response::slots).await
     }
 
     fn bookings(&self, method: Method, rest: &str) -> RequestBuilder {
         self.http
-            .request(method, format!("{}/v2/bookings{rest}", self.settings.base_url))
-            .header("cal-api-version", &self.settings.bookings_version)
+            .request(method, format!("{}/v2/bookings{rest}", self.config.base_url))
+            .header("cal-api-version", &self.config.bookings_version)
     }
 
-    /// Sends a request; `body` is what of its body is kept as evidence.
+    /// Sends a request; `body` is the part of its body that is stored.
     async fn send<T>(
         &self,
         request: RequestBuilder,
@@ -229,10 +229,10 @@ impl Calcom {
         read: impl FnOnce(&[u8]) -> Option<T>,
     ) -> Result<Response<T>, CalcomError> {
         let Ok(request) = request.bearer_auth(key.expose_secret()).build() else {
-            return Err(CalcomError::without_answer(String::new(), false));
+            return Err(CalcomError::no_response(String::new(), false));
         };
-        let sent = told(&request, body);
-        // The error itself is dropped: whether Cal.com was reached is all that it tells.
+        let sent = describe(&request, body);
+        // The error itself may quote the URL; only whether Cal.com was reached matters.
         let whole = async {
             let response = self.http.execute(request).await?;
             let (status, headers) = (response.status(), response.headers().clone());
@@ -240,7 +240,7 @@ impl Calcom {
         };
         let (status, headers, body) = match whole.await {
             Ok(answer) => answer,
-            Err(error) => return Err(CalcomError::without_answer(sent, !error.is_connect())),
+            Err(error) => return Err(CalcomError::no_response(sent, !error.is_connect())),
         };
         let exchange = Exchange { request: sent, status: Some(status.as_u16()), body };
         if !status.is_success() {
@@ -253,8 +253,8 @@ impl Calcom {
     }
 }
 
-/// A request as it is kept: method, path, and what may be kept of its body. The key stands in a header and is not told.
-fn told(request: &reqwest::Request, body: Option<Value>) -> String {
+/// A request as it is stored: method, path, and the part of its body that may be stored. The key is in a header.
+fn describe(request: &reqwest::Request, body: Option<Value>) -> String {
     let url = request.url();
     let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
     let body = body.map(|body| format!(" {body}")).unwrap_or_default();
@@ -264,9 +264,9 @@ fn told(request: &reqwest::Request, body: Option<Value>) -> String {
 async fn whole_body(mut response: reqwest::Response) -> Result<Vec<u8>, reqwest::Error> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
-        let room = LARGEST_BODY - body.len();
+        let room = MAX_BODY - body.len();
         body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-        if body.len() == LARGEST_BODY {
+        if body.len() == MAX_BODY {
             break;
         }
     }
@@ -286,7 +286,7 @@ mod tests {
 
     async fn client(server: &MockServer) -> Calcom {
         let brief = Duration::from_millis(300);
-        Calcom::new(Settings { base_url: server.uri(), timeout: brief, booking_timeout: brief, ..Settings::default() })
+        Calcom::new(CalcomConfig { base_url: server.uri(), timeout: brief, booking_timeout: brief, ..CalcomConfig::default() })
             .unwrap()
     }
 
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_booking_is_sent_as_the_contract_says_and_its_answer_is_kept_whole() {
+    async fn a_booking_is_sent_as_the_contract_says_and_its_response_is_stored_whole() {
         let server = MockServer::start().await;
         let body = json!({"status": "success", "data": booking("u1"), "more": "x".repeat(100_000)}).to_string();
         Mock::given(method("POST"))
@@ -339,28 +339,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_slow_answer_may_have_booked_and_a_connection_that_never_stood_has_not() {
+    async fn a_slow_response_may_have_booked_and_a_failed_connection_has_not() {
         let server = MockServer::start().await;
         Mock::given(method("POST"))
             .respond_with(ResponseTemplate::new(201).set_delay(Duration::from_secs(2)))
             .mount(&server)
             .await;
         let failed = client(&server).await.book(&key(), &new_booking()).await.unwrap_err();
-        assert_eq!((failed.category, failed.effect), (Category::CalcomUnavailable, Effect::Unknown));
-        let nobody_there = Calcom::new(Settings { base_url: "http://127.0.0.1:1".to_owned(), ..Settings::default() });
+        assert_eq!((failed.category(), failed.effect), (Category::CalcomUnavailable, Effect::Unknown));
+        let nobody_there = Calcom::new(CalcomConfig { base_url: "http://127.0.0.1:1".to_owned(), ..CalcomConfig::default() });
         let failed = nobody_there.unwrap().book(&key(), &new_booking()).await.unwrap_err();
-        assert_eq!((failed.category, failed.effect), (Category::CalcomUnavailable, Effect::Nothing));
+        assert_eq!((failed.category(), failed.effect), (Category::CalcomUnavailable, Effect::Nothing));
     }
 
     #[tokio::test]
-    async fn an_answer_that_says_yes_in_no_known_form_is_unknown_and_kept() {
+    async fn a_confirmation_in_an_unknown_form_is_unknown_and_stored() {
         let server = MockServer::start().await;
         Mock::given(method("POST"))
             .respond_with(ResponseTemplate::new(201).set_body_string("yes"))
             .mount(&server)
             .await;
         let failed = client(&server).await.book(&key(), &new_booking()).await.unwrap_err();
-        assert_eq!((failed.category, failed.effect), (Category::Unknown, Effect::Done));
+        assert_eq!((failed.category(), failed.effect), (Category::Unknown, Effect::Done));
         assert_eq!(failed.exchange.body, b"yes");
     }
 

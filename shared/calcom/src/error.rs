@@ -1,110 +1,109 @@
-//! From Cal.com's errors to the categories of the domain. This is the one place that reads Cal.com's messages.
+//! Maps Cal.com's errors to the failures of the domain. This is the only place that reads Cal.com's messages.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::HeaderMap;
-use scheduling::{contact::ContactPart, exchange::Exchange, failure::Category};
+use scheduling::{
+    contact::ContactPart,
+    exchange::Exchange,
+    failure::{BookingFailure, Category},
+    ids::BookingUid,
+    tenant::NoEventType,
+};
 use serde_json::Value;
 
-/// A request that brought nothing.
+/// A request that failed.
 #[derive(Debug, thiserror::Error)]
-#[error("Cal.com: {} ({})", .category.as_str(), .exchange.status.map_or_else(|| "no answer".to_owned(), |s| s.to_string()))]
+#[error("failed to query Cal.com: {} ({})", .failure.category().as_str(), .exchange.status.map_or_else(|| "no response".to_owned(), |status| status.to_string()))]
 pub struct CalcomError {
     /// Why.
-    pub category: Category,
+    pub failure: BookingFailure,
     /// What it may have done all the same.
     pub effect: Effect,
-    /// How long Cal.com asked to wait.
-    pub retry_after: Option<TimeDelta>,
-    /// The booking that a booker at their limit could move, where Cal.com names one.
-    pub named_uid: Option<String>,
-    /// The part of the contact that Cal.com refuses, where it names one.
-    pub refused: Option<ContactPart>,
-    /// What was sent, and what came back.
+    /// The request and its response.
     pub exchange: Exchange,
 }
 
-/// What a request that failed may have done.
+/// What a failed request may have done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// Nothing: Cal.com refused it, or was not reached.
     Nothing,
-    /// Nobody knows: no answer came, or one that tells nothing of what was done. It may still be under way.
+    /// Unknown: there was no response, or one that does not say. Cal.com may still be processing it.
     Unknown,
-    /// Cal.com said that it was done, in a form that can't be read.
+    /// Done: Cal.com confirmed it in a form that can't be read.
     Done,
 }
 
 impl CalcomError {
-    /// No answer came. What was asked for may have been done, if Cal.com was reached at all.
-    pub(crate) fn without_answer(request: String, was_reached: bool) -> Self {
+    /// The category of the failure.
+    pub fn category(&self) -> Category {
+        self.failure.category()
+    }
+
+    /// There was no response. If Cal.com was reached, it may have done what was requested.
+    pub(crate) fn no_response(request: String, was_reached: bool) -> Self {
         Self {
-            category: Category::CalcomUnavailable,
+            failure: BookingFailure::NOT_SENT,
             effect: if was_reached { Effect::Unknown } else { Effect::Nothing },
-            retry_after: None,
-            named_uid: None,
-            refused: None,
             exchange: Exchange { request, status: None, body: Vec::new() },
         }
     }
 
-    /// An answer came that says yes and can't be read.
+    /// A response confirms the request and can't be read.
     pub(crate) fn unreadable(exchange: Exchange) -> Self {
-        let (category, effect) = (Category::Unknown, Effect::Done);
-        Self { category, effect, retry_after: None, named_uid: None, refused: None, exchange }
+        Self { failure: BookingFailure::Unknown { unconfirmed: None }, effect: Effect::Done, exchange }
     }
 
-    /// An answer came that refuses.
+    /// A response refuses the request.
     pub(crate) fn refused(status: u16, exchange: Exchange, headers: &HeaderMap, now: DateTime<Utc>) -> Self {
-        let (error, message) = error_and_message(&exchange.body);
-        let category = category(status, &message);
-        let of_contact = category == Category::InvalidContact;
-        Self {
-            category,
-            effect: if category == Category::CalcomUnavailable { Effect::Unknown } else { Effect::Nothing },
-            retry_after: retry_after(headers, now),
-            named_uid: (category == Category::BookerLimit).then(|| named_uid(&error)).flatten(),
-            refused: of_contact.then(|| refused_part(&message)).flatten(),
-            exchange,
-        }
+        let failure = failure(status, &exchange.body, retry_after(headers, now));
+        let is_unavailable = matches!(failure, BookingFailure::Unavailable { .. });
+        Self { failure, effect: if is_unavailable { Effect::Unknown } else { Effect::Nothing }, exchange }
     }
 }
 
-/// The category of an answer that refuses.
+/// The category of a response that refuses.
 pub fn category_of(status: u16, body: &[u8]) -> Category {
-    category(status, &error_and_message(body).1)
+    failure(status, body, None).category()
 }
 
-/// The error in a body, and its message in lower case.
-fn error_and_message(body: &[u8]) -> (Value, String) {
+/// The failure that a response reports.
+fn failure(status: u16, body: &[u8], retry_after: Option<TimeDelta>) -> BookingFailure {
     let error = serde_json::from_slice::<Value>(body).unwrap_or_default();
     let message = message(&error).unwrap_or_default().to_lowercase();
-    (error, message)
+    let says = |part: &str| message.contains(part);
+    let unknown = BookingFailure::Unknown { unconfirmed: None };
+    match status {
+        401 | 403 => BookingFailure::CredentialsRefused,
+        404 if says("event type") => BookingFailure::NoEventType(NoEventType::UnknownToCalcom),
+        408 | 500.. => BookingFailure::Unavailable { retry_after, unconfirmed: None },
+        429 => BookingFailure::RateLimited { retry_after },
+        400 | 409 | 422 => match () {
+            () if says("meeting in the past") => BookingFailure::Past,
+            () if says("already has booking at this time") || says("is not available") => {
+                BookingFailure::SlotTaken { proposals: Vec::new() }
+            }
+            () if says("can't be booked at the \"start\" time") => {
+                BookingFailure::OutsideWindow { proposals: Vec::new() }
+            }
+            () if says("maximum number of active bookings") => {
+                BookingFailure::BookerLimit { existing: existing_booking(&error) }
+            }
+            () if says("event type") && says("not found") => {
+                BookingFailure::NoEventType(NoEventType::UnknownToCalcom)
+            }
+            () if ["phonenumber", "email", "attendee"].iter().any(|&field| says(field)) => {
+                BookingFailure::ContactRefused(refused_part(&message))
+            }
+            () => unknown,
+        },
+        _ => unknown,
+    }
 }
 
 /// The message of an error, in the forms that Cal.com and the proxies before it use.
 fn message(error: &Value) -> Option<&str> {
-    ["/error/message", "/message", "/error"].into_iter().find_map(|place| error.pointer(place)?.as_str())
-}
-
-/// The category of an answer. `message` is in lower case.
-fn category(status: u16, message: &str) -> Category {
-    let says = |part: &str| message.contains(part);
-    match status {
-        401 | 403 => Category::Credentials,
-        404 if says("event type") => Category::NoEventType,
-        408 | 500.. => Category::CalcomUnavailable,
-        429 => Category::RateLimited,
-        400 | 409 | 422 => match () {
-            () if says("meeting in the past") => Category::Past,
-            () if says("already has booking at this time") || says("is not available") => Category::HostConflict,
-            () if says("can't be booked at the \"start\" time") => Category::OutsideWindow,
-            () if says("maximum number of active bookings") => Category::BookerLimit,
-            () if says("event type") && says("not found") => Category::NoEventType,
-            () if ["phonenumber", "email", "attendee"].iter().any(|&field| says(field)) => Category::InvalidContact,
-            () => Category::Unknown,
-        },
-        _ => Category::Unknown,
-    }
+    ["/error/message", "/message", "/error"].into_iter().find_map(|path| error.pointer(path)?.as_str())
 }
 
 /// The part of the contact that a message names. `message` is in lower case.
@@ -113,13 +112,13 @@ fn refused_part(message: &str) -> Option<ContactPart> {
     named.into_iter().find_map(|(field, part)| message.contains(field).then_some(part))
 }
 
-/// The uid of the booking that could be rescheduled, wherever the details hold it.
-fn named_uid(error: &Value) -> Option<String> {
+/// The booking that could be rescheduled, wherever the details name it.
+fn existing_booking(error: &Value) -> Option<BookingUid> {
     let details = error.pointer("/error/details")?;
-    ["rescheduleUid", "bookingUid", "uid"].into_iter().find_map(|key| details.get(key)?.as_str()).map(str::to_owned)
+    ["rescheduleUid", "bookingUid", "uid"].into_iter().find_map(|key| details.get(key)?.as_str()).map(BookingUid::new)
 }
 
-/// How long the other side asks to wait: `Retry-After` in seconds or as a date, else the largest of the
+/// How long Cal.com asks to wait: `Retry-After` in seconds or as a date, else the largest of the
 /// `X-RateLimit-Reset…` headers, as seconds or as a Unix time.
 fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<TimeDelta> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
@@ -155,18 +154,18 @@ mod tests {
         "2026-12-01T08:00:00Z".parse().unwrap()
     }
 
-    fn failed(status: u16, body: impl ToString) -> CalcomError {
+    fn response(status: u16, body: impl ToString) -> CalcomError {
         let body = body.to_string().into_bytes();
         let exchange = Exchange { request: "POST /v2/bookings".to_owned(), status: Some(status), body };
         CalcomError::refused(status, exchange, &HeaderMap::new(), now())
     }
 
     fn refused(status: u16, message: &str) -> CalcomError {
-        failed(status, serde_json::json!({"status": "error", "error": {"code": "E", "message": message}}))
+        response(status, serde_json::json!({"status": "error", "error": {"code": "E", "message": message}}))
     }
 
     #[test]
-    fn each_message_that_calcom_is_known_to_send_has_its_category() {
+    fn each_known_message_of_cal_com_has_its_category() {
         for (status, message, category) in [
             (400, "Attempting to book a meeting in the past.", Category::Past),
             (400, "Attempting to book a meeting in the past", Category::Past),
@@ -197,46 +196,49 @@ mod tests {
             (400, "The moon is full", Category::Unknown),
             (418, "teapot", Category::Unknown),
         ] {
-            assert_eq!(refused(status, message).category, category, "{status} {message}");
+            assert_eq!(refused(status, message).category(), category, "{status} {message}");
         }
     }
 
     #[test]
-    fn only_an_answer_that_refuses_tells_that_nothing_was_done() {
+    fn only_a_refusal_proves_that_nothing_was_done() {
         for (status, effect) in
             [(400, Effect::Nothing), (429, Effect::Nothing), (500, Effect::Unknown), (408, Effect::Unknown)]
         {
             assert_eq!(refused(status, "no").effect, effect, "{status}");
         }
-        assert_eq!(CalcomError::without_answer(String::new(), false).effect, Effect::Nothing);
-        assert_eq!(CalcomError::without_answer(String::new(), true).effect, Effect::Unknown);
+        assert_eq!(CalcomError::no_response(String::new(), false).effect, Effect::Nothing);
+        assert_eq!(CalcomError::no_response(String::new(), true).effect, Effect::Unknown);
     }
 
     #[test]
     fn the_part_of_the_contact_that_is_refused_is_named() {
-        let part = |message| refused(400, message).refused;
+        let part = |message| match refused(400, message).failure {
+            BookingFailure::ContactRefused(part) => part,
+            other => panic!("{other:?}"),
+        };
         assert_eq!(part("attendee.phoneNumber must be a valid phone number"), Some(ContactPart::Phone));
         assert_eq!(part("attendee.email must be an email"), Some(ContactPart::Email));
         assert_eq!(part("attendee is not right"), None);
     }
 
     #[test]
-    fn a_body_in_no_known_form_is_no_error_of_ours() {
-        let failed = failed(502, "<html>Bad gateway</html>");
-        assert_eq!(failed.category, Category::CalcomUnavailable);
+    fn a_body_in_an_unknown_form_is_no_error_of_ours() {
+        let failed = response(502, "<html>Bad gateway</html>");
+        assert_eq!(failed.category(), Category::CalcomUnavailable);
         assert_eq!((failed.exchange.status, failed.exchange.body), (Some(502), b"<html>Bad gateway</html>".to_vec()));
     }
 
     #[test]
-    fn the_booking_that_a_booker_could_move_is_named() {
+    fn the_booking_that_a_booker_could_reschedule_is_named() {
         let body = serde_json::json!({"error": {
             "message": "Attendee with this email can't book because the maximum number of active bookings has been reached.",
             "details": {"rescheduleUid": "u9"}}});
-        assert_eq!(failed(400, body).named_uid.as_deref(), Some("u9"));
+        assert_eq!(response(400, body).failure, BookingFailure::BookerLimit { existing: Some(BookingUid::new("u9")) });
     }
 
     #[test]
-    fn the_wait_is_read_in_all_its_forms() {
+    fn retry_after_is_read_in_all_its_forms() {
         let wait = |name: &'static str, value: &str| {
             let headers = HeaderMap::from_iter([(name.parse().unwrap(), value.parse().unwrap())]);
             retry_after(&headers, now()).map(|wait| wait.num_seconds())

@@ -1,4 +1,4 @@
-//! What is sent to Cal.com.
+//! The bodies of requests to Cal.com.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ pub struct NewBooking {
 pub struct Attendee {
     /// The name.
     pub name: String,
-    /// IANA name of the zone in which the customer is told the time.
+    /// IANA name of the zone in which the customer reads the time.
     pub time_zone: String,
     /// The email.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,7 +42,7 @@ pub struct Attendee {
 }
 
 impl NewBooking {
-    /// A booking that carries our ids, so that it can be found again when its answer is lost.
+    /// A booking that carries our ids, so that it can be found if the response is lost.
     pub fn new(
         appointment: &AppointmentId,
         call: &CallId,
@@ -54,7 +54,7 @@ impl NewBooking {
         Self { start, event_type_id: event_type, attendee, metadata }
     }
 
-    /// What is kept of it as evidence: all but who the customer is.
+    /// The body as it is stored: without the customer.
     pub(crate) fn without_customer(&self) -> Value {
         let mut kept = serde_json::to_value(self).unwrap_or_default();
         for field in ["name", "email", "phoneNumber"] {
@@ -75,7 +75,7 @@ pub struct SlotsWindow {
     pub end: DateTime<Utc>,
 }
 
-/// Cal.com's own way to write an instant.
+/// An instant in Cal.com's own form.
 pub(crate) fn utc(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }

@@ -1,4 +1,4 @@
-//! What Cal.com sends back.
+//! Cal.com's responses.
 
 use chrono::{DateTime, Utc};
 use scheduling::{
@@ -12,25 +12,25 @@ use serde_json::{Map, Value};
 
 use crate::request::APPOINTMENT_KEY;
 
-/// What was asked for, with the exchange it was read from.
+/// A value, with the exchange that it was read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response<T> {
-    /// What was asked for.
+    /// The value.
     pub value: T,
     /// The exchange.
     pub exchange: Exchange,
 }
 
-/// A booking that Cal.com told about.
+/// A booking in a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundBooking {
     /// The booking.
     pub booking: Booking,
     /// The appointment that it was made for, if it was made by us.
     pub appointment: Option<AppointmentId>,
-    /// Whether Cal.com has it noted that the attendee did not come.
+    /// Whether Cal.com has noted that the attendee did not come.
     pub attendee_absent: bool,
-    /// The booking that took its place, where it was moved.
+    /// The booking that it was rescheduled to.
     pub rescheduled_to: Option<BookingUid>,
 }
 
@@ -75,7 +75,7 @@ struct RawHost {
     display_email: Option<String>,
 }
 
-/// The `data` of an answer, or the answer itself where a proxy or an older version left the envelope out.
+/// The `data` of a response, or the response itself if a proxy or an older version left out the envelope.
 pub(crate) fn data(body: &[u8]) -> Option<Value> {
     match serde_json::from_slice(body).ok()? {
         Value::Object(mut envelope) if envelope.contains_key("data") => envelope.remove("data"),
@@ -83,7 +83,7 @@ pub(crate) fn data(body: &[u8]) -> Option<Value> {
     }
 }
 
-/// The booking in an answer. Of a recurring event type's bookings it is the first.
+/// The booking in a response. Of a recurring event type's bookings it is the first.
 pub fn booking(body: &[u8]) -> Option<FoundBooking> {
     match data(body)? {
         Value::Array(bookings) => one_booking(bookings.into_iter().next()?),
@@ -100,8 +100,8 @@ pub struct Page {
     pub ours: Vec<ListedBooking>,
 }
 
-/// The bookings in an answer to a list that were made for `appointment`. Ours are known by their metadata alone, so that
-/// one that can't be read is still seen.
+/// The bookings in a response to a list that were made for `appointment`. Only their metadata identifies them, so that
+/// one that can't be read is still found.
 pub fn page(body: &[u8], appointment: &AppointmentId) -> Option<Page> {
     let Value::Array(bookings) = data(body)? else { return None };
     let listed = bookings.len();
@@ -122,7 +122,7 @@ pub struct ListPage {
     pub bookings: Vec<Booking>,
 }
 
-/// The bookings in an answer to a list.
+/// The bookings in a response to a list.
 pub fn list(body: &[u8]) -> Option<ListPage> {
     let Value::Array(bookings) = data(body)? else { return None };
     let listed = bookings.len();
@@ -130,7 +130,7 @@ pub fn list(body: &[u8]) -> Option<ListPage> {
     Some(ListPage { listed, bookings: read.collect() })
 }
 
-/// The free slots in an answer, in order.
+/// The free slots in a response, in order.
 pub fn slots(body: &[u8]) -> Option<Vec<DateTime<Utc>>> {
     #[derive(Deserialize)]
     struct Slot {
@@ -170,12 +170,12 @@ fn appointment_of(metadata: &Value) -> Option<AppointmentId> {
     metadata.get(APPOINTMENT_KEY)?.as_str().map(AppointmentId::new)
 }
 
-/// The hosts, or what stood in their place. A host without a number for its id is nobody.
+/// The hosts, or why there are none. A host whose id is not a number does not exist.
 fn hosts(value: Value) -> HostEvidence {
-    let Value::Array(listed) = value else { return nobody(NoHost::Empty) };
-    let because = if listed.is_empty() { NoHost::Empty } else { NoHost::Unknown };
+    let Value::Array(listed) = value else { return no_hosts(NoHost::Empty) };
+    let reason = if listed.is_empty() { NoHost::Empty } else { NoHost::Unknown };
     let known: Vec<Host> = listed.into_iter().filter_map(one_host).collect();
-    Hosts::try_from(known).map_or_else(|_| nobody(because), HostEvidence::Named)
+    Hosts::try_from(known).map_or_else(|_| no_hosts(reason), HostEvidence::Named)
 }
 
 fn one_host(value: Value) -> Option<Host> {
@@ -188,8 +188,8 @@ fn one_host(value: Value) -> Option<Host> {
     })
 }
 
-fn nobody(because: NoHost) -> HostEvidence {
-    HostEvidence::None { because, looked_up_again: false }
+fn no_hosts(reason: NoHost) -> HostEvidence {
+    HostEvidence::None { reason, looked_up_again: false }
 }
 
 #[cfg(test)]
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn the_hosts_are_named_or_the_reason_is() {
         let evidence = |hosts| read(&made(hosts)).unwrap().booking.hosts;
-        let none = |because| HostEvidence::None { because, looked_up_again: false };
+        let none = |reason| HostEvidence::None { reason, looked_up_again: false };
         assert_eq!(evidence(json!([])), none(NoHost::Empty));
         assert_eq!(evidence(Value::Null), none(NoHost::Empty));
         assert_eq!(
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_that_nobody_has_seen_is_no_reason_to_lose_a_booking() {
+    fn an_unknown_status_does_not_lose_a_booking() {
         let mut answer = made(json!([]));
         answer["status"] = json!("awaiting_host");
         assert_eq!(read(&answer).unwrap().booking.status, BookingStatus::Other);
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attendee_who_did_not_come_is_noticed() {
+    fn an_absent_attendee_is_noticed() {
         let mut answer = made(json!([]));
         assert!(!read(&answer).unwrap().attendee_absent);
         answer["attendees"] = json!([{"name": "a", "absent": false}]);

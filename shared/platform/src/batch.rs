@@ -159,12 +159,12 @@ impl Batches {
         .await
     }
 
-    /// Sends a message that a newer deployed version wrote back to its queue, for a process of that version. After the
-    /// retry window, for instance when that version was rolled back, it becomes a dead letter.
+    /// Returns a message that a newer deployed version wrote to its queue, for a process of that version. If none takes
+    /// it within the defer window, because that version was rolled back, it becomes a dead letter.
     async fn defer(&self, message: &SqsMessage, log: &LogContext) -> Outcome {
         let now = Utc::now();
         let since = deferred_since(message).unwrap_or(now);
-        if now - since > self.timing.retry_window {
+        if now - since > self.timing.defer_window {
             return self.dead_letter(message, "newer_form", log).await;
         }
         tracing::info!(%since, "message of a newer deployed version returned to its queue");

@@ -1,13 +1,13 @@
-//! What one appointment adds to the figures.
+//! Attribution: what one appointment adds to the counters.
 //!
-//! It is told by the appointment's record alone, so that all figures can be counted anew at any time and come out the
-//! same. Each is put down to the version that did what is counted, or failed to: that stands in the history.
+//! It depends on the appointment's record alone, so that counting everything again gives the same counters. Each counter
+//! is attributed to the version that did what is counted, or failed to: the history names it.
 //!
-//! What another system did before the appointment was imported is not counted as ours, neither for nor against us.
+//! What another system did before the appointment was imported is attributed to no version of ours.
 
 use chrono::{DateTime, TimeDelta, Timelike, Utc};
 use scheduling::{
-    appointment::{Appointment, CancelReason, Transition, State, StateName},
+    appointment::{Appointment, CancelReason, Cause, State, StateName, Transition},
     assignment::{StrategyName, Unassigned},
     booking::{Booking, HostEvidence},
     failure::Category,
@@ -15,74 +15,80 @@ use scheduling::{
 };
 
 use crate::{
-    figures::{Dimensions, Counter, Counters, Step, StopReason, TimeBucket, Party},
+    counters::{Counter, Counters, Dimensions, Party, Step, StopReason, TimeBucket},
     rate::Rate,
 };
 
 /// An appointment should be booked within this time.
 const A_DAY: TimeDelta = TimeDelta::hours(24);
 
-/// What stands for the version of what came from another system.
+/// The version of everything that another system did.
 const IMPORTED: &str = "imported";
 
-/// What an appointment adds, as it stands `now`. Without its tenant, who may be gone, days are those of UTC.
+/// What an appointment adds as of `now`. Without its tenant, days are those of UTC.
 pub fn counters_of(appointment: &Appointment, tenant: Option<&Tenant>, now: DateTime<Utc>) -> Counters {
-    let course = Course { appointment, lines: appointment.since_requested(), now };
-    let asked_first = tenant.map_or_else(
+    let course = Course { appointment, transitions: appointment.since_requested(), now };
+    let created_at = tenant.map_or_else(
         || appointment.created_at.naive_utc(),
         |tenant| appointment.created_at.with_timezone(&tenant.time_zone).naive_local(),
     );
     let service = tenant.and_then(|tenant| appointment.service(tenant)).cloned();
-    let mut figures = Counters::default();
+    let mut counters = Counters::default();
     let mut count = |by: &Transition, counter| {
-        let cell = Dimensions {
-            day: asked_first.date(),
+        let dimensions = Dimensions {
+            day: created_at.date(),
             tenant: appointment.tenant.clone(),
             source: appointment.source.clone(),
             service: service.clone(),
-            version: if by.is_imported() { IMPORTED.to_owned() } else { by.version.clone() },
+            version: if by.cause == Cause::Imported { IMPORTED.to_owned() } else { by.version.clone() },
         };
-        figures.add(cell, counter, 1);
+        counters.add(dimensions, counter, 1);
     };
     if let Some(first) = appointment.history().first() {
         count(first, Counter::Appointments);
     }
     for rate in Rate::ALL {
-        if let Some((line, met)) = course.judge(rate) {
-            count(line, Counter::Judged(rate));
+        if let Some((transition, met)) = course.judge(rate) {
+            count(transition, Counter::Judged(rate));
             if met {
-                count(line, Counter::Met(rate));
+                count(transition, Counter::Met(rate));
             }
         }
     }
     for category in Category::ALL {
-        if let Some(line) = course.lines.iter().rfind(|line| line.why == category.as_str()) {
-            count(line, Counter::CalcomError(category));
+        if let Some(transition) = course.last(|transition| is_failure(&transition.cause, category)) {
+            count(transition, Counter::Failed(category));
         }
     }
-    if let Some((line, stop)) = course.stop(tenant) {
-        count(line, Counter::Stopped(stop));
+    if let Some((transition, stop)) = course.stop(tenant) {
+        count(transition, Counter::Stopped(stop));
     }
-    if let Some((line, false)) = course.judge(Rate::HostExtraction) {
-        let hour = asked_first.hour().try_into().unwrap_or_default();
-        count(line, Counter::WithoutHost { hour });
+    if let Some((transition, false)) = course.judge(Rate::HostExtraction) {
+        let hour = created_at.hour().try_into().unwrap_or_default();
+        count(transition, Counter::WithoutHost { hour });
     }
-    if let Some(line) = course.assigned_without_a_person() {
-        let seconds = (line.at - appointment.requested_at()).as_seconds_f64();
-        count(line, Counter::AssignedIn(TimeBucket::of_seconds(seconds)));
+    if let Some(transition) = course.assigned_automatically() {
+        let seconds = (transition.at - appointment.requested_at()).as_seconds_f64();
+        count(transition, Counter::AssignedIn(TimeBucket::of_seconds(seconds)));
     }
-    figures
+    counters
 }
 
-/// What happened to an appointment since it was asked for.
+/// An appointment that is cancelled because its start passed has failed with that category.
+fn is_failure(cause: &Cause, category: Category) -> bool {
+    *cause == Cause::Failed(category)
+        || (category == Category::Past && *cause == Cause::Cancelled(CancelReason::Past))
+}
+
+/// What happened to an appointment since it was requested.
 struct Course<'a> {
     appointment: &'a Appointment,
-    lines: &'a [Transition],
+    transitions: &'a [Transition],
     now: DateTime<Utc>,
 }
 
 impl<'a> Course<'a> {
-    /// Whether it is so for this appointment, and by whose doing. `None` where that is not decided yet, or not ours.
+    /// Whether the rate is met, and by which transition. `None` if that is undecided, or not ours.
     fn judge(&self, rate: Rate) -> Option<(&'a Transition, bool)> {
         match rate {
             Rate::BookingIntegration => match self.booking() {
@@ -91,22 +97,22 @@ impl<'a> Course<'a> {
             },
             Rate::SyncIn24h => match self.booking() {
                 Some(_) => {
-                    let line = self.booked()?;
-                    Some((line, line.at - self.appointment.requested_at() <= A_DAY))
+                    let booked = self.booked()?;
+                    Some((booked, booked.at - self.appointment.requested_at() <= A_DAY))
                 }
                 None => Some((self.unbooked().or_else(|| self.overdue())?, false)),
             },
             Rate::HostExtraction => {
                 let booked = self.booked()?;
-                let told = self.last(Transition::tells_hosts_again).unwrap_or(booked);
+                let looked_up = self.last(|transition| transition.cause == Cause::HostsRefreshed).unwrap_or(booked);
                 match &self.booking()?.hosts {
-                    HostEvidence::Named(_) => Some((told, true)),
+                    HostEvidence::Named(_) => Some((looked_up, true)),
                     HostEvidence::None { .. } if self.is_in_progress() => None,
-                    HostEvidence::None { .. } => Some((told, false)),
+                    HostEvidence::None { .. } => Some((looked_up, false)),
                 }
             }
             Rate::StaffAssignment => match self.appointment.assignment() {
-                Some(_) => Some((self.sought().or_else(|| self.booked())?, true)),
+                Some(_) => Some((self.looked_for().or_else(|| self.booked())?, true)),
                 None if self.is_in_progress() => None,
                 None => Some((self.unassigned().or_else(|| self.unbooked())?, false)),
             },
@@ -114,41 +120,39 @@ impl<'a> Course<'a> {
                 let HostEvidence::Named(_) = self.booking()?.hosts else { return None };
                 match self.appointment.assignment().map(|assignment| assignment.strategy) {
                     Some(StrategyName::Imported) => None,
-                    Some(StrategyName::Operator) => Some((self.sought()?, false)),
-                    // A person may have added the mapping by which it was found.
-                    Some(_) => self.sought().map(|line| (line, line.to == StateName::Assigned)),
+                    Some(StrategyName::Operator) => Some((self.looked_for()?, false)),
+                    // A person may have added the mapping that matched.
+                    Some(_) => self.looked_for().map(|it| (it, it.to == StateName::Assigned)),
                     None => Some((self.unassigned()?, false)),
                 }
             }
             Rate::ManualIntervention => {
-                if self.is_in_progress() || self.is_out_of_our_hands() {
+                if self.is_in_progress() || self.is_customers_decision() {
                     return None;
                 }
-                let line = self.sought().or_else(|| self.unbooked()).or_else(|| self.booked());
-                let is_hand = |line: &Transition| line.is_manual() && !line.is_imported() && !line.is_erasure();
-                let by_a_person = |line: &Transition| is_hand(line) || line.to == StateName::NeedsReview;
-                Some((line?, self.lines.iter().any(by_a_person)))
+                let decided = self.looked_for().or_else(|| self.unbooked()).or_else(|| self.booked());
+                Some((decided?, self.transitions.iter().any(needed_a_person)))
             }
         }
     }
 
-    /// Where it stands still, and why.
+    /// Where it stopped, and why.
     fn stop(&self, tenant: Option<&Tenant>) -> Option<(&'a Transition, StopReason)> {
-        if let Some(line) = self.unbooked() {
-            let step = if line.from.is_none() { Step::Intake } else { Step::Booking };
-            let wished = self.appointment.request.staff.as_ref();
-            let member = tenant.zip(wished).and_then(|(tenant, wished)| tenant.staff_called(wished.reveal()));
-            let who = member.map(|member| Party::Staff(member.id.clone()));
-            return Some((line, StopReason { step, reason: line.why.clone(), who }));
+        if let Some(transition) = self.unbooked() {
+            let step = if transition.from.is_none() { Step::Intake } else { Step::Booking };
+            let requested = self.appointment.request.staff.as_ref();
+            let member = tenant.zip(requested).and_then(|(tenant, requested)| tenant.staff_called(requested.reveal()));
+            let party = member.map(|member| Party::Staff(member.id.clone()));
+            return Some((transition, StopReason { step, reason: transition.cause.detail(), party }));
         }
-        let line = self.unassigned()?;
-        let is_hostless = line.why == Unassigned::NoHostInBooking.as_str();
-        let who = match &self.booking()?.hosts {
+        let transition = self.unassigned()?;
+        let is_without_host = transition.cause == Cause::Unassigned(Unassigned::NoHostInBooking);
+        let party = match &self.booking()?.hosts {
             HostEvidence::Named(hosts) => Some(Party::Host(hosts.first().id)),
             HostEvidence::None { .. } => None,
         };
-        let step = if is_hostless { Step::HostExtraction } else { Step::Assignment };
-        Some((line, StopReason { step, reason: line.why.clone(), who }))
+        let step = if is_without_host { Step::HostExtraction } else { Step::Assignment };
+        Some((transition, StopReason { step, reason: transition.cause.detail(), party }))
     }
 
     fn booking(&self) -> Option<&'a Booking> {
@@ -160,76 +164,82 @@ impl<'a> Course<'a> {
     }
 
     fn last(&self, is_it: impl Fn(&Transition) -> bool) -> Option<&'a Transition> {
-        self.lines.iter().rfind(|line| is_it(line))
+        self.transitions.iter().rfind(|transition| is_it(transition))
     }
 
-    /// The line that tells that we booked it.
+    /// When we booked it.
     fn booked(&self) -> Option<&'a Transition> {
-        self.last(|line| line.to == StateName::Booked && line.from == Some(StateName::Booking))
+        self.last(|it| it.to == StateName::Booked && it.from == Some(StateName::Booking))
     }
 
-    /// The line that tells what came of looking for its staff member, before any person did.
-    fn sought(&self) -> Option<&'a Transition> {
-        let is_found = |line: &Transition| line.to == StateName::Assigned && line.from != Some(StateName::Assigned);
-        self.last(|line| !line.is_manual() && !line.is_imported() && is_found(line)).or_else(|| self.given_up_booked())
+    /// The result of looking for its staff member, before any person did.
+    fn looked_for(&self) -> Option<&'a Transition> {
+        let is_found = |it: &Transition| it.to == StateName::Assigned && it.from != Some(StateName::Assigned);
+        let is_ours = |it: &Transition| !it.is_manual() && it.cause != Cause::Imported;
+        self.last(|it| is_ours(it) && is_found(it)).or_else(|| self.escalated_booked())
     }
 
-    fn given_up_booked(&self) -> Option<&'a Transition> {
-        let is_it = |line: &Transition| {
-            line.to == StateName::NeedsReview && line.from == Some(StateName::Booked) && !line.is_manual()
-        };
-        self.last(is_it)
+    fn escalated_booked(&self) -> Option<&'a Transition> {
+        self.last(|it| it.to == StateName::NeedsReview && it.from == Some(StateName::Booked) && !it.is_manual())
     }
 
-    /// The line that tells why it is booked and nobody's.
+    /// Why it is booked and not assigned.
     fn unassigned(&self) -> Option<&'a Transition> {
-        let is_nobodys = self.booking().is_some() && self.appointment.assignment().is_none() && !self.is_in_progress();
-        // Its time may have gone by before anyone looked.
-        self.given_up_booked().or_else(|| self.booked()).filter(|_| is_nobodys)
+        let is_unassigned =
+            self.booking().is_some() && self.appointment.assignment().is_none() && !self.is_in_progress();
+        // Its start may have passed before anything looked for its staff member.
+        self.escalated_booked().or_else(|| self.booked()).filter(|_| is_unassigned)
     }
 
-    /// The line that tells why it is not booked and will not be by itself.
+    /// Why it is not booked and will not be without a person.
     fn unbooked(&self) -> Option<&'a Transition> {
-        if self.booking().is_some() || self.is_in_progress() || self.is_out_of_our_hands() {
+        if self.booking().is_some() || self.is_in_progress() || self.is_customers_decision() {
             return None;
         }
-        // That its time went by is only the end of it where something else stopped it before.
-        let is_stop = |line: &Transition| line.to == StateName::NeedsReview && !line.is_manual();
-        self.last(is_stop).or_else(|| self.last(|line| line.to == StateName::Cancelled))
+        // If something else stopped it before its start passed, that is the reason.
+        let is_stop = |it: &Transition| it.to == StateName::NeedsReview && !it.is_manual();
+        self.last(is_stop).or_else(|| self.last(|it| it.to == StateName::Cancelled))
     }
 
-    /// Its last line, where it is still not booked after a day.
+    /// Its last transition, if it is still unbooked after a day.
     fn overdue(&self) -> Option<&'a Transition> {
         let is_late = self.is_in_progress() && self.now - self.appointment.requested_at() > A_DAY;
-        self.lines.last().filter(|_| is_late)
+        self.transitions.last().filter(|_| is_late)
     }
 
     /// Whether the customer ended it before it was booked, or had failed to be.
-    fn is_out_of_our_hands(&self) -> bool {
+    fn is_customers_decision(&self) -> bool {
         match self.appointment.state() {
             State::Cancelled { reason: CancelReason::CancelledAtCalcom, booking: None, .. } => true,
             State::Cancelled { reason: CancelReason::Erased, booking: None, .. } => {
-                self.last(|line| line.to == StateName::NeedsReview).is_none()
+                self.last(|it| it.to == StateName::NeedsReview).is_none()
             }
             _ => false,
         }
     }
 
-    fn assigned_without_a_person(&self) -> Option<&'a Transition> {
+    fn assigned_automatically(&self) -> Option<&'a Transition> {
         let strategy = self.appointment.assignment()?.strategy;
         let is_ours = !matches!(strategy, StrategyName::Operator | StrategyName::Imported);
-        self.sought().filter(|line| is_ours && line.to == StateName::Assigned)
+        self.looked_for().filter(|it| is_ours && it.to == StateName::Assigned)
     }
+}
+
+/// Whether a person made the transition, or has to make the next one.
+fn needed_a_person(transition: &Transition) -> bool {
+    let is_bookkeeping = matches!(transition.cause, Cause::Imported | Cause::Erased);
+    (transition.is_manual() && !is_bookkeeping) || transition.to == StateName::NeedsReview
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use scheduling::{
-        appointment::{Actor, OPERATOR, Outcome},
+        appointment::{Actor, Claimed, Confirmation, OPERATOR, Outcome},
         assignment::Assignment,
         booking::{BookingStatus, Host, Hosts, NoHost},
         contact::Customer,
+        failure::BookingFailure,
         ids::{AppointmentId, BookingUid, CallId, EventTypeId, HostId, Source, StaffId, TenantId},
         start_time::RequestedStart,
         request::AppointmentRequest,
@@ -270,15 +280,18 @@ mod tests {
             event_type: EventTypeId(1),
             start: at(86_400 * 3),
             hosts: Hosts::try_from(hosts.into_iter().collect::<Vec<_>>())
-                .map_or(HostEvidence::None { because: NoHost::Empty, looked_up_again: true }, HostEvidence::Named),
+                .map_or(HostEvidence::None { reason: NoHost::Empty, looked_up_again: true }, HostEvidence::Named),
         }
     }
 
+    const SLOT_TAKEN: BookingFailure = BookingFailure::SlotTaken { proposals: Vec::new() };
+
+    fn claimed(appointment: Appointment) -> Claimed {
+        appointment.claim(TimeDelta::seconds(90), by(1, "2")).unwrap()
+    }
+
     fn booked(host: Option<u64>) -> Appointment {
-        let mut appointment = requested(0);
-        appointment.claim(TimeDelta::seconds(90), by(1, "2")).unwrap();
-        appointment.book(booking(host), "booked", by(2, "2")).unwrap();
-        appointment
+        claimed(requested(0)).confirm(booking(host), Confirmation::Booked, by(2, "2"))
     }
 
     fn anna(strategy: StrategyName) -> Assignment {
@@ -290,7 +303,7 @@ mod tests {
         Rate::ALL
             .into_iter()
             .map(|rate| (rate.as_str(), summary.rate(rate)))
-            .filter(|(_, share)| share.of > 0)
+            .filter(|(_, ratio)| ratio.of > 0)
             .collect()
     }
 
@@ -298,7 +311,7 @@ mod tests {
     const NO: Ratio = Ratio { met: 0, of: 1 };
 
     #[test]
-    fn the_good_way_meets_every_rate_and_each_step_stands_under_its_own_version() {
+    fn the_happy_path_meets_every_rate_and_each_step_counts_for_its_own_version() {
         let mut appointment = booked(Some(7));
         appointment.assign(anna(StrategyName::HostEmail), by(3, "3")).unwrap();
         assert_eq!(
@@ -312,23 +325,23 @@ mod tests {
                 ("manual_intervention", NO),
             ]
         );
-        let figures = counters_of(&appointment, None, at(100));
+        let counters = counters_of(&appointment, None, at(100));
         let of_version = |version: &str| -> Vec<String> {
-            figures
+            counters
                 .iter()
-                .filter(|(cell, ..)| cell.version == version)
+                .filter(|(dimensions, ..)| dimensions.version == version)
                 .map(|(_, counter, _)| counter.to_string())
                 .collect()
         };
         assert_eq!(of_version("1"), ["appointments"]);
         assert!(of_version("2").contains(&"met#host_extraction".to_owned()));
         assert!(of_version("3").contains(&"met#staff_assignment".to_owned()));
-        let took = Summary::of(&figures).seconds_to_assigned.unwrap();
+        let took = Summary::of(&counters).seconds_to_assigned.unwrap();
         assert!((3.0..3.6).contains(&took.p50), "{took:?}");
     }
 
     #[test]
-    fn what_is_under_way_is_judged_by_nobody_until_a_day_is_over() {
+    fn an_appointment_in_progress_is_undecided_until_a_day_has_passed() {
         assert_eq!(rates(&requested(0)), []);
         let waiting = booked(None);
         assert_eq!(rates(&waiting), [("booking_integration", YES), ("sync_in_24h", YES)]);
@@ -337,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_booking_without_a_host_stops_at_the_step_that_should_have_read_it() {
+    fn a_booking_without_a_host_stops_at_host_extraction() {
         let mut appointment = booked(None);
         appointment.escalate_unassigned(Unassigned::NoHostInBooking, by(3, "3")).unwrap();
         assert_eq!(
@@ -360,22 +373,21 @@ mod tests {
         let mut appointment = booked(Some(7));
         appointment.escalate_unassigned(Unassigned::HostUnknownToUs, by(3, "3")).unwrap();
         let stopped = clusters_of(&counters_of(&appointment, None, at(100)));
-        assert_eq!((stopped[0].step, stopped[0].who.clone()), (Step::Assignment, Some(Party::Host(HostId(7)))));
+        assert_eq!((stopped[0].step, stopped[0].party.clone()), (Step::Assignment, Some(Party::Host(HostId(7)))));
         appointment.assign_by_operator(anna(StrategyName::Operator), by_hand(50)).unwrap();
         assert_eq!(
             rates(&appointment)[3..],
             [("staff_assignment", YES), ("automatic_mapping", NO), ("manual_intervention", YES)]
         );
         assert_eq!(clusters_of(&counters_of(&appointment, None, at(100))), []);
-        let figures = counters_of(&appointment, None, at(100));
-        assert!(figures.iter().all(|(cell, ..)| cell.version != "desk"), "a command is no deployed version");
+        let counters = counters_of(&appointment, None, at(100));
+        assert!(counters.iter().all(|(dimensions, ..)| dimensions.version != "desk"), "a command is no deployed version");
     }
 
     #[test]
     fn what_was_not_booked_keeps_its_first_reason_when_its_time_goes_by() {
-        let mut appointment = requested(0);
-        appointment.claim(TimeDelta::seconds(90), by(1, "2")).unwrap();
-        appointment.escalate_booking(Category::HostConflict, None, vec![], None, by(2, "2")).unwrap();
+        let appointment = requested(0);
+        let mut appointment = claimed(appointment).escalate(&SLOT_TAKEN, by(2, "2"));
         let before = counters_of(&appointment, None, at(100));
         appointment.cancel_past(by(86_400 * 4, "9")).unwrap();
         let after = counters_of(&appointment, None, at(86_400 * 4));
@@ -398,9 +410,7 @@ mod tests {
     fn an_erased_customer_changes_no_rate() {
         let mut assigned = booked(Some(7));
         assigned.assign(anna(StrategyName::HostEmail), by(3, "3")).unwrap();
-        let mut refused = requested(0);
-        refused.claim(TimeDelta::seconds(90), by(1, "2")).unwrap();
-        refused.escalate_booking(Category::HostConflict, None, vec![], None, by(2, "2")).unwrap();
+        let refused = claimed(requested(0)).escalate(&SLOT_TAKEN, by(2, "2"));
         for mut appointment in [assigned, refused] {
             let before = counters_of(&appointment, None, at(100));
             appointment.erase_customer(by_hand(60)).unwrap();
@@ -409,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_person_mended_was_not_mapped_automatically() {
+    fn a_mapping_that_a_person_added_was_not_automatic() {
         let mut appointment = booked(Some(7));
         appointment.escalate_unassigned(Unassigned::HostUnknownToUs, by(3, "3")).unwrap();
         appointment.assign(anna(StrategyName::HostMapping), by_hand(50)).unwrap();
@@ -417,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn a_booking_that_nobody_looked_at_before_its_time_went_by_counts_as_nobodys() {
+    fn a_booking_that_ended_before_any_look_up_counts_as_unassigned() {
         let mut appointment = booked(None);
         appointment.close(Outcome::Completed, by(86_400 * 5, "9")).unwrap();
         assert!(rates(&appointment).contains(&("staff_assignment", NO)));
@@ -425,13 +435,13 @@ mod tests {
     }
 
     #[test]
-    fn what_another_system_did_is_neither_for_nor_against_us() {
+    fn what_another_system_did_does_not_count_for_or_against_us() {
         let (tenant, call) = (TenantId::new("salon"), CallId::new("import_1"));
         let request = requested(0).request;
         let source = Source::new("walk-in");
         let given = Some((booking(Some(7)), Some(StaffId::new("anna"))));
         let appointment = Appointment::imported(tenant, call, source, request, given, by_hand(0));
-        assert!(counters_of(&appointment, None, at(9)).iter().all(|(cell, ..)| cell.version == "imported"));
+        assert!(counters_of(&appointment, None, at(9)).iter().all(|(dimensions, ..)| dimensions.version == "imported"));
         assert_eq!(appointment.id, AppointmentId::of_call(&TenantId::new("salon"), &CallId::new("import_1")));
         assert_eq!(rates(&appointment), []);
     }
@@ -448,13 +458,13 @@ mod tests {
             stages.push(unassigned.clone());
             unassigned.assign_by_operator(anna(StrategyName::Operator), by_hand(50)).unwrap();
             stages.push(unassigned);
-            let (mut counters, mut counted) = (Counters::default(), Counters::default());
+            let (mut total, mut counted) = (Counters::default(), Counters::default());
             for stage in cuts.into_iter().chain([3]) {
-                let figures = counters_of(&stages[stage], None, at(100));
-                counters.add_all(&figures.since(&counted));
-                counted = figures;
+                let counters = counters_of(&stages[stage], None, at(100));
+                total.add_all(&counters.since(&counted));
+                counted = counters;
             }
-            prop_assert_eq!(counters, counters_of(&stages[3], None, at(100)));
+            prop_assert_eq!(total, counters_of(&stages[3], None, at(100)));
         }
     }
 }

@@ -32,12 +32,12 @@ pub struct Dimensions {
 pub enum Counter {
     /// Appointments.
     Appointments,
-    /// Those that a rate is a share of.
+    /// Those that a rate is a ratio of.
     Judged(Rate),
     /// Those of them for which it is so.
     Met(Rate),
     /// Those that failed with this category, now or at an earlier try.
-    CalcomError(Category),
+    Failed(Category),
     /// Those that stand still.
     Stopped(StopReason),
     /// Those booked without a host, by the hour of the tenant's day in which they were asked for.
@@ -58,7 +58,7 @@ pub struct StopReason {
     pub reason: String,
     /// Whom it concerns, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub who: Option<Party>,
+    pub party: Option<Party>,
 }
 
 /// A step on an appointment's way.
@@ -141,9 +141,9 @@ impl fmt::Display for Counter {
             Self::Appointments => f.write_str("appointments"),
             Self::Judged(rate) => write!(f, "judged#{rate}"),
             Self::Met(rate) => write!(f, "met#{rate}"),
-            Self::CalcomError(category) => write!(f, "failed#{}", category.as_str()),
-            Self::Stopped(StopReason { step, reason, who: None }) => write!(f, "stopped#{step}#{reason}"),
-            Self::Stopped(StopReason { step, reason, who: Some(who) }) => write!(f, "stopped#{step}#{reason}#{who}"),
+            Self::Failed(category) => write!(f, "failed#{}", category.as_str()),
+            Self::Stopped(StopReason { step, reason, party: None }) => write!(f, "stopped#{step}#{reason}"),
+            Self::Stopped(StopReason { step, reason, party: Some(party) }) => write!(f, "stopped#{step}#{reason}#{party}"),
             Self::WithoutHost { hour } => write!(f, "without_host#{hour:02}"),
             Self::AssignedIn(TimeBucket(bucket)) => write!(f, "assigned_in#{bucket:03}"),
         }
@@ -175,19 +175,19 @@ fn counter_named(name: &str) -> Option<Counter> {
         "appointments" => Counter::Appointments,
         "judged" => Counter::Judged(word(rest)?),
         "met" => Counter::Met(word(rest)?),
-        "failed" => Counter::CalcomError(word(rest)?),
+        "failed" => Counter::Failed(word(rest)?),
         "without_host" => Counter::WithoutHost { hour: rest.parse().ok()? },
         "assigned_in" => Counter::AssignedIn(TimeBucket(rest.parse().ok()?)),
         "stopped" => {
             let mut words = rest.splitn(3, '#');
             let (step, reason) = (word(words.next()?)?, words.next()?.to_owned());
-            let who = match words.next().map(|who| who.split_once(':')) {
+            let party = match words.next().map(|party| party.split_once(':')) {
                 None => None,
                 Some(Some(("staff", id))) => Some(Party::Staff(StaffId::new(id))),
                 Some(Some(("host", id))) => Some(Party::Host(HostId(id.parse().ok()?))),
                 Some(_) => return None,
             };
-            Counter::Stopped(StopReason { step, reason, who })
+            Counter::Stopped(StopReason { step, reason, party })
         }
         _ => return None,
     })
@@ -204,8 +204,8 @@ pub struct Counters(BTreeMap<(Dimensions, Counter), i64>);
 
 impl Counters {
     /// Adds to a counter.
-    pub fn add(&mut self, cell: Dimensions, counter: Counter, n: i64) {
-        let key = (cell, counter);
+    pub fn add(&mut self, dimensions: Dimensions, counter: Counter, n: i64) {
+        let key = (dimensions, counter);
         let sum = self.0.get(&key).copied().unwrap_or_default() + n;
         if sum == 0 {
             self.0.remove(&key);
@@ -216,8 +216,8 @@ impl Counters {
 
     /// Adds all of `others`.
     pub fn add_all(&mut self, others: &Self) {
-        for ((cell, counter), n) in &others.0 {
-            self.add(cell.clone(), counter.clone(), *n);
+        for ((dimensions, counter), n) in &others.0 {
+            self.add(dimensions.clone(), counter.clone(), *n);
         }
     }
 
@@ -225,15 +225,15 @@ impl Counters {
     #[must_use]
     pub fn since(&self, before: &Self) -> Self {
         let mut difference = self.clone();
-        for ((cell, counter), n) in &before.0 {
-            difference.add(cell.clone(), counter.clone(), -n);
+        for ((dimensions, counter), n) in &before.0 {
+            difference.add(dimensions.clone(), counter.clone(), -n);
         }
         difference
     }
 
     /// Each counter with its value.
     pub fn iter(&self) -> impl Iterator<Item = (&Dimensions, &Counter, i64)> {
-        self.0.iter().map(|((cell, counter), n)| (cell, counter, *n))
+        self.0.iter().map(|((dimensions, counter), n)| (dimensions, counter, *n))
     }
 
     /// Whether every counter is 0.
@@ -241,10 +241,10 @@ impl Counters {
         self.0.is_empty()
     }
 
-    /// Those whose cell is so.
+    /// Those whose dimensions is so.
     #[must_use]
     pub fn only(&self, keep: impl Fn(&Dimensions) -> bool) -> Self {
-        Self(self.0.iter().filter(|((cell, _), _)| keep(cell)).map(|(key, n)| (key.clone(), *n)).collect())
+        Self(self.0.iter().filter(|((dimensions, _), _)| keep(dimensions)).map(|(key, n)| (key.clone(), *n)).collect())
     }
 }
 
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn a_counter_is_read_as_it_was_written() {
         let stop =
-            |who| Counter::Stopped(StopReason { step: Step::Assignment, reason: "host_unknown_to_us".to_owned(), who });
+            |party| Counter::Stopped(StopReason { step: Step::Assignment, reason: "host_unknown_to_us".to_owned(), party });
         let mut all = vec![
             Counter::Appointments,
             Counter::WithoutHost { hour: 7 },
@@ -267,7 +267,7 @@ mod tests {
             stop(Some(Party::Host(HostId(7)))),
         ];
         all.extend(Rate::ALL.into_iter().flat_map(|rate| [Counter::Judged(rate), Counter::Met(rate)]));
-        all.extend(Category::ALL.map(Counter::CalcomError));
+        all.extend(Category::ALL.map(Counter::Failed));
         for counter in all {
             assert_eq!(Counter::try_from(counter.to_string()), Ok(counter));
         }
@@ -289,18 +289,18 @@ mod tests {
             before in proptest::collection::vec((0_u8..5, 1_i64..3), 0..8),
             after in proptest::collection::vec((0_u8..5, 1_i64..3), 0..8),
         ) {
-            let figures = |added: Vec<(u8, i64)>| {
-                let mut figures = Counters::default();
+            let counters = |added: Vec<(u8, i64)>| {
+                let mut counters = Counters::default();
                 for (hour, n) in added {
-                    let cell = Dimensions {
+                    let dimensions = Dimensions {
                         day: NaiveDate::default(), tenant: TenantId::new("a"), source: Source::phone(),
                         service: None, version: "1".to_owned(),
                     };
-                    figures.add(cell, Counter::WithoutHost { hour }, n);
+                    counters.add(dimensions, Counter::WithoutHost { hour }, n);
                 }
-                figures
+                counters
             };
-            let (before, after) = (figures(before), figures(after));
+            let (before, after) = (counters(before), counters(after));
             let mut sum = before.clone();
             sum.add_all(&after.since(&before));
             prop_assert_eq!(sum, after);

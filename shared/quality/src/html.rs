@@ -6,15 +6,15 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::{
-    figures::Party,
+    counters::Party,
     rate::{Rate, Target},
     report::{Part, Report},
     rules::{Evaluation, Verdict},
     summary::{Cluster, Ratio},
-    words::{duration, percent},
+    text::{duration, percent},
 };
 
-const STYLE: &str = include_str!("page.css");
+const STYLE: &str = include_str!("report.css");
 /// The charts' height, and the width of one day, in their own units.
 const CHART_HEIGHT: f64 = 100.0;
 const DAY_WIDTH: f64 = 20.0;
@@ -46,7 +46,7 @@ pub fn page(report: &Report) -> String {
                     @if report.alarms().next().is_some() {
                         section.alarms {
                             h2 { "Cause for alarm" }
-                            @for standing in report.alarms() { (alarm(standing)) }
+                            @for evaluation in report.alarms() { (alarm(evaluation)) }
                         }
                     }
                     section.tiles { @for rate in Rate::ALL { (tile(report, rate)) } (time_tile(report)) (waiting_tile(report)) }
@@ -78,31 +78,31 @@ fn as_json(report: &Report) -> String {
     serde_json::to_string(report).unwrap_or_default().replace('<', "\\u003c")
 }
 
-fn alarm(standing: &Evaluation) -> Markup {
-    let said = match &standing.verdict {
+fn alarm(evaluation: &Evaluation) -> Markup {
+    let said = match &evaluation.verdict {
         Verdict::Bad(measured) | Verdict::Good(measured) => measured.to_string(),
         Verdict::TooFew => String::new(),
     };
     html! {
-        article.alarm data-alarm=(standing.rule) data-scope=(standing.scope) {
-            h3 { (standing.rule) " · " (standing.scope) }
+        article.alarm data-alarm=(evaluation.rule) data-scope=(evaluation.scope) {
+            h3 { (evaluation.rule) " · " (evaluation.scope) }
             p { (said) }
         }
     }
 }
 
 fn tile(report: &Report, rate: Rate) -> Markup {
-    let share = report.overall.rate(rate);
+    let ratio = report.overall.rate(rate);
     let (class, word) = match report.is_on_target(rate) {
         Some(true) => ("tile good", "on target"),
         Some(false) => ("tile bad", "missed"),
         None => ("tile", "nothing to say yet"),
     };
     html! {
-        article class=(class) data-figure=(rate) data-met=(share.met) data-of=(share.of) {
+        article class=(class) data-figure=(rate) data-met=(ratio.met) data-of=(ratio.of) {
             h3 { (rate.title()) }
-            p.large { (share.value().map_or_else(|| "–".to_owned(), percent)) }
-            p.quiet { (share.met) " of " (share.of) " · target " (rate.target()) " · " (word) }
+            p.large { (ratio.value().map_or_else(|| "–".to_owned(), percent)) }
+            p.quiet { (ratio.met) " of " (ratio.of) " · target " (rate.target()) " · " (word) }
         }
     }
 }
@@ -147,8 +147,8 @@ fn chart(report: &Report, rate: Rate) -> Markup {
             svg viewBox={ "0 0 " (width) " " (CHART_HEIGHT) } preserveAspectRatio="none" role="img"
                 aria-label={ (rate.title()) ", day by day" } {
                 @for (at, day) in report.days.iter().enumerate() {
-                    @let share = day.summary.rate(rate);
-                    (bar(rate, day, share, DAY_WIDTH * at as f64))
+                    @let ratio = day.summary.rate(rate);
+                    (bar(rate, day, ratio, DAY_WIDTH * at as f64))
                 }
                 line.aim x1="0" x2=(width) y1=(line) y2=(line) {}
             }
@@ -157,8 +157,8 @@ fn chart(report: &Report, rate: Rate) -> Markup {
     }
 }
 
-fn bar(rate: Rate, day: &Part, share: Ratio, x: f64) -> Markup {
-    let value = share.value();
+fn bar(rate: Rate, day: &Part, ratio: Ratio, x: f64) -> Markup {
+    let value = ratio.value();
     // A day at 0 must be seen, too.
     let height = CHART_HEIGHT * value.unwrap_or_default().max(0.02);
     let class = match value {
@@ -168,8 +168,8 @@ fn bar(rate: Rate, day: &Part, share: Ratio, x: f64) -> Markup {
     html! {
         @if value.is_some() {
             rect class=(class) x=(x + 2.0) y=(CHART_HEIGHT - height) width=(DAY_WIDTH - 4.0) height=(height)
-                data-rate=(rate) data-day=(day.name) data-met=(share.met) data-of=(share.of) {
-                title { (day.name) ": " (share) }
+                data-rate=(rate) data-day=(day.name) data-met=(ratio.met) data-of=(ratio.of) {
+                title { (day.name) ": " (ratio) }
             }
         }
     }
@@ -224,7 +224,7 @@ fn clusters(clusters: &[Cluster]) -> Markup {
 }
 
 fn whom(cluster: &Cluster) -> String {
-    match &cluster.who {
+    match &cluster.party {
         Some(Party::Staff(id)) => format!("staff member {id}"),
         Some(Party::Host(id)) => format!("host {id}"),
         None => "–".to_owned(),
@@ -294,7 +294,7 @@ fn parts(title: &str, parts: &[Part], marked: &[&str]) -> Markup {
                                 tr.marked[marked.contains(&part.name.as_str())] data-part=(part.name) {
                                     td { (part.name) }
                                     td.number { (part.summary.appointments) }
-                                    @for rate in Rate::ALL { (cell(rate, part.summary.rate(rate))) }
+                                    @for rate in Rate::ALL { (dimensions(rate, part.summary.rate(rate))) }
                                 }
                             }
                         }
@@ -305,14 +305,14 @@ fn parts(title: &str, parts: &[Part], marked: &[&str]) -> Markup {
     }
 }
 
-fn cell(rate: Rate, share: Ratio) -> Markup {
-    let class = match share.value() {
+fn dimensions(rate: Rate, ratio: Ratio) -> Markup {
+    let class = match ratio.value() {
         Some(value) if !rate.target().is_met_by(value) => "number missed",
         _ => "number",
     };
     html! {
-        td class=(class) data-rate=(rate) data-met=(share.met) data-of=(share.of) {
-            (share.value().map_or_else(|| "–".to_owned(), percent))
+        td class=(class) data-rate=(rate) data-met=(ratio.met) data-of=(ratio.of) {
+            (ratio.value().map_or_else(|| "–".to_owned(), percent))
         }
     }
 }
@@ -328,25 +328,25 @@ mod tests {
 
     use super::*;
     use crate::{
-        figures::{Dimensions, Counter, Counters, Step, StopReason},
+        counters::{Dimensions, Counter, Counters, Step, StopReason},
         report::InProgressTally,
     };
 
     fn report(reason: &str) -> Report {
         let day = NaiveDate::from_ymd_opt(2026, 12, 1).unwrap();
         let (tenant, version) = (TenantId::new("salon"), "1".to_owned());
-        let cell = Dimensions { day, tenant, source: Source::phone(), service: None, version };
-        let mut figures = Counters::default();
+        let dimensions = Dimensions { day, tenant, source: Source::phone(), service: None, version };
+        let mut counters = Counters::default();
         for (counter, n) in [
             (Counter::Appointments, 4),
             (Counter::Judged(Rate::StaffAssignment), 4),
             (Counter::Met(Rate::StaffAssignment), 3),
-            (Counter::Stopped(StopReason { step: Step::Assignment, reason: reason.to_owned(), who: None }), 1),
+            (Counter::Stopped(StopReason { step: Step::Assignment, reason: reason.to_owned(), party: None }), 1),
         ] {
-            figures.add(cell.clone(), counter, n);
+            counters.add(dimensions.clone(), counter, n);
         }
         let made_at = "2026-12-01T12:00:00Z".parse().unwrap();
-        Report::of(&figures, &[], (day, 14), (Vec::new(), InProgressTally::default()), made_at)
+        Report::of(&counters, &[], (day, 14), (Vec::new(), InProgressTally::default()), made_at)
     }
 
     #[test]

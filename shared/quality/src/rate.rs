@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A share of appointments for which something is so. What counts as "so" is told by [`crate::counting`].
+/// A ratio of appointments for which something is so. What counts as "so" is told by [`crate::counting`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rate {
@@ -58,12 +58,12 @@ impl Rate {
         }
     }
 
-    /// Whether a smaller share is the better one.
+    /// Whether a smaller ratio is the better one.
     pub fn is_better_low(self) -> bool {
         self == Self::ManualIntervention
     }
 
-    /// The share that is aimed at. Those of the October incident; what must happen within a day was not among them and
+    /// The ratio that is aimed at. Those of the October incident; what must happen within a day was not among them and
     /// has the target of booking.
     pub fn target(self) -> Target {
         match self {
@@ -82,7 +82,7 @@ impl fmt::Display for Rate {
     }
 }
 
-/// The share that is aimed at.
+/// The ratio that is aimed at.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Target {
     /// More than this.
@@ -92,11 +92,11 @@ pub enum Target {
 }
 
 impl Target {
-    /// Whether a share is as it should be.
-    pub fn is_met_by(self, share: f64) -> bool {
+    /// Whether a ratio is as it should be.
+    pub fn is_met_by(self, ratio: f64) -> bool {
         match self {
-            Self::Above(least) => share > least,
-            Self::Below(most) => share < most,
+            Self::Above(least) => ratio > least,
+            Self::Below(most) => ratio < most,
         }
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use statrs::stats_tests::{Alternative, fisher::fishers_exact};
 
 use crate::{
-    figures::Counters,
+    counters::Counters,
     rate::Rate,
     summary::{Cluster, Ratio, Summary, clusters_of},
 };
@@ -62,11 +62,11 @@ pub fn newest(version_activity: &[VersionActivity]) -> Option<&VersionActivity> 
 ///
 /// `significance` is how likely chance alone may be to show such a difference; `least` is the smallest sample on either
 /// side.
-pub fn regression(figures: &Counters, version_activity: &[VersionActivity], significance: f64, least: u64) -> Option<Regression> {
+pub fn regression(counters: &Counters, version_activity: &[VersionActivity], significance: f64, least: u64) -> Option<Regression> {
     let newest = newest(version_activity)?;
-    let its_figures = figures.only(|cell| cell.version == newest.version);
+    let its_figures = counters.only(|dimensions| dimensions.version == newest.version);
     let its = Summary::of(&its_figures);
-    let before = Summary::of(&figures.only(|cell| cell.version != newest.version));
+    let before = Summary::of(&counters.only(|dimensions| dimensions.version != newest.version));
     let worse = |rate: Rate| {
         let (with, before) = (its.rate(rate), before.rate(rate));
         let (now, then) = (with.value()?, before.value()?);
@@ -96,7 +96,7 @@ mod tests {
     use scheduling::ids::{Source, TenantId};
 
     use super::*;
-    use crate::figures::{Dimensions, Counter};
+    use crate::counters::{Dimensions, Counter};
 
     fn at(hours: i64) -> DateTime<Utc> {
         "2026-12-01T08:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::hours(hours)
@@ -106,30 +106,30 @@ mod tests {
         VersionActivity { version: version.to_owned(), first: at(first), last: at(last) }
     }
 
-    fn figures(versions: &[(&str, Rate, i64, i64)]) -> Counters {
-        let mut figures = Counters::default();
+    fn counters(versions: &[(&str, Rate, i64, i64)]) -> Counters {
+        let mut counters = Counters::default();
         for (version, rate, met, of) in versions {
-            let cell = Dimensions {
+            let dimensions = Dimensions {
                 day: NaiveDate::from_ymd_opt(2026, 12, 1).unwrap(),
                 tenant: TenantId::new("salon"),
                 source: Source::phone(),
                 service: None,
                 version: (*version).to_owned(),
             };
-            figures.add(cell.clone(), Counter::Judged(*rate), *of);
-            figures.add(cell, Counter::Met(*rate), *met);
+            counters.add(dimensions.clone(), Counter::Judged(*rate), *of);
+            counters.add(dimensions, Counter::Met(*rate), *met);
         }
-        figures
+        counters
     }
 
-    fn worse(figures: &Counters) -> Option<Regression> {
-        regression(figures, &[seen("1", 0, 5), seen("2", 5, 6)], 0.005, 3)
+    fn worse(counters: &Counters) -> Option<Regression> {
+        regression(counters, &[seen("1", 0, 5), seen("2", 5, 6)], 0.005, 3)
     }
 
     #[test]
     fn three_failures_after_seventeen_successes_are_no_chance() {
-        let figures = figures(&[("1", Rate::HostExtraction, 17, 17), ("2", Rate::HostExtraction, 0, 3)]);
-        let worse = worse(&figures).unwrap();
+        let counters = counters(&[("1", Rate::HostExtraction, 17, 17), ("2", Rate::HostExtraction, 0, 3)]);
+        let worse = worse(&counters).unwrap();
         assert_eq!((worse.version.as_str(), worse.rates.len(), worse.rates[0].rate), ("2", 1, Rate::HostExtraction));
         // One of all C(20, 3) ways to choose three of twenty.
         assert!((worse.rates[0].chance - 1.0 / 1140.0).abs() < 1e-9, "{}", worse.rates[0].chance);
@@ -137,22 +137,22 @@ mod tests {
 
     #[test]
     fn the_incidents_own_figures_could_not_have_told() {
-        assert_eq!(worse(&figures(&[("1", Rate::StaffAssignment, 3, 17), ("2", Rate::StaffAssignment, 0, 3)])), None);
+        assert_eq!(worse(&counters(&[("1", Rate::StaffAssignment, 3, 17), ("2", Rate::StaffAssignment, 0, 3)])), None);
     }
 
     #[test]
     fn small_samples_and_small_differences_name_nobody() {
-        let two = figures(&[("1", Rate::HostExtraction, 1000, 1000), ("2", Rate::HostExtraction, 0, 2)]);
+        let two = counters(&[("1", Rate::HostExtraction, 1000, 1000), ("2", Rate::HostExtraction, 0, 2)]);
         let slight =
-            figures(&[("1", Rate::HostExtraction, 10_000, 10_000), ("2", Rate::HostExtraction, 9_500, 10_000)]);
+            counters(&[("1", Rate::HostExtraction, 10_000, 10_000), ("2", Rate::HostExtraction, 9_500, 10_000)]);
         assert_eq!((worse(&two), worse(&slight)), (None, None));
     }
 
     #[test]
     fn more_work_for_people_is_worse_and_less_is_not() {
-        let figures = figures(&[("1", Rate::ManualIntervention, 1, 50), ("2", Rate::ManualIntervention, 20, 50)]);
-        assert!(worse(&figures).is_some());
-        assert_eq!(regression(&figures, &[seen("2", 0, 5), seen("1", 5, 6)], 0.005, 3), None);
+        let counters = counters(&[("1", Rate::ManualIntervention, 1, 50), ("2", Rate::ManualIntervention, 20, 50)]);
+        assert!(worse(&counters).is_some());
+        assert_eq!(regression(&counters, &[seen("2", 0, 5), seen("1", 5, 6)], 0.005, 3), None);
     }
 
     #[test]

@@ -11,11 +11,11 @@ use scheduling::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    figures::{Dimensions, Counters},
+    counters::{Dimensions, Counters},
     rate::Rate,
     rules::{Scope, Evaluation, Verdict},
     summary::{Cluster, Summary, clusters_of},
-    versions::VersionActivity,
+    regression::VersionActivity,
 };
 
 /// The report, in the form of JSON as other programs read it.
@@ -46,7 +46,7 @@ pub struct Report {
     /// Where and why appointments stopped, the largest groups first.
     pub clusters: Vec<Cluster>,
     /// What the rules found, alarms first.
-    pub standings: Vec<Evaluation>,
+    pub evaluations: Vec<Evaluation>,
 }
 
 /// A part of the report.
@@ -124,49 +124,49 @@ impl InProgress {
 impl Report {
     /// Puts a report together of the last `days` days up to `to`.
     pub fn of(
-        figures: &Counters,
+        counters: &Counters,
         version_activity: &[VersionActivity],
         (to, days): (NaiveDate, u8),
-        (standings, waiting): (Vec<Evaluation>, InProgressTally),
+        (evaluations, waiting): (Vec<Evaluation>, InProgressTally),
         made_at: DateTime<Utc>,
     ) -> Self {
         let (in_progress, waiting) = waiting.into_parts();
         let from = to - Days::new(u64::from(days.saturating_sub(1)));
-        let figures = figures.only(|cell| (from..=to).contains(&cell.day));
+        let counters = counters.only(|dimensions| (from..=to).contains(&dimensions.day));
         let nameless = || "not understood".to_owned();
-        let mut versions = parts(&figures, |cell| cell.version.clone());
+        let mut versions = parts(&counters, |dimensions| dimensions.version.clone());
         versions.sort_by_key(|part| version_activity.iter().find(|seen| seen.version == part.name).map(|seen| seen.first));
-        let mut standings = standings;
-        standings.sort_by_key(|standing| (!matches!(standing.verdict, Verdict::Bad(_)), standing.scope.clone()));
+        let mut evaluations = evaluations;
+        evaluations.sort_by_key(|evaluation| (!matches!(evaluation.verdict, Verdict::Bad(_)), evaluation.scope.clone()));
         Self {
             made_at,
             from,
             to,
-            overall: Summary::of(&figures),
+            overall: Summary::of(&counters),
             in_progress,
             waiting,
             days: from
                 .iter_days()
                 .take_while(|day| *day <= to)
-                .map(|day| part(day.to_string(), &figures, |cell| cell.day == day))
+                .map(|day| part(day.to_string(), &counters, |dimensions| dimensions.day == day))
                 .collect(),
-            tenants: parts(&figures, |cell| cell.tenant.to_string()),
-            sources: parts(&figures, |cell| cell.source.to_string()),
-            services: parts(&figures, |cell| cell.service.as_ref().map_or_else(nameless, ToString::to_string)),
+            tenants: parts(&counters, |dimensions| dimensions.tenant.to_string()),
+            sources: parts(&counters, |dimensions| dimensions.source.to_string()),
+            services: parts(&counters, |dimensions| dimensions.service.as_ref().map_or_else(nameless, ToString::to_string)),
             versions,
-            clusters: clusters_of(&figures),
-            standings,
+            clusters: clusters_of(&counters),
+            evaluations,
         }
     }
 
     /// What there is cause for alarm about.
     pub fn alarms(&self) -> impl Iterator<Item = &Evaluation> {
-        self.standings.iter().filter(|standing| matches!(standing.verdict, Verdict::Bad(_)))
+        self.evaluations.iter().filter(|evaluation| matches!(evaluation.verdict, Verdict::Bad(_)))
     }
 
     /// The versions that were found to have made things worse.
     pub fn regressed_versions(&self) -> BTreeSet<&str> {
-        let versions = self.alarms().filter_map(|standing| match &standing.scope {
+        let versions = self.alarms().filter_map(|evaluation| match &evaluation.scope {
             Scope::Version(version) => Some(version.as_str()),
             Scope::All | Scope::Tenant(_) => None,
         });
@@ -174,7 +174,7 @@ impl Report {
     }
 
     /// The appointments that did not get past each step.
-    pub fn stopped_by_step(&self) -> BTreeMap<crate::figures::Step, u64> {
+    pub fn stopped_by_step(&self) -> BTreeMap<crate::counters::Step, u64> {
         let mut stopped = BTreeMap::new();
         for cluster in &self.clusters {
             *stopped.entry(cluster.step).or_default() += cluster.appointments;
@@ -188,14 +188,14 @@ impl Report {
     }
 }
 
-fn parts(figures: &Counters, name: impl Fn(&Dimensions) -> String) -> Vec<Part> {
+fn parts(counters: &Counters, name: impl Fn(&Dimensions) -> String) -> Vec<Part> {
     let mut by_name: BTreeMap<String, Counters> = BTreeMap::new();
-    for (cell, counter, n) in figures.iter() {
-        by_name.entry(name(cell)).or_default().add(cell.clone(), counter.clone(), n);
+    for (dimensions, counter, n) in counters.iter() {
+        by_name.entry(name(dimensions)).or_default().add(dimensions.clone(), counter.clone(), n);
     }
-    by_name.into_iter().map(|(name, figures)| Part { name, summary: Summary::of(&figures) }).collect()
+    by_name.into_iter().map(|(name, counters)| Part { name, summary: Summary::of(&counters) }).collect()
 }
 
-fn part(name: String, figures: &Counters, keep: impl Fn(&Dimensions) -> bool) -> Part {
-    Part { name, summary: Summary::of(&figures.only(keep)) }
+fn part(name: String, counters: &Counters, keep: impl Fn(&Dimensions) -> bool) -> Part {
+    Part { name, summary: Summary::of(&counters.only(keep)) }
 }

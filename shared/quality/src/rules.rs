@@ -1,4 +1,4 @@
-//! When figures are cause for alarm.
+//! When counters are cause for alarm.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -7,10 +7,10 @@ use scheduling::ids::TenantId;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    figures::{Counter, Counters},
+    counters::{Counter, Counters},
     rate::Rate,
     summary::{Ratio, Summary},
-    versions::{self, VersionActivity, Regression},
+    regression::{self, VersionActivity, Regression},
 };
 
 /// A rule. The rules are configuration: [`Rule::defaults`] in the form of JSON is where to begin.
@@ -34,7 +34,7 @@ pub enum Condition {
         /// Which.
         rate: Rate,
         /// From 0 to 1. Less is an alarm.
-        share: f64,
+        ratio: f64,
         /// How many days.
         days: u8,
     },
@@ -101,7 +101,7 @@ pub enum Measurement {
         /// Which.
         rate: Rate,
         /// What it is.
-        share: Ratio,
+        ratio: Ratio,
         /// Over how many days.
         days: u8,
         /// What it must not be less than.
@@ -114,7 +114,7 @@ pub enum Measurement {
         /// Which day.
         day: NaiveDate,
         /// What it is.
-        share: Ratio,
+        ratio: Ratio,
     },
     /// Bookings without a host in 24 hours.
     WithoutHost {
@@ -138,8 +138,8 @@ pub enum RuleError {
     /// Two have one name.
     #[error("two alert rules are named {0}")]
     NameTwice(String),
-    /// A share or significance is not one.
-    #[error("alert rule {0} has a share outside 0 to 1, or no days")]
+    /// A ratio or significance is not one.
+    #[error("alert rule {0} has a ratio outside 0 to 1, or no days")]
     OutOfRange(String),
 }
 
@@ -151,8 +151,8 @@ impl Rule {
     pub fn defaults() -> Vec<Self> {
         let rule = |name: &str, watch, least| Self { name: name.to_owned(), watch, least };
         vec![
-            rule("staff_assignment_low", Condition::RateBelow { rate: Rate::StaffAssignment, share: 0.70, days: 2 }, 5),
-            rule("host_extraction_low", Condition::RateBelow { rate: Rate::HostExtraction, share: 0.95, days: 2 }, 5),
+            rule("staff_assignment_low", Condition::RateBelow { rate: Rate::StaffAssignment, ratio: 0.70, days: 2 }, 5),
+            rule("host_extraction_low", Condition::RateBelow { rate: Rate::HostExtraction, ratio: 0.95, days: 2 }, 5),
             rule("day_without_booking", Condition::DayAtZero { rate: Rate::BookingIntegration }, 3),
             rule("day_without_staff", Condition::DayAtZero { rate: Rate::StaffAssignment }, 3),
             rule("bookings_without_host", Condition::WithoutHost { more_than: 5 }, 1),
@@ -192,11 +192,11 @@ impl Rule {
 
 impl Condition {
     fn is_in_range(&self) -> bool {
-        let (share, days) = match self {
-            Self::RateBelow { share, days, .. } | Self::Regression { significance: share, days } => (*share, *days),
+        let (ratio, days) = match self {
+            Self::RateBelow { ratio, days, .. } | Self::Regression { significance: ratio, days } => (*ratio, *days),
             Self::DayAtZero { .. } | Self::WithoutHost { .. } => (0.0, 1),
         };
-        (0.0..=1.0).contains(&share) && (1..=MOST_DAYS).contains(&days)
+        (0.0..=1.0).contains(&ratio) && (1..=MOST_DAYS).contains(&days)
     }
 }
 
@@ -205,37 +205,37 @@ impl Condition {
 /// `local` tells the time on a tenant's clock.
 pub fn evaluate(
     rules: &[Rule],
-    figures: &Counters,
+    counters: &Counters,
     version_activity: &[VersionActivity],
     now: DateTime<Utc>,
     local: impl Fn(&TenantId) -> NaiveDateTime,
 ) -> Vec<Evaluation> {
-    let tenants: BTreeSet<&TenantId> = figures.iter().map(|(cell, _, _)| &cell.tenant).collect();
+    let tenants: BTreeSet<&TenantId> = counters.iter().map(|(dimensions, _, _)| &dimensions.tenant).collect();
     let mut scopes: Vec<(Scope, NaiveDateTime, Counters)> = tenants
         .iter()
         .map(|tenant| {
-            let theirs = figures.only(|cell| cell.tenant == **tenant);
+            let theirs = counters.only(|dimensions| dimensions.tenant == **tenant);
             (Scope::Tenant((*tenant).clone()), local(tenant), theirs)
         })
         .collect();
     if tenants.len() > 1 {
         let latest = tenants.iter().map(|tenant| local(tenant)).max().unwrap_or(now.naive_utc());
-        scopes.push((Scope::All, latest, figures.clone()));
+        scopes.push((Scope::All, latest, counters.clone()));
     }
     rules
         .iter()
         .flat_map(|rule| match &rule.watch {
             Condition::Regression { significance, days } => {
-                let recent = since(figures, now.date_naive(), *days);
-                let worse = versions::regression(&recent, version_activity, *significance, rule.least);
+                let recent = since(counters, now.date_naive(), *days);
+                let worse = regression::regression(&recent, version_activity, *significance, rule.least);
                 worse.into_iter().map(|found| rule.of_version(found)).collect::<Vec<_>>()
             }
             watch => scopes
                 .iter()
-                .map(|(scope, now, figures)| Evaluation {
+                .map(|(scope, now, counters)| Evaluation {
                     rule: rule.name.clone(),
                     scope: scope.clone(),
-                    verdict: watch.verdict(figures, *now, rule.least),
+                    verdict: watch.verdict(counters, *now, rule.least),
                 })
                 .collect(),
         })
@@ -250,17 +250,17 @@ impl Rule {
 }
 
 impl Condition {
-    fn verdict(&self, figures: &Counters, now: NaiveDateTime, least: u64) -> Verdict {
+    fn verdict(&self, counters: &Counters, now: NaiveDateTime, least: u64) -> Verdict {
         match self {
-            Self::RateBelow { rate, share: lowest, days } => {
-                let share = Summary::of(&since(figures, now.date(), *days)).rate(*rate);
-                let measured = Measurement::Rate { rate: *rate, share, days: *days, least: *lowest };
-                Verdict::of(measured, share, least, |value| value < *lowest)
+            Self::RateBelow { rate, ratio: lowest, days } => {
+                let ratio = Summary::of(&since(counters, now.date(), *days)).rate(*rate);
+                let measured = Measurement::Rate { rate: *rate, ratio, days: *days, least: *lowest };
+                Verdict::of(measured, ratio, least, |value| value < *lowest)
             }
             Self::DayAtZero { rate } => {
                 let on = |day: NaiveDate| {
-                    let share = Summary::of(&figures.only(|cell| cell.day == day)).rate(*rate);
-                    Verdict::of(Measurement::Day { rate: *rate, day, share }, share, least, |value| value == 0.0)
+                    let ratio = Summary::of(&counters.only(|dimensions| dimensions.day == day)).rate(*rate);
+                    Verdict::of(Measurement::Day { rate: *rate, day, ratio }, ratio, least, |value| value == 0.0)
                 };
                 match on(now.date()) {
                     Verdict::TooFew => on(now.date() - Days::new(1)),
@@ -268,8 +268,8 @@ impl Condition {
                 }
             }
             Self::WithoutHost { more_than } => {
-                let hostless = without_host_in_24h(figures, now);
-                let bookings = Summary::of(&since(figures, now.date(), 2)).rate(Rate::HostExtraction).of;
+                let hostless = without_host_in_24h(counters, now);
+                let bookings = Summary::of(&since(counters, now.date(), 2)).rate(Rate::HostExtraction).of;
                 let measured = Measurement::WithoutHost { appointments: hostless, of: bookings, most: *more_than };
                 match hostless > *more_than {
                     _ if bookings < least => Verdict::TooFew,
@@ -284,26 +284,26 @@ impl Condition {
 }
 
 impl Verdict {
-    fn of(measured: Measurement, share: Ratio, least: u64, is_bad: impl Fn(f64) -> bool) -> Self {
-        match share.value() {
-            Some(value) if share.of >= least && is_bad(value) => Self::Bad(measured),
-            Some(_) if share.of >= least => Self::Good(measured),
+    fn of(measured: Measurement, ratio: Ratio, least: u64, is_bad: impl Fn(f64) -> bool) -> Self {
+        match ratio.value() {
+            Some(value) if ratio.of >= least && is_bad(value) => Self::Bad(measured),
+            Some(_) if ratio.of >= least => Self::Good(measured),
             _ => Self::TooFew,
         }
     }
 }
 
-fn since(figures: &Counters, today: NaiveDate, days: u8) -> Counters {
+fn since(counters: &Counters, today: NaiveDate, days: u8) -> Counters {
     let first = today - Days::new(u64::from(days.saturating_sub(1)));
-    figures.only(|cell| cell.day >= first)
+    counters.only(|dimensions| dimensions.day >= first)
 }
 
 /// Of today up to this hour, and of yesterday after it: 23 to 24 hours.
-fn without_host_in_24h(figures: &Counters, now: NaiveDateTime) -> u64 {
+fn without_host_in_24h(counters: &Counters, now: NaiveDateTime) -> u64 {
     let (today, yesterday) = (now.date(), now.date() - Days::new(1));
-    let counts = figures.iter().filter_map(|(cell, counter, n)| match counter {
+    let counts = counters.iter().filter_map(|(dimensions, counter, n)| match counter {
         Counter::WithoutHost { hour } => {
-            let is_recent = cell.day == today || (cell.day == yesterday && u32::from(*hour) > now.hour());
+            let is_recent = dimensions.day == today || (dimensions.day == yesterday && u32::from(*hour) > now.hour());
             is_recent.then(|| u64::try_from(n).unwrap_or_default())
         }
         _ => None,
@@ -326,46 +326,46 @@ mod tests {
     use scheduling::ids::Source;
 
     use super::*;
-    use crate::figures::Dimensions;
+    use crate::counters::Dimensions;
 
     fn noon(day: u32) -> NaiveDateTime {
         NaiveDate::from_ymd_opt(2026, 12, day).unwrap().and_hms_opt(12, 30, 0).unwrap()
     }
 
     fn on(day: u32, tenant: &str, counter: Counter, n: i64) -> Counters {
-        let mut figures = Counters::default();
-        let cell = Dimensions {
+        let mut counters = Counters::default();
+        let dimensions = Dimensions {
             day: noon(day).date(),
             tenant: TenantId::new(tenant),
             source: Source::phone(),
             service: None,
             version: "1".to_owned(),
         };
-        figures.add(cell, counter, n);
-        figures
+        counters.add(dimensions, counter, n);
+        counters
     }
 
     fn rate_on(day: u32, tenant: &str, rate: Rate, met: i64, of: i64) -> Counters {
-        let mut figures = on(day, tenant, Counter::Judged(rate), of);
-        figures.add_all(&on(day, tenant, Counter::Met(rate), met));
-        figures
+        let mut counters = on(day, tenant, Counter::Judged(rate), of);
+        counters.add_all(&on(day, tenant, Counter::Met(rate), met));
+        counters
     }
 
-    fn said(figures: &[Counters], rule: &str) -> Vec<(String, &'static str)> {
+    fn said(counters: &[Counters], rule: &str) -> Vec<(String, &'static str)> {
         let mut all = Counters::default();
-        figures.iter().for_each(|part| all.add_all(part));
-        let standings = evaluate(&Rule::defaults(), &all, &[], noon(10).and_utc(), |_| noon(10));
+        counters.iter().for_each(|part| all.add_all(part));
+        let evaluations = evaluate(&Rule::defaults(), &all, &[], noon(10).and_utc(), |_| noon(10));
         let word = |verdict: &Verdict| match verdict {
             Verdict::Good(_) => "good",
             Verdict::Bad(_) => "bad",
             Verdict::TooFew => "too few",
         };
-        let of_rule = standings.iter().filter(|standing| standing.rule == rule);
-        of_rule.map(|standing| (standing.scope.to_string(), word(&standing.verdict))).collect()
+        let of_rule = evaluations.iter().filter(|evaluation| evaluation.rule == rule);
+        of_rule.map(|evaluation| (evaluation.scope.to_string(), word(&evaluation.verdict))).collect()
     }
 
-    fn salon_says(figures: &[Counters], rule: &str) -> &'static str {
-        said(figures, rule)[0].1
+    fn salon_says(counters: &[Counters], rule: &str) -> &'static str {
+        said(counters, rule)[0].1
     }
 
     #[test]
@@ -397,9 +397,9 @@ mod tests {
     #[test]
     fn six_bookings_without_a_host_in_24_hours_are_an_alarm_and_five_are_none() {
         let hostless = |day, hour, n| {
-            let mut figures = on(day, "salon", Counter::WithoutHost { hour }, n);
-            figures.add_all(&rate_on(day, "salon", Rate::HostExtraction, 0, n));
-            figures
+            let mut counters = on(day, "salon", Counter::WithoutHost { hour }, n);
+            counters.add_all(&rate_on(day, "salon", Rate::HostExtraction, 0, n));
+            counters
         };
         assert_eq!(salon_says(&[hostless(9, 13, 3), hostless(10, 12, 3)], "bookings_without_host"), "bad");
         assert_eq!(salon_says(&[hostless(9, 12, 3), hostless(10, 12, 3)], "bookings_without_host"), "good");
@@ -407,10 +407,10 @@ mod tests {
 
     #[test]
     fn a_tenant_is_told_apart_from_all_of_them() {
-        let figures =
+        let counters =
             [rate_on(10, "garage", Rate::StaffAssignment, 0, 10), rate_on(10, "salon", Rate::StaffAssignment, 90, 90)];
         assert_eq!(
-            said(&figures, "staff_assignment_low"),
+            said(&counters, "staff_assignment_low"),
             [
                 ("tenant garage".to_owned(), "bad"),
                 ("tenant salon".to_owned(), "good"),
@@ -426,7 +426,7 @@ mod tests {
         assert_eq!(Rule::read(" "), Ok(Rule::defaults()));
         let rule = |name: &str, days: u8| {
             format!(
-                r#"{{"name":"{name}","watch":{{"rate_below":{{"rate":"staff_assignment","share":0.5,"days":{days}}}}},"least":1}}"#
+                r#"{{"name":"{name}","watch":{{"rate_below":{{"rate":"staff_assignment","ratio":0.5,"days":{days}}}}},"least":1}}"#
             )
         };
         assert_eq!(

@@ -1,4 +1,4 @@
-//! What figures add up to.
+//! What counters add up to.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use scheduling::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    figures::{Counter, Counters, Step, TimeBucket, Party},
+    counters::{Counter, Counters, Step, TimeBucket, Party},
     rate::Rate,
 };
 
@@ -29,7 +29,7 @@ impl Ratio {
     }
 }
 
-/// What figures add up to.
+/// What counters add up to.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Appointments asked for.
@@ -69,23 +69,23 @@ pub struct Cluster {
     /// The service, where it was understood.
     pub service: Option<ServiceId>,
     /// Whom it concerns, where that is known.
-    pub who: Option<Party>,
+    pub party: Option<Party>,
     /// The deployed version of the step.
     pub version: String,
 }
 
 impl Summary {
-    /// Adds figures up.
-    pub fn of(figures: &Counters) -> Self {
+    /// Adds counters up.
+    pub fn of(counters: &Counters) -> Self {
         let mut summary = Self::default();
         let mut times: BTreeMap<TimeBucket, u64> = BTreeMap::new();
-        for (_, counter, n) in figures.iter() {
+        for (_, counter, n) in counters.iter() {
             let n = u64::try_from(n).unwrap_or_default();
             match counter {
                 Counter::Appointments => summary.appointments += n,
                 Counter::Judged(rate) => summary.rates.entry(*rate).or_default().of += n,
                 Counter::Met(rate) => summary.rates.entry(*rate).or_default().met += n,
-                Counter::CalcomError(category) => *summary.failures.entry(*category).or_default() += n,
+                Counter::Failed(category) => *summary.failures.entry(*category).or_default() += n,
                 Counter::AssignedIn(bucket) => *times.entry(*bucket).or_default() += n,
                 Counter::Stopped(_) | Counter::WithoutHost { .. } => {}
             }
@@ -103,8 +103,8 @@ impl Summary {
 impl Percentiles {
     fn of(times: &BTreeMap<TimeBucket, u64>) -> Option<Self> {
         let all: u64 = times.values().sum();
-        let up_to = |share: f64| {
-            let rank = (all as f64 * share).ceil() as u64;
+        let up_to = |ratio: f64| {
+            let rank = (all as f64 * ratio).ceil() as u64;
             let mut seen = 0;
             let bucket = times.iter().find(|(_, n)| {
                 seen += **n;
@@ -117,22 +117,22 @@ impl Percentiles {
 }
 
 /// What stopped, grouped by all that may explain it; the largest groups first.
-pub fn clusters_of(figures: &Counters) -> Vec<Cluster> {
-    let stopped = figures.iter().filter_map(|(cell, counter, n)| match counter {
-        Counter::Stopped(stop) => Some((cell, stop, n)),
+pub fn clusters_of(counters: &Counters) -> Vec<Cluster> {
+    let stopped = counters.iter().filter_map(|(dimensions, counter, n)| match counter {
+        Counter::Stopped(stop) => Some((dimensions, stop, n)),
         _ => None,
     });
     let mut clusters: BTreeMap<Cluster, u64> = BTreeMap::new();
-    for (cell, stop, n) in stopped {
+    for (dimensions, stop, n) in stopped {
         let cluster = Cluster {
             appointments: 0,
             step: stop.step,
             reason: stop.reason.clone(),
-            tenant: cell.tenant.clone(),
-            source: cell.source.clone(),
-            service: cell.service.clone(),
-            who: stop.who.clone(),
-            version: cell.version.clone(),
+            tenant: dimensions.tenant.clone(),
+            source: dimensions.source.clone(),
+            service: dimensions.service.clone(),
+            party: stop.party.clone(),
+            version: dimensions.version.clone(),
         };
         // The same over several days.
         *clusters.entry(cluster).or_default() += u64::try_from(n).unwrap_or_default();

@@ -3,12 +3,12 @@
 use std::fmt::{self, Write};
 
 use crate::{
-    figures::Party,
+    counters::Party,
     rate::Rate,
     report::Report,
     rules::{Measurement, Scope, Evaluation, Verdict},
     summary::{Cluster, Ratio},
-    versions::RateRegression,
+    regression::RateRegression,
 };
 
 /// How many clusters a text tells.
@@ -23,7 +23,7 @@ impl fmt::Display for Ratio {
     }
 }
 
-/// A share as people read it: one decimal, and none where it is whole.
+/// A ratio as people read it: one decimal, and none where it is whole.
 pub fn percent(value: f64) -> String {
     let tenths = (value * 1000.0).round() / 10.0;
     if tenths.fract() == 0.0 { format!("{tenths:.0} %") } else { format!("{tenths:.1} %") }
@@ -43,10 +43,10 @@ pub fn duration(seconds: f64) -> String {
 impl fmt::Display for Measurement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Rate { rate, share, days, least } => {
-                write!(f, "{rate} is {share} over {days} days; {} is the least", percent(*least))
+            Self::Rate { rate, ratio, days, least } => {
+                write!(f, "{rate} is {ratio} over {days} days; {} is the least", percent(*least))
             }
-            Self::Day { rate, day, share } => write!(f, "{rate} is {share} on {day}"),
+            Self::Day { rate, day, ratio } => write!(f, "{rate} is {ratio} on {day}"),
             Self::WithoutHost { appointments, of, most } => {
                 write!(
                     f,
@@ -74,7 +74,7 @@ impl fmt::Display for Cluster {
         let service = self.service.as_ref().map_or("not understood", |service| service.as_str());
         write!(f, "{} stopped at {}: {}", self.appointments, self.step, self.reason)?;
         write!(f, " (tenant {}, source {}, service {service}", self.tenant, self.source)?;
-        match &self.who {
+        match &self.party {
             Some(Party::Staff(id)) => write!(f, ", staff member {id}")?,
             Some(Party::Host(id)) => write!(f, ", host {id}")?,
             None => {}
@@ -84,19 +84,19 @@ impl fmt::Display for Cluster {
 }
 
 /// The subject of an alert: at most 100 characters of ASCII, as SNS wants it.
-pub fn subject(standing: &Evaluation, raised: bool) -> String {
+pub fn subject(evaluation: &Evaluation, raised: bool) -> String {
     let word = if raised { "ALARM" } else { "cleared" };
-    let subject = format!("Frontdesk {word}: {} ({})", standing.rule, standing.scope);
+    let subject = format!("Frontdesk {word}: {} ({})", evaluation.rule, evaluation.scope);
     subject.chars().map(|c| if c.is_ascii_graphic() { c } else { ' ' }).take(100).collect()
 }
 
 /// What an alert says: what was measured, why, and what to do next.
-pub fn alert(standing: &Evaluation, raised: bool, report: &Report) -> String {
+pub fn alert(evaluation: &Evaluation, raised: bool, report: &Report) -> String {
     let mut text = String::new();
     let word = if raised { "raised" } else { "cleared" };
     // Writing to a String can't fail.
-    let _ = writeln!(text, "{} is {word} for {}.\n", standing.rule, standing.scope);
-    match &standing.verdict {
+    let _ = writeln!(text, "{} is {word} for {}.\n", evaluation.rule, evaluation.scope);
+    match &evaluation.verdict {
         Verdict::Good(measured) | Verdict::Bad(measured) => {
             let _ = writeln!(text, "{measured}");
         }
@@ -107,15 +107,15 @@ pub fn alert(standing: &Evaluation, raised: bool, report: &Report) -> String {
     if !raised {
         return text;
     }
-    let concerned = report.clusters.iter().filter(|cluster| concerns(&standing.scope, cluster));
+    let concerned = report.clusters.iter().filter(|cluster| concerns(&evaluation.scope, cluster));
     let concerned: Vec<&Cluster> = concerned.take(TOLD).collect();
-    if !concerned.is_empty() && !matches!(standing.scope, Scope::Version(_)) {
+    if !concerned.is_empty() && !matches!(evaluation.scope, Scope::Version(_)) {
         let _ = writeln!(text, "\nWhere appointments stopped, {} to {}:", report.from, report.to);
         for cluster in concerned {
             let _ = writeln!(text, "  {cluster}");
         }
     }
-    let next = match &standing.scope {
+    let next = match &evaluation.scope {
         Scope::Version(version) => format!(
             "Take version {version} back: deploy the one before it, with GradualDeployment=false, since its alarm keeps CodeDeploy from beginning. Then `frontdesk appointment review TENANT` lists what timing for a person."
         ),
@@ -169,9 +169,9 @@ fn write_report(text: &mut String, report: &Report) -> fmt::Result {
         0 => writeln!(text, "  nothing is under way")?,
         n => writeln!(text, "  {n} under way, the oldest for {oldest}")?,
     }
-    for standing in report.alarms() {
-        if let Verdict::Bad(measured) = &standing.verdict {
-            writeln!(text, "\nALARM {} ({}): {measured}", standing.rule, standing.scope)?;
+    for evaluation in report.alarms() {
+        if let Verdict::Bad(measured) = &evaluation.verdict {
+            writeln!(text, "\nALARM {} ({}): {measured}", evaluation.rule, evaluation.scope)?;
         }
     }
     if !report.clusters.is_empty() {
@@ -199,8 +199,8 @@ mod tests {
     #[test]
     fn a_subject_is_one_that_sns_takes() {
         let scope = Scope::Version("v\u{fc}\n".repeat(60));
-        let standing = Evaluation { rule: "version_worse".to_owned(), scope, verdict: Verdict::TooFew };
-        let subject = subject(&standing, true);
+        let evaluation = Evaluation { rule: "version_worse".to_owned(), scope, verdict: Verdict::TooFew };
+        let subject = subject(&evaluation, true);
         assert!(subject.len() <= 100 && subject.is_ascii() && !subject.contains('\n'), "{subject}");
     }
 }

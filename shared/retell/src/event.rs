@@ -85,7 +85,7 @@ impl std::fmt::Debug for Call {
 
 /// Bytes that are not a Retell event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotAnEvent {
+pub enum EventError {
     /// They are not JSON.
     #[error("the body is not JSON")]
     NotJson,
@@ -104,12 +104,12 @@ impl Event {
     ///
     /// # Errors
     /// Says what is wrong, and nothing of what was sent.
-    pub fn read(body: &[u8]) -> Result<Self, NotAnEvent> {
+    pub fn parse(body: &[u8]) -> Result<Self, EventError> {
         let event: Self = serde_json::from_slice(body)
-            .map_err(|error| if error.is_data() { NotAnEvent::NotRetell } else { NotAnEvent::NotJson })?;
+            .map_err(|error| if error.is_data() { EventError::NotRetell } else { EventError::NotJson })?;
         let names = [event.kind.as_str(), event.call.id.as_str()];
         let are_plausible = names.iter().all(|name| (1..=LONGEST_NAME).contains(&name.len()));
-        if are_plausible { Ok(event) } else { Err(NotAnEvent::BadName) }
+        if are_plausible { Ok(event) } else { Err(EventError::BadName) }
     }
 }
 
@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     fn call(json: &str) -> Call {
-        Event::read(format!(r#"{{"event":"call_analyzed","call":{json}}}"#).as_bytes()).unwrap().call
+        Event::parse(format!(r#"{{"event":"call_analyzed","call":{json}}}"#).as_bytes()).unwrap().call
     }
 
     #[test]
@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn unknown_events_and_fields_and_odd_types_are_fine() {
         let event =
-            Event::read(br#"{"event":"call_danced","x":1,"call":{"call_id":"c","agent_id":5,"call_analysis":[]}}"#)
+            Event::parse(br#"{"event":"call_danced","x":1,"call":{"call_id":"c","agent_id":5,"call_analysis":[]}}"#)
                 .unwrap();
         assert_eq!(event.kind, EventKind::Other("call_danced".to_owned()));
         assert_eq!(event.call.agent_id, None);
@@ -204,14 +204,14 @@ mod tests {
 
     #[test]
     fn what_is_no_event_is_told_apart() {
-        let refused = |body: &[u8]| Event::read(body).err();
-        assert_eq!(refused(b""), Some(NotAnEvent::NotJson));
-        assert_eq!(refused(b"{\"event\": \xff}"), Some(NotAnEvent::NotJson));
+        let refused = |body: &[u8]| Event::parse(body).err();
+        assert_eq!(refused(b""), Some(EventError::NotJson));
+        assert_eq!(refused(b"{\"event\": \xff}"), Some(EventError::NotJson));
         let nested = format!(r#"{{"event":"e","call":{{"call_id":"c","deep":{}"#, "[".repeat(100_000));
-        assert_eq!(refused(nested.as_bytes()), Some(NotAnEvent::NotJson));
-        assert_eq!(refused(b"[]"), Some(NotAnEvent::NotRetell));
-        assert_eq!(refused(br#"{"event":"call_analyzed"}"#), Some(NotAnEvent::NotRetell));
-        assert_eq!(refused(br#"{"event":"e","call":{"call_id":""}}"#), Some(NotAnEvent::BadName));
+        assert_eq!(refused(nested.as_bytes()), Some(EventError::NotJson));
+        assert_eq!(refused(b"[]"), Some(EventError::NotRetell));
+        assert_eq!(refused(br#"{"event":"call_analyzed"}"#), Some(EventError::NotRetell));
+        assert_eq!(refused(br#"{"event":"e","call":{"call_id":""}}"#), Some(EventError::BadName));
     }
 
     #[test]
@@ -224,7 +224,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_make_the_parser_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Event::read(&bytes);
+            let _ = Event::parse(&bytes);
         }
     }
 }

@@ -1,6 +1,4 @@
-//! Retell AI: who signed a webhook, and what a call holds.
-//!
-//! [`signature`] decides over the raw bytes whether they come from Retell; only then does [`event`] read them.
+#![doc = include_str!("../README.md")]
 
 pub mod event;
 pub mod signature;

@@ -13,7 +13,7 @@ pub const TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
 /// Why bytes are not taken for Retell's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum SignatureError {
     /// There is no such header.
     #[error("the header x-retell-signature is missing")]
     Missing,
@@ -39,19 +39,19 @@ impl Signature {
     /// Reads the header's value.
     ///
     /// # Errors
-    /// [`Refused::Missing`] and [`Refused::Malformed`].
-    pub fn read(header: Option<&str>) -> Result<Self, Refused> {
-        let value = header.ok_or(Refused::Missing)?;
-        let rest = value.strip_prefix("v=").ok_or(Refused::Malformed)?;
-        let (milliseconds, digits) = rest.split_once(",d=").ok_or(Refused::Malformed)?;
+    /// [`SignatureError::Missing`] and [`SignatureError::Malformed`].
+    pub fn parse(header: Option<&str>) -> Result<Self, SignatureError> {
+        let value = header.ok_or(SignatureError::Missing)?;
+        let rest = value.strip_prefix("v=").ok_or(SignatureError::Malformed)?;
+        let (milliseconds, digits) = rest.split_once(",d=").ok_or(SignatureError::Malformed)?;
         let are_decimal = !milliseconds.is_empty() && milliseconds.bytes().all(|b| b.is_ascii_digit());
         let are_lower_hex = digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
         if !(are_decimal && are_lower_hex) || milliseconds.starts_with('0') {
-            return Err(Refused::Malformed);
+            return Err(SignatureError::Malformed);
         }
         let mut digest = [0; 32];
-        hex::decode_to_slice(digits, &mut digest).map_err(|_| Refused::Malformed)?;
-        let signed_at_ms = milliseconds.parse().map_err(|_| Refused::Malformed)?;
+        hex::decode_to_slice(digits, &mut digest).map_err(|_| SignatureError::Malformed)?;
+        let signed_at_ms = milliseconds.parse().map_err(|_| SignatureError::Malformed)?;
         Ok(Self { signed_at_ms, digest })
     }
 
@@ -60,15 +60,15 @@ impl Signature {
     /// Each digest is compared in constant time.
     ///
     /// # Errors
-    /// [`Refused::Stale`] and [`Refused::Wrong`].
+    /// [`SignatureError::Stale`] and [`SignatureError::Wrong`].
     pub fn signer_of<'k, A>(
         &self,
         body: &[u8],
         keys: impl IntoIterator<Item = (A, &'k SecretString)>,
         now: DateTime<Utc>,
-    ) -> Result<A, Refused> {
+    ) -> Result<A, SignatureError> {
         if self.signed_at_ms.abs_diff(now.timestamp_millis()) > TOLERANCE.num_milliseconds().unsigned_abs() {
-            return Err(Refused::Stale);
+            return Err(SignatureError::Stale);
         }
         keys.into_iter()
             .filter(|(_, key)| !key.expose_secret().is_empty())
@@ -76,7 +76,7 @@ impl Signature {
                 digest(key, body, self.signed_at_ms).is_some_and(|mac| mac.verify_slice(&self.digest).is_ok())
             })
             .map(|(account, _)| account)
-            .ok_or(Refused::Wrong)
+            .ok_or(SignatureError::Wrong)
     }
 }
 
@@ -110,9 +110,9 @@ mod tests {
         SecretString::from(text.to_owned())
     }
 
-    fn signer(header: &str, body: &[u8], now: DateTime<Utc>) -> Result<&'static str, Refused> {
+    fn signer(header: &str, body: &[u8], now: DateTime<Utc>) -> Result<&'static str, SignatureError> {
         let (old, current) = (key("key_old"), key("key_current"));
-        Signature::read(Some(header))?.signer_of(body, [("current", &current), ("previous", &old)], now)
+        Signature::parse(Some(header))?.signer_of(body, [("current", &current), ("previous", &old)], now)
     }
 
     #[test]
@@ -128,7 +128,7 @@ mod tests {
     fn both_the_current_and_the_previous_key_are_known() {
         assert_eq!(signer(&sign(&key("key_current"), BODY, now()), BODY, now()), Ok("current"));
         assert_eq!(signer(&sign(&key("key_old"), BODY, now()), BODY, now()), Ok("previous"));
-        assert_eq!(signer(&sign(&key("key_other"), BODY, now()), BODY, now()), Err(Refused::Wrong));
+        assert_eq!(signer(&sign(&key("key_other"), BODY, now()), BODY, now()), Err(SignatureError::Wrong));
     }
 
     #[test]
@@ -138,20 +138,20 @@ mod tests {
             assert_eq!(signer(&header, BODY, now() + TimeDelta::milliseconds(offset)), Ok("current"));
         }
         for offset in [-300_001, 300_001] {
-            assert_eq!(signer(&header, BODY, now() + TimeDelta::milliseconds(offset)), Err(Refused::Stale));
+            assert_eq!(signer(&header, BODY, now() + TimeDelta::milliseconds(offset)), Err(SignatureError::Stale));
         }
     }
 
     #[test]
     fn an_empty_key_signs_nothing() {
         let empty = key("");
-        let signature = Signature::read(Some(&sign(&empty, BODY, now()))).unwrap();
-        assert_eq!(signature.signer_of(BODY, [((), &empty)], now()), Err(Refused::Wrong));
+        let signature = Signature::parse(Some(&sign(&empty, BODY, now()))).unwrap();
+        assert_eq!(signature.signer_of(BODY, [((), &empty)], now()), Err(SignatureError::Wrong));
     }
 
     #[test]
     fn other_forms_of_the_header_are_refused() {
-        assert_eq!(Signature::read(None), Err(Refused::Missing));
+        assert_eq!(Signature::parse(None), Err(SignatureError::Missing));
         let digits = "a".repeat(64);
         let upper = format!("v=1,d={}", "A".repeat(64));
         for value in [
@@ -168,14 +168,14 @@ mod tests {
             &upper,
             "v=1,d=abc",
         ] {
-            assert_eq!(Signature::read(Some(value)), Err(Refused::Malformed), "{value}");
+            assert_eq!(Signature::parse(Some(value)), Err(SignatureError::Malformed), "{value}");
         }
     }
 
     proptest! {
         #[test]
         fn no_header_makes_the_parser_panic(value in ".{0,120}") {
-            let _ = Signature::read(Some(&value));
+            let _ = Signature::parse(Some(&value));
         }
 
         #[test]
@@ -183,7 +183,7 @@ mod tests {
             let header = sign(&key("key_current"), BODY, now());
             let mut body = BODY.to_vec();
             body[at] ^= flipped;
-            prop_assert_eq!(signer(&header, &body, now()), Err(Refused::Wrong));
+            prop_assert_eq!(signer(&header, &body, now()), Err(SignatureError::Wrong));
         }
     }
 }

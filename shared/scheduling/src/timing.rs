@@ -34,6 +34,8 @@ pub struct Timing {
     pub slot: TimeDelta,
     /// The longest delay for which a message is queued. Anything later is left to the reconciler.
     pub max_queue_delay: TimeDelta,
+    /// How long a message of a newer deployed version stays in its queue. Longer than any gradual deployment.
+    pub defer_window: TimeDelta,
     /// How long a message may take before the reconciler considers it lost.
     pub grace: TimeDelta,
     /// The reconciler's longest delay between two resends.
@@ -53,6 +55,7 @@ impl Default for Timing {
             retry_window: TimeDelta::hours(24),
             slot: TimeDelta::seconds(2),
             max_queue_delay: TimeDelta::minutes(15),
+            defer_window: TimeDelta::hours(3),
             grace: TimeDelta::minutes(2),
             max_resend_delay: TimeDelta::hours(1),
         }
@@ -75,6 +78,7 @@ impl Timing {
             retry_window: shorter(self.retry_window),
             slot: shorter(self.slot),
             max_queue_delay: shorter(self.max_queue_delay),
+            defer_window: shorter(self.defer_window),
             grace: shorter(self.grace),
             max_resend_delay: shorter(self.max_resend_delay),
         }

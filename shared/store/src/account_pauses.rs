@@ -1,26 +1,29 @@
-//! Accounts that are left alone because Cal.com refuses their key.
+//! Account pauses: until when nothing is booked at an account whose key Cal.com refuses.
 
 use std::{sync::Arc, time::Duration};
 
-use aws_config::SdkConfig;
-use aws_sdk_dynamodb::Client;
 use chrono::{DateTime, Utc};
+use platform::{aws::SdkConfig, env::EnvError, ttl_cache::TtlCache};
 use scheduling::ids::AccountName;
 use serde::Deserialize;
 
-use super::{Item, StoreError, happened, read, sortable, text};
-use crate::expiring::TtlCache;
+use crate::{
+    error::{StoreError, applied},
+    item::{decode, timestamp},
+    schema,
+    table::Table,
+};
 
+/// The sort key of a pause.
 const PAUSE: &str = "pause";
-/// What was read is kept so long. A pause that others began is noticed after this time.
-const KEPT_FOR: Duration = Duration::from_secs(20);
+/// A pause that another process began is noticed after this time.
+const TTL: Duration = Duration::from_secs(20);
 
-/// The pauses, in the table of appointments.
+/// The account pauses, in the appointments table.
 #[derive(Clone)]
-pub struct Pauses {
-    client: Client,
-    table: String,
-    kept: Arc<TtlCache<AccountName, Option<Pause>>>,
+pub struct AccountPauses {
+    table: Table,
+    cache: Arc<TtlCache<AccountName, Option<Pause>>>,
 }
 
 /// A pause.
@@ -28,84 +31,81 @@ pub struct Pauses {
 pub struct Pause {
     /// Since when.
     pub since: DateTime<Utc>,
-    /// Nothing is tried before; then one appointment tries the key.
+    /// Nothing is booked before this time; then one appointment probes the key.
     pub until: DateTime<Utc>,
 }
 
-impl Pauses {
-    /// The pauses in this table.
-    pub fn new(config: &SdkConfig, table: String) -> Self {
-        Self { client: Client::new(config), table, kept: Arc::new(TtlCache::new(KEPT_FOR)) }
+impl AccountPauses {
+    /// The pauses in the table that the environment names.
+    ///
+    /// # Errors
+    /// If it names none.
+    pub fn from_env(config: &SdkConfig) -> Result<Self, EnvError> {
+        Ok(Self { table: Table::from_env(config, schema::APPOINTMENTS)?, cache: Arc::new(TtlCache::new(TTL)) })
     }
 
     /// The pause of an account, if there is one.
     ///
     /// # Errors
-    /// When the store does not answer, or holds another form.
+    /// If DynamoDB fails, or the item can't be decoded.
     pub async fn of(&self, account: &AccountName) -> Result<Option<Pause>, StoreError> {
-        if let Some(kept) = self.kept.get(account) {
-            return Ok(kept);
+        if let Some(cached) = self.cache.get(account) {
+            return Ok(cached);
         }
-        let request = self.client.get_item().table_name(&self.table).consistent_read(true);
-        let found = request.key("id", text(key(account))).key("item", text(PAUSE)).send().await?;
-        let pause: Option<Pause> = found.item.map(read).transpose()?;
-        self.kept.keep(account.clone(), pause.clone());
+        let pause: Option<Pause> = self.table.get_consistent(&key(account), PAUSE).await?.map(decode).transpose()?;
+        self.cache.insert(account.clone(), pause.clone());
         Ok(pause)
     }
 
-    /// Begins a pause. `false` where there is one already, so that only the first to begin it tells people.
+    /// Begins a pause. Returns `false` if there is one, so that only the first to begin it raises the alarm.
     ///
     /// # Errors
-    /// When the store does not answer.
+    /// If DynamoDB fails.
     pub async fn begin(
         &self,
         account: &AccountName,
         since: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
-        let item = Item::from([
-            ("id".to_owned(), text(key(account))),
-            ("item".to_owned(), text(PAUSE)),
-            ("since".to_owned(), text(sortable(since))),
-            ("until".to_owned(), text(sortable(until))),
-        ]);
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
-        self.kept.forget(account);
-        happened(put.condition_expression("attribute_not_exists(id)").send().await.map_err(StoreError::from))
+        let mut item = self.table.key(&key(account), PAUSE);
+        item.insert("since".to_owned(), timestamp(since));
+        item.insert("until".to_owned(), timestamp(until));
+        let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(item));
+        self.cache.remove(account);
+        applied(put.condition_expression("attribute_not_exists(id)").send().await.map_err(StoreError::from))
     }
 
-    /// Takes the right to try the key once `pause` is over; until `until` nobody else does. `false` where somebody else
-    /// was first.
+    /// Takes the right to probe the key after `pause`; until `until` no other worker does. Returns `false` if another
+    /// worker was first.
     ///
     /// # Errors
-    /// When the store does not answer.
-    pub async fn take_trial(
+    /// If DynamoDB fails.
+    pub async fn take_probe(
         &self,
         account: &AccountName,
         pause: &Pause,
         until: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
-        let update = self.client.update_item().table_name(&self.table);
+        let update = self.table.client.update_item().table_name(&self.table.name);
         let update = update
-            .key("id", text(key(account)))
-            .key("item", text(PAUSE))
+            .set_key(Some(self.table.key(&key(account), PAUSE)))
             .update_expression("SET #until = :next")
             .condition_expression("#until = :seen")
             .expression_attribute_names("#until", "until")
-            .expression_attribute_values(":next", text(sortable(until)))
-            .expression_attribute_values(":seen", text(sortable(pause.until)));
-        self.kept.forget(account);
-        happened(update.send().await.map_err(StoreError::from))
+            .expression_attribute_values(":next", timestamp(until))
+            .expression_attribute_values(":seen", timestamp(pause.until));
+        self.cache.remove(account);
+        applied(update.send().await.map_err(StoreError::from))
     }
 
-    /// Ends a pause: the key works.
+    /// Ends a pause: the key is accepted.
     ///
     /// # Errors
-    /// When the store does not answer.
+    /// If DynamoDB fails.
     pub async fn end(&self, account: &AccountName) -> Result<(), StoreError> {
-        let delete = self.client.delete_item().table_name(&self.table);
-        delete.key("id", text(key(account))).key("item", text(PAUSE)).send().await?;
-        self.kept.forget(account);
+        let delete = self.table.client.delete_item().table_name(&self.table.name);
+        delete.set_key(Some(self.table.key(&key(account), PAUSE))).send().await?;
+        self.cache.remove(account);
         Ok(())
     }
 }

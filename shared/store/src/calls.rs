@@ -1,15 +1,13 @@
-//! The table of calls: each webhook's body as it came, and with it the appointment that it asks for.
+//! The calls table: the body of each webhook, stored together with the appointment that it requests.
 
 use std::time::Duration;
 
-use aws_config::SdkConfig;
-use aws_sdk_dynamodb::{
-    Client,
-    operation::transact_write_items::TransactWriteItemsError,
-    primitives::Blob,
-    types::{AttributeValue, CancellationReason, Put, TransactWriteItem},
-};
+use aws_sdk_dynamodb::types::Put;
 use chrono::{DateTime, TimeDelta, Utc};
+use platform::{
+    aws::SdkConfig,
+    env::{self, EnvError},
+};
 use scheduling::{
     appointment::Appointment,
     ids::{AppointmentId, CallId, CustomerId, TenantId},
@@ -18,253 +16,230 @@ use scheduling::{
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::{
-    Item, StoreError, appointments,
-    customers::{self, Asked, Pointers},
-    number, parts, read, text,
+use crate::{
+    appointments::{Appointments, put_new, versioned},
+    blob,
+    customer_index::{self, NewAppointment, SlotClaim, appointment_in},
+    error::StoreError,
+    item::{Item, bytes, decode, number, take_bytes, take_text, text},
+    schema,
+    table::Table,
+    transaction::{Transaction, TransactionError, build_put, is_condition_failed, put, write_one},
 };
 
-/// The tables that intake writes.
+/// How often a write that met another write for the same call is tried.
+const TRIES: u32 = 8;
+const RETRY_DELAY: Duration = Duration::from_millis(20);
+
+/// The tables that the intake writes.
 #[derive(Debug, Clone)]
 pub struct Calls {
-    client: Client,
-    calls: String,
-    appointments: String,
-    kept_for: TimeDelta,
+    table: Table,
+    appointments: Table,
+    retention: TimeDelta,
     timing: Timing,
 }
 
 /// One webhook.
 #[derive(Debug, Clone, Copy)]
 pub struct CallEvent<'a> {
-    /// Whose call.
+    /// The tenant.
     pub tenant: &'a TenantId,
-    /// Which.
+    /// The call.
     pub call: &'a CallId,
-    /// Party called, as far as the number tells.
+    /// The caller, if the number is known.
     pub caller: Option<&'a CustomerId>,
-    /// Retell's name for what happened.
+    /// Retell's name for the event.
     pub name: &'a str,
-    /// The raw bytes.
+    /// The raw body.
     pub body: &'a [u8],
-    /// When it came.
+    /// When it was received.
     pub received_at: DateTime<Utc>,
 }
 
 /// What the store holds after an event was recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recorded {
-    /// The event, or its appointment, was not there before.
-    New,
-    /// Both were. This is the appointment as it stands now, if the event asks for one.
-    Known(Option<Box<Appointment>>),
+    /// The event, or its appointment, was inserted.
+    Inserted,
+    /// Both existed. This is the stored appointment, if the event requests one.
+    Existing(Option<Box<Appointment>>),
     /// The customer has another appointment for the same service and start. Nothing was written.
-    AskedBefore(AppointmentId),
+    Duplicate(AppointmentId),
 }
 
-/// How often a write is tried again that met another one for the same call.
-const TRIES: u32 = 8;
-const BETWEEN_TRIES: Duration = Duration::from_millis(20);
-
 impl Calls {
-    /// The tables of these names. Events are kept for `kept_for`; `timing` decides when an appointment is due.
-    pub fn new(config: &SdkConfig, calls: String, appointments: String, kept_for: TimeDelta, timing: Timing) -> Self {
-        Self { client: Client::new(config), calls, appointments, kept_for, timing }
+    /// The tables of these names. Events are kept for `retention`; `timing` decides when an appointment is due.
+    pub fn new(config: &SdkConfig, calls: String, appointments: String, retention: TimeDelta, timing: Timing) -> Self {
+        Self {
+            table: Table::new(config, calls, schema::CALLS),
+            appointments: Table::new(config, appointments, schema::APPOINTMENTS),
+            retention,
+            timing,
+        }
     }
 
-    /// Stores an event whole, and the appointment that it asks for, in one write.
-    ///
-    /// What is there already is left as it is, so that the same event can come any number of times, also at the same
-    /// moment. An event that is new while its appointment is known is stored beside the earlier ones.
+    /// The tables and the retention that the environment names.
     ///
     /// # Errors
-    /// When the store does not answer.
+    /// If a variable is missing or unreadable.
+    pub fn from_env(config: &SdkConfig, timing: Timing) -> Result<Self, EnvError> {
+        Ok(Self {
+            table: Table::from_env(config, schema::CALLS)?,
+            appointments: Table::from_env(config, schema::APPOINTMENTS)?,
+            retention: TimeDelta::days(env::parsed_or("CALL_RETENTION_DAYS", 30)?),
+            timing,
+        })
+    }
+
+    /// Stores an event whole, and the appointment that it requests, in one transaction.
+    ///
+    /// What exists is left as it is, so that the same event can arrive any number of times, also concurrently. A new
+    /// event whose appointment exists is stored beside the earlier events.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
     pub async fn record(
         &self,
         event: &CallEvent<'_>,
-        asked: Option<(&Asked<'_>, &Pointers)>,
+        new: Option<(&NewAppointment<'_>, &SlotClaim)>,
     ) -> Result<Recorded, StoreError> {
         let event_puts = self.puts_of(event)?;
-        let (mut event_is_new, mut known) = (true, None);
+        let (mut event_is_new, mut existing) = (true, None);
         for tries in 0..TRIES {
-            let events = if event_is_new { event_puts.clone() } else { Vec::new() };
-            let appointments = match asked.filter(|_| known.is_none()) {
-                Some((asked, how)) => {
-                    let record = appointments::put_new(asked.appointment, &self.appointments, &self.timing)?;
-                    let pointers = customers::puts_of(asked, how, &self.appointments)?;
-                    std::iter::once(record).chain(pointers).collect()
+            let event_puts = if event_is_new { event_puts.clone() } else { Vec::new() };
+            let appointment_puts = match new.filter(|_| existing.is_none()) {
+                Some((new, claim)) => {
+                    let record = put_new(new.appointment, &self.appointments.name, &self.timing)?;
+                    let entries = customer_index::puts_of(new, claim, &self.appointments.name)?;
+                    std::iter::once(record).chain(entries).collect()
                 }
                 None => Vec::new(),
             };
-            let (event_count, appointment_count) = (events.len(), appointments.len());
-            if event_count + appointment_count == 0 {
-                return Ok(Recorded::Known(known));
+            let event_count = event_puts.len();
+            let mut transaction = Transaction::default();
+            event_puts.into_iter().chain(appointment_puts).for_each(|put| transaction.put(put));
+            if transaction.is_empty() {
+                return Ok(Recorded::Existing(existing));
             }
-            let Err(error) = self.write_together(events.into_iter().chain(appointments)).await else {
-                return Ok(Recorded::New);
+            let reasons = match transaction.commit(&self.table.client).await {
+                Ok(()) => return Ok(Recorded::Inserted),
+                Err(TransactionError::Cancelled(reasons)) => reasons,
+                Err(TransactionError::Failed(error)) => return Err(error),
             };
-            let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error()
-            else {
-                return Err(error.into());
-            };
-            let (of_event, of_appointment) =
-                cancelled.cancellation_reasons().split_at_checked(event_count).unwrap_or_default();
-            let event_failed = of_event.iter().any(was_there);
+            let (of_event, of_appointment) = reasons.split_at_checked(event_count).unwrap_or_default();
             match of_appointment.split_first() {
-                Some((record, _)) if was_there(record) => {
-                    let item = record.item.clone().ok_or(StoreError::Unreadable)?;
-                    known = Some(Box::new(appointments::stored(item)?.0));
+                Some((record, _)) if is_condition_failed(record) => {
+                    let item = record.item.clone().ok_or(StoreError::Undecodable)?;
+                    existing = Some(Box::new(versioned(item)?.value));
                 }
-                Some((_, pointers)) => {
-                    if let Some(pointer) = pointers.iter().find(|pointer| was_there(pointer)) {
-                        let item = pointer.item.clone().ok_or(StoreError::Unreadable)?;
-                        return Ok(Recorded::AskedBefore(read::<Pointer>(item)?.appointment));
+                Some((_, entries)) => {
+                    if let Some(entry) = entries.iter().find(|entry| is_condition_failed(entry)) {
+                        let item = entry.item.clone().ok_or(StoreError::Undecodable)?;
+                        return Ok(Recorded::Duplicate(appointment_in(item)?));
                     }
                 }
                 None => {}
             }
-            if event_failed {
+            if of_event.iter().any(is_condition_failed) {
                 event_is_new = false;
-            } else if known.is_none() {
-                // Somebody is writing the same items at this moment.
-                tokio::time::sleep(BETWEEN_TRIES * (tries + 1)).await;
+            } else if existing.is_none() {
+                // Another process is writing the same items now.
+                tokio::time::sleep(RETRY_DELAY * (tries + 1)).await;
             }
         }
         Err(StoreError::Conflict)
     }
 
-    /// Stores an event of a call that asks for nothing more than `appointment`, and ties the call to it.
+    /// Stores an event of a call that requests the existing `appointment`, and links the call to it.
     ///
     /// # Errors
-    /// When the store does not answer.
+    /// If DynamoDB fails.
     pub async fn link(&self, event: &CallEvent<'_>, appointment: &AppointmentId) -> Result<(), StoreError> {
         self.record(event, None).await?;
-        let link = appointments::put_link(appointment, event.call, event.received_at, &self.appointments)?;
-        self.client.put_item().table_name(link.table_name).set_item(Some(link.item)).send().await?;
-        Ok(())
+        let link = Appointments::put_link(appointment, event.call, event.received_at, &self.appointments.name)?;
+        write_one(&self.appointments.client, link).await
     }
 
-    /// The calls that came from a customer's number and are still kept.
+    /// The calls from a customer's number that are still kept.
     ///
     /// # Errors
-    /// When the store does not answer, or holds another form.
+    /// If DynamoDB fails, or an item can't be decoded.
     pub async fn of_customer(&self, customer: &CustomerId) -> Result<Vec<CallId>, StoreError> {
         #[derive(Deserialize)]
-        struct Pointer {
+        struct Entry {
             of: CallId,
         }
-        let items = self.items_under(customers::key_of(customer)).await?;
-        items.into_iter().map(|item| read::<Pointer>(item).map(|pointer| pointer.of)).collect()
+        let items = self.table.query(&customer_index::key_of(customer), "").await?;
+        items.into_iter().map(|item| decode::<Entry>(item).map(|entry| entry.of)).collect()
     }
 
-    /// Deletes every event of a call, and answers how many items that was.
+    /// Every event of a call with its body.
     ///
     /// # Errors
-    /// When the store does not answer.
-    pub async fn forget(&self, tenant: &TenantId, call: &CallId) -> Result<usize, StoreError> {
-        self.delete_all(self.items_under(key_of(tenant, call)).await?).await
-    }
-
-    /// Deletes which calls came from a customer's number.
-    ///
-    /// # Errors
-    /// When the store does not answer.
-    pub async fn forget_customer(&self, customer: &CustomerId) -> Result<usize, StoreError> {
-        self.delete_all(self.items_under(customers::key_of(customer)).await?).await
-    }
-
-    async fn items_under(&self, key: String) -> Result<Vec<Item>, StoreError> {
-        let query = self.client.query().table_name(&self.calls).consistent_read(true);
-        let query = query
-            .key_condition_expression("#call = :call")
-            .expression_attribute_names("#call", "call")
-            .expression_attribute_values(":call", text(key));
-        let mut pages = query.into_paginator().items().send();
-        let mut items = Vec::new();
-        while let Some(item) = pages.next().await {
-            items.push(item?);
-        }
-        Ok(items)
-    }
-
-    async fn delete_all(&self, items: Vec<Item>) -> Result<usize, StoreError> {
-        let found = items.len();
-        for mut item in items {
-            item.retain(|name, _| name == "call" || name == "event");
-            self.client.delete_item().table_name(&self.calls).set_key(Some(item)).send().await?;
-        }
-        Ok(found)
-    }
-
-    /// Every event of a call with its body, for whoever has to know what was said.
-    ///
-    /// # Errors
-    /// When the store does not answer, or holds another form.
+    /// If DynamoDB fails, or an item can't be decoded.
     pub async fn events(&self, tenant: &TenantId, call: &CallId) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
         let mut events: Vec<(String, Vec<Vec<u8>>)> = Vec::new();
-        for mut item in self.items_under(key_of(tenant, call)).await? {
-            let (Some(AttributeValue::S(event)), Some(AttributeValue::B(part))) =
-                (item.remove("event"), item.remove("part"))
-            else {
-                return Err(StoreError::Unreadable);
-            };
+        for mut item in self.table.query(&key_of(tenant, call), "").await? {
+            let (event, part) = (take_text(&mut item, schema::CALLS.sort)?, take_bytes(&mut item, "part")?);
             let name = event.rsplit_once('#').map_or(event.as_str(), |(name, _)| name).to_owned();
             match events.last_mut() {
-                Some((last, parts)) if *last == name => parts.push(part.into_inner()),
-                _ => events.push((name, vec![part.into_inner()])),
+                Some((last, parts)) if *last == name => parts.push(part),
+                _ => events.push((name, vec![part])),
             }
         }
-        events.into_iter().map(|(name, packed)| Ok((name, parts::join(&packed)?))).collect()
+        events.into_iter().map(|(name, parts)| Ok((name, blob::decompress(&parts)?))).collect()
     }
 
-    async fn write_together(
-        &self,
-        puts: impl Iterator<Item = Put>,
-    ) -> Result<(), aws_sdk_dynamodb::error::SdkError<TransactWriteItemsError>> {
-        let items = puts.map(|put| TransactWriteItem::builder().put(put).build()).collect();
-        self.client.transact_write_items().set_transact_items(Some(items)).send().await.map(drop)
+    /// Deletes every event of a call, and returns how many items there were.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn erase(&self, tenant: &TenantId, call: &CallId) -> Result<usize, StoreError> {
+        self.table.delete_all(self.table.query(&key_of(tenant, call), "").await?).await
     }
 
-    /// The items of an event. Its name and digest are its key, so that the same body is the same items; the first one
-    /// decides whether it is known.
+    /// Deletes the entries of a customer's calls, and returns how many there were.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn erase_customer_index(&self, customer: &CustomerId) -> Result<usize, StoreError> {
+        self.table.delete_all(self.table.query(&customer_index::key_of(customer), "").await?).await
+    }
+
+    /// The puts of an event. Its name and digest are its key, so that the same body is the same items; the condition of
+    /// the first one decides whether it exists.
     fn puts_of(&self, event: &CallEvent<'_>) -> Result<Vec<Put>, StoreError> {
         let digest: String = Sha256::digest(event.body)[..12].iter().map(|byte| format!("{byte:02x}")).collect();
-        let expires_at = (event.received_at + self.kept_for).timestamp();
-        let put = |(at, part): (usize, Vec<u8>)| {
+        let expires_at = (event.received_at + self.retention).timestamp();
+        let put_part = |(at, part): (usize, Vec<u8>)| {
             let item = Item::from([
                 ("call".to_owned(), text(key_of(event.tenant, event.call))),
                 ("event".to_owned(), text(format!("{}#{digest}#{at:03}", event.name))),
-                ("part".to_owned(), AttributeValue::B(Blob::new(part))),
+                ("part".to_owned(), bytes(part)),
                 ("received_at".to_owned(), text(event.received_at.to_rfc3339())),
                 ("expires_at".to_owned(), number(expires_at)),
             ]);
-            let put = Put::builder().table_name(&self.calls).set_item(Some(item));
-            let first = at == 0;
-            let put = put.set_condition_expression(first.then(|| "attribute_not_exists(#call)".to_owned()));
-            appointments::built(if first { put.expression_attribute_names("#call", "call") } else { put })
+            let put = put(&self.table.name, item);
+            build_put(if at == 0 {
+                put.condition_expression("attribute_not_exists(#call)").expression_attribute_names("#call", "call")
+            } else {
+                put
+            })
         };
-        let mut puts: Vec<Put> =
-            parts::split(event.body)?.into_iter().enumerate().map(put).collect::<Result<_, _>>()?;
+        let parts = blob::compress(event.body)?.into_iter().enumerate();
+        let mut puts: Vec<Put> = parts.map(put_part).collect::<Result<_, _>>()?;
         if let Some(caller) = event.caller {
             let item = Item::from([
-                ("call".to_owned(), text(customers::key_of(caller))),
+                ("call".to_owned(), text(customer_index::key_of(caller))),
                 ("event".to_owned(), text(format!("call#{}", event.call))),
                 ("of".to_owned(), text(event.call.as_str())),
                 ("expires_at".to_owned(), number(expires_at)),
             ]);
-            puts.push(appointments::built(Put::builder().table_name(&self.calls).set_item(Some(item)))?);
+            puts.push(build_put(put(&self.table.name, item))?);
         }
         Ok(puts)
     }
-}
-
-#[derive(Deserialize)]
-struct Pointer {
-    appointment: AppointmentId,
-}
-
-fn was_there(reason: &CancellationReason) -> bool {
-    reason.code() == Some("ConditionalCheckFailed")
 }
 
 fn key_of(tenant: &TenantId, call: &CallId) -> String {

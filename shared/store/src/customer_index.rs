@@ -1,7 +1,7 @@
-//! Which appointments a customer has.
+//! The customer index: which appointments and calls a customer has.
 //!
-//! Each appointment is written down under each way to reach its customer, by its start and service. That is how a second
-//! call for the same is seen, and how all of a customer's data is found again.
+//! Each appointment has an entry under each id of its customer, by start and service. It shows that a second call
+//! requests the same appointment, and finds all data of a customer.
 
 use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure};
 use scheduling::{
@@ -10,96 +10,99 @@ use scheduling::{
 };
 use serde::Deserialize;
 
-use super::{
-    Item, StoreError,
-    appointments::{Appointments, built},
-    read, text,
+use crate::{
+    appointments::Appointments,
+    error::StoreError,
+    item::{Item, decode, text},
+    transaction::{build_put, put},
 };
 
-/// How an appointment is written down among its customer's.
+/// How a new appointment claims its start and service in the customer index.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Pointers {
-    /// As the one for its start and service, if there is none yet.
-    IfFree,
-    /// As the one for its start and service in place of another, which no longer counts.
-    InPlaceOf(AppointmentId),
-    /// Beside the one for its start and service, which is another person's.
+pub enum SlotClaim {
+    /// As the only one, if there is none yet.
+    IfVacant,
+    /// As the only one, in place of another that is closed.
+    Replacing(AppointmentId),
+    /// Beside another one, which belongs to another person.
     Beside,
 }
 
-/// What a call asks for, as it is written down.
+/// A new appointment, with its entries in the customer index.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
+pub struct NewAppointment<'a> {
     /// The appointment.
     pub appointment: &'a Appointment,
-    /// The ways to reach its customer.
+    /// The ids of its customer.
     pub customers: &'a [CustomerId],
-    /// What is asked for: start and service. `None` where either is not known.
-    pub what: Option<&'a str>,
+    /// Start and service. `None` if either is unknown.
+    pub dedup_key: Option<&'a str>,
 }
 
-/// The puts that write an appointment down under each of its customer's ids. Those that are refused hold the appointment
-/// that is there already.
-pub(super) fn puts_of(asked: &Asked<'_>, how: &Pointers, table: &str) -> Result<Vec<Put>, StoreError> {
-    let own = asked.appointment.id.as_str();
-    let put = |customer: &CustomerId| {
-        let (name, condition) = match (asked.what, how) {
-            (Some(what), Pointers::IfFree | Pointers::InPlaceOf(_)) => {
-                (what.to_owned(), "attribute_not_exists(id) OR appointment IN (:own, :before)")
-            }
-            (what, _) => {
-                (format!("{}#{own}", what.unwrap_or_default()), "attribute_not_exists(id) OR appointment = :own")
-            }
+/// An entry in the customer index.
+#[derive(Deserialize)]
+struct Entry {
+    appointment: AppointmentId,
+}
+
+/// The appointment in an entry.
+pub(crate) fn appointment_in(item: Item) -> Result<AppointmentId, StoreError> {
+    decode::<Entry>(item).map(|entry| entry.appointment)
+}
+
+/// The puts of a new appointment's entries. One that is refused returns the entry that exists.
+pub(crate) fn puts_of(new: &NewAppointment<'_>, claim: &SlotClaim, table: &str) -> Result<Vec<Put>, StoreError> {
+    let own = new.appointment.id.as_str();
+    let replaced = match claim {
+        SlotClaim::IfVacant => Some(own),
+        SlotClaim::Replacing(closed) => Some(closed.as_str()),
+        SlotClaim::Beside => None,
+    };
+    let put_entry = |customer: &CustomerId| {
+        let only = new.dedup_key.zip(replaced);
+        let name = match only {
+            Some((dedup_key, _)) => dedup_key.to_owned(),
+            None => format!("{}#{own}", new.dedup_key.unwrap_or_default()),
         };
         let item = Item::from([
             ("id".to_owned(), text(key_of(customer))),
             ("item".to_owned(), text(name)),
             ("appointment".to_owned(), text(own)),
         ]);
-        let put = Put::builder()
-            .table_name(table)
-            .set_item(Some(item))
-            .condition_expression(condition)
+        let put = put(table, item)
             .expression_attribute_values(":own", text(own))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let before = match how {
-            Pointers::InPlaceOf(before) => before.as_str(),
-            Pointers::IfFree | Pointers::Beside => own,
-        };
-        built(if condition.contains(":before") {
-            put.expression_attribute_values(":before", text(before))
-        } else {
-            put
+        build_put(match only {
+            Some((_, replaced)) => put
+                .condition_expression("attribute_not_exists(id) OR appointment IN (:own, :replaced)")
+                .expression_attribute_values(":replaced", text(replaced)),
+            None => put.condition_expression("attribute_not_exists(id) OR appointment = :own"),
         })
     };
-    asked.customers.iter().map(put).collect()
+    new.customers.iter().map(put_entry).collect()
 }
 
 impl Appointments {
     /// The appointments of a customer, oldest start first, each once.
     ///
     /// # Errors
-    /// When the store does not answer, or holds another form.
+    /// If DynamoDB fails, or an item can't be decoded.
     pub async fn of_customer(&self, customer: &CustomerId) -> Result<Vec<AppointmentId>, StoreError> {
-        self.pointed_to(customer, None).await
+        self.of_customer_for(customer, "").await
     }
 
-    /// The appointments of a customer for one service and start: several, where several people share a contact.
+    /// The appointments of a customer for one start and service: several, if several people share a contact.
     ///
     /// # Errors
-    /// When the store does not answer, or holds another form.
-    pub async fn of_customer_for(&self, customer: &CustomerId, what: &str) -> Result<Vec<AppointmentId>, StoreError> {
-        self.pointed_to(customer, Some(what)).await
-    }
-
-    async fn pointed_to(&self, customer: &CustomerId, what: Option<&str>) -> Result<Vec<AppointmentId>, StoreError> {
-        #[derive(Deserialize)]
-        struct Pointer {
-            appointment: AppointmentId,
-        }
+    /// If DynamoDB fails, or an item can't be decoded.
+    pub async fn of_customer_for(
+        &self,
+        customer: &CustomerId,
+        dedup_key: &str,
+    ) -> Result<Vec<AppointmentId>, StoreError> {
         let mut found: Vec<AppointmentId> = Vec::new();
-        for item in self.items_under(&key_of(customer), what).await? {
-            let Pointer { appointment } = read(item)?;
+        for item in self.table.query(&key_of(customer), dedup_key).await? {
+            let appointment = appointment_in(item)?;
             if !found.contains(&appointment) {
                 found.push(appointment);
             }
@@ -107,16 +110,16 @@ impl Appointments {
         Ok(found)
     }
 
-    /// Deletes which appointments a customer has, and answers how many items that was.
+    /// Deletes a customer's entries, and returns how many there were.
     ///
     /// # Errors
-    /// When the store does not answer.
-    pub async fn forget_customer(&self, customer: &CustomerId) -> Result<usize, StoreError> {
-        self.delete_all(self.items_under(&key_of(customer), None).await?).await
+    /// If DynamoDB fails.
+    pub async fn erase_customer_index(&self, customer: &CustomerId) -> Result<usize, StoreError> {
+        self.table.delete_all(self.table.query(&key_of(customer), "").await?).await
     }
 }
 
-/// The partition of a customer, in the table of appointments and in that of calls.
-pub(super) fn key_of(customer: &CustomerId) -> String {
+/// The partition of a customer, in the appointments table and in the calls table.
+pub(crate) fn key_of(customer: &CustomerId) -> String {
     format!("customer#{customer}")
 }

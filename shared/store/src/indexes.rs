@@ -1,8 +1,6 @@
 //! The indexes of appointments, read page by page.
 
-use std::collections::HashMap;
-
-use aws_sdk_dynamodb::{Client, types::ReturnConsumedCapacity};
+use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use chrono::{DateTime, Utc};
 use scheduling::{
     appointment::{Appointment, State},
@@ -11,46 +9,36 @@ use scheduling::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Item, StoreError, appointments::RECORD, read, sortable, text};
+use crate::{
+    appointments::Appointments,
+    error::StoreError,
+    item::{Item, decode, sortable, text, timestamp},
+    schema::{BY_CALCOM_UID, BY_DUE, BY_PHASE, BY_REVIEW, BY_UNCOUNTED, Index, RECORD},
+};
 
-/// Appointments by whether something is booked and their start is known. Holds no settled ones.
-pub(super) const BY_PHASE: Index = Index { name: "by-phase-and-start", hash: "phase", range: "start_at" };
-/// Appointments with which something is to happen without a person, by when.
-pub(super) const BY_DUE: Index = Index { name: "by-due", hash: "due", range: "due_at" };
-/// What the partition key of [`BY_DUE`] holds.
-pub(super) const DUE: &str = "due";
-/// Appointments that have changed since they were counted, and those that are under way, by when they were asked for:
-/// a key that stays, so that a change of one that is in the index already costs no write to it.
-pub(super) const BY_UNCOUNTED: Index = Index { name: "by-to-count", hash: "uncounted", range: "to_count_since" };
-/// What the partition key of [`BY_UNCOUNTED`] holds.
-pub(super) const UNCOUNTED: &str = "uncounted";
+/// The partition of [`BY_DUE`].
+pub(crate) const DUE: &str = "due";
+/// The partition of [`BY_UNCOUNTED`].
+pub(crate) const UNCOUNTED: &str = "uncounted";
 
-/// An index whose range key is an instant.
-pub(super) struct Index {
-    pub(super) name: &'static str,
-    pub(super) hash: &'static str,
-    pub(super) range: &'static str,
-}
-
-/// What part of its life an open appointment is in, as the index by start knows it.
+/// Whether an open appointment is booked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Nothing is booked.
+    /// It has no booking.
     Unbooked,
-    /// Something is booked.
+    /// It has a booking.
     Booked,
 }
 
 impl Phase {
     fn of(appointment: &Appointment) -> Option<Self> {
-        match appointment.state() {
-            State::Cancelled { .. } | State::Completed { .. } | State::NoShow { .. } => None,
-            _ if appointment.booking().is_some() => Some(Self::Booked),
-            _ => Some(Self::Unbooked),
-        }
+        appointment.is_open().then(|| match appointment.booking() {
+            Some(_) => Self::Booked,
+            None => Self::Unbooked,
+        })
     }
 
-    pub(super) fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Unbooked => "unbooked",
             Self::Booked => "booked",
@@ -58,9 +46,8 @@ impl Phase {
     }
 }
 
-/// Where reading an index goes on.
+/// Where reading an index continues.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Cursor {
     /// The instant by which the last appointment was found.
     pub at: DateTime<Utc>,
@@ -75,82 +62,96 @@ pub struct Page {
     pub appointments: Vec<AppointmentId>,
     /// Where the next page begins; `None` on the last one.
     pub next: Option<Cursor>,
-    /// What reading it cost, in DynamoDB's read units.
+    /// The cost of reading it, in DynamoDB's read units.
     pub read_units: f64,
 }
 
-impl Index {
-    /// A page of those under `hash` whose instant lies before `before`.
-    pub(super) async fn page(
+impl Appointments {
+    /// A page of a partition of an index, up to an instant.
+    pub(crate) async fn page(
         &self,
-        client: &Client,
-        table: &str,
-        hash: &str,
+        index: Index,
+        partition: &str,
         before: DateTime<Utc>,
         after: Option<&Cursor>,
-        at_most: i32,
+        limit: i32,
     ) -> Result<Page, StoreError> {
-        let from = after.map(|cursor| {
-            HashMap::from([
-                ("id".to_owned(), text(cursor.appointment.as_str())),
-                ("item".to_owned(), text(RECORD)),
-                (self.hash.to_owned(), text(hash)),
-                (self.range.to_owned(), text(sortable(cursor.at))),
-            ])
+        let start = after.map(|cursor| {
+            let mut key = self.table.key(cursor.appointment.as_str(), RECORD);
+            key.insert(index.partition.to_owned(), text(partition));
+            key.insert(index.sort.to_owned(), timestamp(cursor.at));
+            key
         });
-        let found = client
-            .query()
-            .table_name(table)
-            .index_name(self.name)
-            .key_condition_expression("#hash = :hash AND #range < :before")
-            .expression_attribute_names("#hash", self.hash)
-            .expression_attribute_names("#range", self.range)
-            .expression_attribute_values(":hash", text(hash))
+        let query = self.table.client.query().table_name(&self.table.name).index_name(index.name);
+        let found = query
+            .key_condition_expression("#partition = :partition AND #sort < :before")
+            .expression_attribute_names("#partition", index.partition)
+            .expression_attribute_names("#sort", index.sort)
+            .expression_attribute_values(":partition", text(partition))
             .expression_attribute_values(":before", text(sortable(before)))
-            .set_exclusive_start_key(from)
-            .limit(at_most)
+            .set_exclusive_start_key(start)
+            .limit(limit)
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
             .await?;
-        let listed = found.items.unwrap_or_default().into_iter().map(|item| self.cursor(item));
+        let keys = found.items.unwrap_or_default().into_iter().map(|item| cursor(index, item));
         Ok(Page {
-            appointments: listed.map(|key| key.map(|key| key.appointment)).collect::<Result<_, _>>()?,
-            next: found.last_evaluated_key.map(|key| self.cursor(key)).transpose()?,
+            appointments: keys.map(|key| key.map(|key| key.appointment)).collect::<Result<_, _>>()?,
+            next: found.last_evaluated_key.map(|key| cursor(index, key)).transpose()?,
             read_units: found.consumed_capacity.and_then(|consumed| consumed.capacity_units).unwrap_or_default(),
         })
     }
 
-    fn cursor(&self, mut key: Item) -> Result<Cursor, StoreError> {
+    /// Every appointment in a partition of an index.
+    pub(crate) async fn ids_in(&self, index: Index, partition: &str) -> Result<Vec<AppointmentId>, StoreError> {
         #[derive(Deserialize)]
         struct Key {
             id: AppointmentId,
-            at: DateTime<Utc>,
         }
-        let at = key.remove(self.range).ok_or(StoreError::Unreadable)?;
-        key.insert("at".to_owned(), at);
-        let Key { id, at } = read(key)?;
-        Ok(Cursor { at, appointment: id })
+        let query = self.table.client.query().table_name(&self.table.name).index_name(index.name);
+        let query = query
+            .key_condition_expression("#partition = :partition")
+            .expression_attribute_names("#partition", index.partition)
+            .expression_attribute_values(":partition", text(partition));
+        let mut pages = query.into_paginator().items().send();
+        let mut ids = Vec::new();
+        while let Some(item) = pages.next().await {
+            ids.push(decode::<Key>(item?)?.id);
+        }
+        Ok(ids)
     }
 }
 
-/// Puts the keys of the indexes that an appointment belongs into on its item.
-pub(super) fn put_keys(item: &mut Item, appointment: &Appointment, timing: &Timing) {
+fn cursor(index: Index, mut key: Item) -> Result<Cursor, StoreError> {
+    #[derive(Deserialize)]
+    struct Key {
+        id: AppointmentId,
+        at: DateTime<Utc>,
+    }
+    let at = key.remove(index.sort).ok_or(StoreError::Undecodable)?;
+    key.insert("at".to_owned(), at);
+    let Key { id, at } = decode(key)?;
+    Ok(Cursor { at, appointment: id })
+}
+
+/// Inserts the keys of the indexes that an appointment belongs to. Without its keys an item is not in an index.
+pub(crate) fn insert_keys(item: &mut Item, appointment: &Appointment, timing: &Timing) {
+    let mut insert = |index: Index, partition: &str, sort: DateTime<Utc>| {
+        item.insert(index.partition.to_owned(), text(partition));
+        item.insert(index.sort.to_owned(), timestamp(sort));
+    };
     if let (Some(phase), Some(start)) = (Phase::of(appointment), start_of(appointment)) {
-        item.insert(BY_PHASE.hash.to_owned(), text(phase.as_str()));
-        item.insert(BY_PHASE.range.to_owned(), text(sortable(start)));
+        insert(BY_PHASE, phase.as_str(), start);
     }
     if let Some(due) = appointment.due(timing) {
-        item.insert(BY_DUE.hash.to_owned(), text(DUE));
-        item.insert(BY_DUE.range.to_owned(), text(sortable(due.at)));
+        insert(BY_DUE, DUE, due.at);
     }
-    item.insert(BY_UNCOUNTED.hash.to_owned(), text(UNCOUNTED));
-    item.insert(BY_UNCOUNTED.range.to_owned(), text(sortable(appointment.created_at)));
-    if let Some(booking) = appointment.booking() {
-        item.insert("calcom_uid".to_owned(), text(booking.uid.as_str()));
-    }
+    insert(BY_UNCOUNTED, UNCOUNTED, appointment.created_at);
     if let (State::NeedsReview { .. }, Some(last)) = (appointment.state(), appointment.history().last()) {
-        item.insert("review_tenant".to_owned(), text(appointment.tenant.as_str()));
-        item.insert("review_since".to_owned(), text(sortable(last.at)));
+        insert(BY_REVIEW, appointment.tenant.as_str(), last.at);
+    }
+    if let Some(booking) = appointment.booking() {
+        item.insert(BY_CALCOM_UID.partition.to_owned(), text(booking.uid.as_str()));
     }
 }
 

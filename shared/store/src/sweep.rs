@@ -1,4 +1,4 @@
-//! Going through an index, page by page, as long as there is time.
+//! Sweeps through an index, page by page, while the invocation has time.
 
 use std::{
     collections::BTreeMap,
@@ -9,50 +9,49 @@ use std::{
 
 use futures_util::{StreamExt, stream};
 use lambda_runtime::Context;
+use platform::deadline::time_left;
 use scheduling::ids::AppointmentId;
 use serde::Deserialize;
 
-use crate::{
-    deadline::time_left,
-    store::{Cursor, Page, StoreError},
-};
+use crate::{Cursor, Page, StoreError};
 
-/// How many appointments a page holds at the most.
+/// The largest number of appointments on a page.
 pub const PAGE: i32 = 100;
-/// How many appointments of a page are worked on at once.
+/// How many appointments of a page are processed concurrently.
 const CONCURRENCY: usize = 10;
 /// No page is begun with less time than this left.
-const LEAST_TIME: Duration = Duration::from_secs(15);
+const MIN_TIME_TO_START: Duration = Duration::from_secs(15);
 
-/// What the schedule, or an operator, sends to a sweep.
+/// The request of a sweep, from the schedule or a person. A typing error must not turn a dry run into a real one, so
+/// unknown fields are refused.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Order {
+pub struct SweepRequest {
     /// Whether to count only.
     pub dry_run: bool,
-    /// Where an earlier run stopped, as its answer said.
+    /// Where an earlier run stopped, as its response says.
     pub resume_after: Option<Cursor>,
 }
 
-/// What came of going through an index.
+/// The result of a sweep.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SweepResult<T> {
-    /// What became of the appointments, and of how many.
+    /// The number of appointments by outcome.
     pub outcomes: BTreeMap<T, u32>,
-    /// How many could not be seen to. They are found again.
+    /// How many failed. The next sweep finds them again.
     pub failed: u32,
-    /// What reading the index cost, in DynamoDB's read units.
+    /// The cost of reading the index, in DynamoDB's read units.
     pub read_units: f64,
-    /// Where to go on, where the time did not suffice.
+    /// Where to continue, if the time was too short.
     pub resume_after: Option<Cursor>,
 }
 
-/// Hands each appointment that `page` finds to `work`, several at once, as long as the invocation has time.
+/// Passes each appointment that `page` finds to `work`, several concurrently, while the invocation has time.
 ///
-/// One that fails is told in the log and counted, and keeps no other waiting.
+/// A failure is logged and counted, and does not stop the others.
 ///
 /// # Errors
-/// When a page can't be read.
+/// If a page can't be read.
 pub async fn sweep<P, PF, W, WF, T, E>(
     context: &Context,
     mut from: Option<Cursor>,
@@ -68,29 +67,29 @@ where
     E: Display,
 {
     let deadline = Instant::now() + time_left(context);
-    let mut swept = SweepResult { outcomes: BTreeMap::new(), failed: 0, read_units: 0.0, resume_after: None };
+    let mut result = SweepResult { outcomes: BTreeMap::new(), failed: 0, read_units: 0.0, resume_after: None };
     loop {
         let found = page(from.take()).await?;
-        swept.read_units += found.read_units;
-        let worked_on = found.appointments.into_iter().map(|id| {
-            let done = work(id.clone());
-            async move { (id, done.await) }
+        result.read_units += found.read_units;
+        let processed = found.appointments.into_iter().map(|id| {
+            let outcome = work(id.clone());
+            async move { (id, outcome.await) }
         });
-        let mut worked_on = stream::iter(worked_on).buffer_unordered(CONCURRENCY);
-        while let Some((id, outcome)) = worked_on.next().await {
+        let mut processed = stream::iter(processed).buffer_unordered(CONCURRENCY);
+        while let Some((id, outcome)) = processed.next().await {
             match outcome {
-                Ok(outcome) => *swept.outcomes.entry(outcome).or_default() += 1,
+                Ok(outcome) => *result.outcomes.entry(outcome).or_default() += 1,
                 Err(error) => {
-                    tracing::error!(appointment_id = id.as_str(), %error, "an appointment can't be seen to");
-                    swept.failed += 1;
+                    tracing::error!(appointment_id = id.as_str(), %error, "failed to process an appointment");
+                    result.failed += 1;
                 }
             }
         }
-        let is_time_left = deadline.saturating_duration_since(Instant::now()) >= LEAST_TIME;
+        let has_time = deadline.saturating_duration_since(Instant::now()) >= MIN_TIME_TO_START;
         match found.next {
-            None => return Ok(swept),
-            Some(next) if is_time_left => from = Some(next),
-            resume_after => return Ok(SweepResult { resume_after, ..swept }),
+            None => return Ok(result),
+            Some(next) if has_time => from = Some(next),
+            resume_after => return Ok(SweepResult { resume_after, ..result }),
         }
     }
 }

@@ -1,0 +1,134 @@
+//! A table, read by key. None is ever scanned.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::{
+    Client,
+    types::{AttributeValue, KeysAndAttributes},
+};
+use platform::{
+    aws::{SdkConfig, error_code},
+    env::{self, EnvError},
+};
+
+use crate::{
+    error::StoreError,
+    item::{Item, text},
+    schema::Schema,
+};
+
+/// DynamoDB's limit for one batch of reads.
+const MAX_BATCH: usize = 100;
+/// The delay before unprocessed keys are requested again.
+const BATCH_RETRY_DELAY: Duration = Duration::from_millis(50);
+
+/// A table.
+#[derive(Debug, Clone)]
+pub(crate) struct Table {
+    pub(crate) client: Client,
+    pub(crate) name: String,
+    pub(crate) schema: Schema,
+}
+
+impl Table {
+    pub(crate) fn new(config: &SdkConfig, name: String, schema: Schema) -> Self {
+        Self { client: Client::new(config), name, schema }
+    }
+
+    /// The table that the environment names.
+    pub(crate) fn from_env(config: &SdkConfig, schema: Schema) -> Result<Self, EnvError> {
+        Ok(Self::new(config, env::required(schema.variable)?, schema))
+    }
+
+    /// Opens a connection by reading an item that does not exist, so that the first request is sent sooner.
+    pub(crate) async fn connect(&self) {
+        let request = self.client.get_item().table_name(&self.name).set_key(Some(self.key("none", "none")));
+        if let Err(error) = request.send().await {
+            tracing::warn!(error = error_code(&error), "failed to connect to DynamoDB");
+        }
+    }
+
+    /// The key of an item.
+    pub(crate) fn key(&self, partition: &str, sort: &str) -> Item {
+        Item::from([
+            (self.schema.partition.to_owned(), text(partition)),
+            (self.schema.sort.to_owned(), text(sort)),
+        ])
+    }
+
+    /// An item without its key.
+    pub(crate) fn without_key(&self, mut item: Item) -> Item {
+        item.remove(self.schema.partition);
+        item.remove(self.schema.sort);
+        item
+    }
+
+    /// An item, as eventually consistent reads see it.
+    pub(crate) async fn get(&self, partition: &str, sort: &str) -> Result<Option<Item>, StoreError> {
+        let request = self.client.get_item().table_name(&self.name);
+        Ok(request.set_key(Some(self.key(partition, sort))).send().await?.item)
+    }
+
+    /// An item, with every write that was acknowledged.
+    pub(crate) async fn get_consistent(&self, partition: &str, sort: &str) -> Result<Option<Item>, StoreError> {
+        let request = self.client.get_item().table_name(&self.name).consistent_read(true);
+        Ok(request.set_key(Some(self.key(partition, sort))).send().await?.item)
+    }
+
+    /// The items of a partition whose sort key begins with `prefix`, in order.
+    pub(crate) async fn query(&self, partition: &str, prefix: &str) -> Result<Vec<Item>, StoreError> {
+        let query = self.client.query().table_name(&self.name).consistent_read(true);
+        let query = query
+            .expression_attribute_names("#partition", self.schema.partition)
+            .expression_attribute_values(":partition", text(partition));
+        let query = if prefix.is_empty() {
+            query.key_condition_expression("#partition = :partition")
+        } else {
+            query
+                .key_condition_expression("#partition = :partition AND begins_with(#sort, :prefix)")
+                .expression_attribute_names("#sort", self.schema.sort)
+                .expression_attribute_values(":prefix", text(prefix))
+        };
+        let mut pages = query.into_paginator().items().send();
+        let mut items = Vec::new();
+        while let Some(item) = pages.next().await {
+            items.push(item?);
+        }
+        Ok(items)
+    }
+
+    /// The items with these keys, in no particular order. DynamoDB refuses a key that is given twice.
+    pub(crate) async fn batch_get(&self, keys: Vec<Item>, consistent: bool) -> Result<Vec<Item>, StoreError> {
+        let mut found = Vec::new();
+        for chunk in keys.chunks(MAX_BATCH) {
+            let mut unprocessed = chunk.to_vec();
+            while !unprocessed.is_empty() {
+                let keys = KeysAndAttributes::builder().set_keys(Some(unprocessed)).consistent_read(consistent);
+                let keys = keys.build().map_err(|_| StoreError::Unencodable)?;
+                let response = self.client.batch_get_item().request_items(&self.name, keys).send().await?;
+                found.extend(response.responses.unwrap_or_default().remove(&self.name).unwrap_or_default());
+                let left = response.unprocessed_keys.unwrap_or_default().remove(&self.name);
+                unprocessed = left.map(|left| left.keys).unwrap_or_default();
+                if !unprocessed.is_empty() {
+                    tokio::time::sleep(BATCH_RETRY_DELAY).await;
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Deletes these items, and returns how many there were.
+    pub(crate) async fn delete_all(&self, items: Vec<Item>) -> Result<usize, StoreError> {
+        let count = items.len();
+        for mut item in items {
+            item.retain(|name, _| name == self.schema.partition || name == self.schema.sort);
+            self.client.delete_item().table_name(&self.name).set_key(Some(item)).send().await?;
+        }
+        Ok(count)
+    }
+
+    /// The sort key of an item.
+    pub(crate) fn sort_key<'i>(&self, item: &'i Item) -> Option<&'i str> {
+        item.get(self.schema.sort).and_then(|value: &AttributeValue| value.as_s().ok()).map(String::as_str)
+    }
+}

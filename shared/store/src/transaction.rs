@@ -1,0 +1,165 @@
+//! Writes that are applied together or not at all.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::{
+    Client,
+    operation::transact_write_items::TransactWriteItemsError,
+    types::{CancellationReason, ConditionCheck, Delete, Put, TransactWriteItem, Update, builders},
+};
+
+use crate::{error::StoreError, item::Item};
+
+/// DynamoDB's limit for one transaction.
+pub(crate) const MAX_ITEMS: usize = 100;
+/// How often a write that met another write of the same item is tried.
+const TRIES: u32 = 5;
+const RETRY_DELAY: Duration = Duration::from_millis(20);
+
+/// Writes that are applied together or not at all.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Transaction {
+    items: Vec<TransactWriteItem>,
+}
+
+/// Why a transaction was not applied.
+pub(crate) enum TransactionError {
+    /// DynamoDB cancelled it: one reason for each item, in order.
+    Cancelled(Vec<CancellationReason>),
+    /// Anything else.
+    Failed(StoreError),
+}
+
+impl Transaction {
+    pub(crate) fn put(&mut self, put: Put) {
+        self.items.push(TransactWriteItem::builder().put(put).build());
+    }
+
+    pub(crate) fn update(&mut self, update: builders::UpdateBuilder) -> Result<(), StoreError> {
+        let update: Update = update.build().map_err(|_| StoreError::Unencodable)?;
+        self.items.push(TransactWriteItem::builder().update(update).build());
+        Ok(())
+    }
+
+    pub(crate) fn delete(&mut self, delete: builders::DeleteBuilder) -> Result<(), StoreError> {
+        let delete: Delete = delete.build().map_err(|_| StoreError::Unencodable)?;
+        self.items.push(TransactWriteItem::builder().delete(delete).build());
+        Ok(())
+    }
+
+    pub(crate) fn check(&mut self, check: builders::ConditionCheckBuilder) -> Result<(), StoreError> {
+        let check: ConditionCheck = check.build().map_err(|_| StoreError::Unencodable)?;
+        self.items.push(TransactWriteItem::builder().condition_check(check).build());
+        Ok(())
+    }
+
+    pub(crate) fn append(&mut self, other: &Self) {
+        self.items.extend(other.items.iter().cloned());
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Applies it once.
+    pub(crate) async fn commit(&self, client: &Client) -> Result<(), TransactionError> {
+        let request = client.transact_write_items().set_transact_items(Some(self.items.clone()));
+        let Err(error) = request.send().await else { return Ok(()) };
+        match error.as_service_error() {
+            Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                Err(TransactionError::Cancelled(cancelled.cancellation_reasons().to_vec()))
+            }
+            _ => Err(TransactionError::Failed(error.into())),
+        }
+    }
+
+    /// Applies it, again if another writer was writing one of the items: then the conditions decide who was first.
+    pub(crate) async fn commit_with_retries(&self, client: &Client) -> Result<(), TransactionError> {
+        for tries in 1.. {
+            match self.commit(client).await {
+                Err(error) if tries < TRIES && error.is_only_contention() => {
+                    tokio::time::sleep(RETRY_DELAY * tries).await;
+                }
+                committed => return committed,
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies it in as many transactions as its size needs.
+    pub(crate) async fn commit_in_chunks(&self, client: &Client) -> Result<(), StoreError> {
+        for chunk in self.items.chunks(MAX_ITEMS) {
+            Self { items: chunk.to_vec() }.commit(client).await?;
+        }
+        Ok(())
+    }
+}
+
+impl TransactionError {
+    /// Whether only the last item's condition did not hold.
+    pub(crate) fn is_only_the_last(&self) -> bool {
+        let Self::Cancelled(reasons) = self else { return false };
+        let Some((last, others)) = reasons.split_last() else { return false };
+        is_lost(last) && others.iter().all(|reason| matches!(reason.code(), None | Some("None")))
+    }
+
+    fn is_only_contention(&self) -> bool {
+        let Self::Cancelled(reasons) = self else { return false };
+        let has = |code: &str| reasons.iter().any(|reason| reason.code() == Some(code));
+        has("TransactionConflict") && !has("ConditionalCheckFailed")
+    }
+}
+
+impl From<TransactionError> for StoreError {
+    fn from(error: TransactionError) -> Self {
+        match error {
+            TransactionError::Cancelled(reasons) if reasons.iter().any(is_lost) => Self::Conflict,
+            TransactionError::Cancelled(reasons) => {
+                let code = reasons.iter().filter_map(CancellationReason::code).find(|code| *code != "None");
+                Self::Unavailable(code.unwrap_or("cancelled").to_owned())
+            }
+            TransactionError::Failed(error) => error,
+        }
+    }
+}
+
+/// Whether the condition of an item did not hold.
+pub(crate) fn is_condition_failed(reason: &CancellationReason) -> bool {
+    reason.code() == Some("ConditionalCheckFailed")
+}
+
+fn is_lost(reason: &CancellationReason) -> bool {
+    matches!(reason.code(), Some("ConditionalCheckFailed" | "TransactionConflict"))
+}
+
+/// A put into a table.
+pub(crate) fn put(table: &str, item: Item) -> builders::PutBuilder {
+    Put::builder().table_name(table).set_item(Some(item))
+}
+
+/// A complete put.
+pub(crate) fn build_put(put: builders::PutBuilder) -> Result<Put, StoreError> {
+    put.build().map_err(|_| StoreError::Unencodable)
+}
+
+/// Applies a single put, which costs half of a transaction. Retried like [`Transaction::commit_with_retries`].
+pub(crate) async fn write_one(client: &Client, put: Put) -> Result<(), StoreError> {
+    let request = client.put_item().table_name(put.table_name).set_item(Some(put.item));
+    let request = request
+        .set_condition_expression(put.condition_expression)
+        .set_expression_attribute_names(put.expression_attribute_names)
+        .set_expression_attribute_values(put.expression_attribute_values);
+    for tries in 1.. {
+        match request.clone().send().await.map_err(StoreError::from) {
+            Err(StoreError::Unavailable(code)) if tries < TRIES && code == "TransactionConflictException" => {
+                tokio::time::sleep(RETRY_DELAY * tries).await;
+            }
+            written => return written.map(drop),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! The update of an appointment with everything that must be written in the same step.
+
+use chrono::{DateTime, Utc};
+use scheduling::{appointment::Appointment, assignment::HostMapping};
+
+use crate::{
+    appointments::{Appointments, UNCHANGED, Version, item_of},
+    error::StoreError,
+    exchanges::{self, ExchangeRecord},
+    item::number,
+    slot_leases::{SlotLease, delete_lease, put_lease},
+    tenants::{Tenants, put_found_mapping},
+    transaction::{Transaction, TransactionError, build_put, put, write_one},
+};
+
+/// DynamoDB accepts 4 MB and 100 items in one transaction. Exchanges beyond this are written before it.
+const MAX_EXCHANGES_SIZE: usize = 2 * 1024 * 1024;
+const MAX_EXCHANGES: usize = 90;
+
+/// What happens to the slot lease.
+#[derive(Debug, Clone, Copy)]
+enum LeaseChange<'a> {
+    Take { lease: &'a SlotLease, now: DateTime<Utc>, until: DateTime<Utc> },
+    Release(&'a SlotLease),
+}
+
+/// The update of an appointment. All of it is applied together or not at all, unless exchanges are too large for one
+/// transaction: those are written before.
+#[must_use = "an update is written by `commit`"]
+pub struct Update<'a> {
+    appointments: &'a Appointments,
+    appointment: &'a Appointment,
+    version: Version,
+    exchanges: &'a [ExchangeRecord],
+    mapping: Option<(&'a Tenants, &'a HostMapping)>,
+    lease: Option<LeaseChange<'a>>,
+}
+
+impl<'a> Update<'a> {
+    pub(crate) fn new(appointments: &'a Appointments, appointment: &'a Appointment, version: Version) -> Self {
+        Self { appointments, appointment, version, exchanges: &[], mapping: None, lease: None }
+    }
+
+    /// Stores exchanges with Cal.com. Nothing is stored of a customer who was erased: a response names the customer.
+    pub fn exchanges(self, exchanges: &'a [ExchangeRecord]) -> Self {
+        Self { exchanges, ..self }
+    }
+
+    /// Stores a host mapping that was found, if there is one.
+    pub fn mapping(self, tenants: &'a Tenants, mapping: Option<&'a HostMapping>) -> Self {
+        Self { mapping: mapping.map(|mapping| (tenants, mapping)), ..self }
+    }
+
+    /// Takes the lease until a time, unless another holder has it.
+    pub fn take(self, lease: Option<&'a SlotLease>, now: DateTime<Utc>, until: DateTime<Utc>) -> Self {
+        Self { lease: lease.map(|lease| LeaseChange::Take { lease, now, until }), ..self }
+    }
+
+    /// Releases the lease.
+    pub fn release(self, lease: Option<&'a SlotLease>) -> Self {
+        Self { lease: lease.map(LeaseChange::Release), ..self }
+    }
+
+    /// Writes it if the appointment is still at its version, and returns the new version.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if another writer was first, [`StoreError::SlotTaken`] if another worker holds the
+    /// lease.
+    pub async fn commit(self) -> Result<Version, StoreError> {
+        let (table, Version(version)) = (&self.appointments.table, self.version);
+        let next = Version(version + 1);
+        let record = build_put(
+            put(&table.name, item_of(self.appointment, next, &self.appointments.timing)?)
+                .condition_expression(UNCHANGED)
+                .expression_attribute_names("#version", "version")
+                .expression_attribute_values(":version", number(version)),
+        )?;
+        let exchanges = if self.appointment.is_erased() { &[] } else { self.exchanges };
+        let mut puts = exchanges::puts_of(&table.name, &self.appointment.id, version, exchanges)?;
+        if puts.len() > MAX_EXCHANGES || puts.iter().map(exchanges::size_of).sum::<usize>() > MAX_EXCHANGES_SIZE {
+            for put in puts.drain(..) {
+                write_one(&table.client, put).await?;
+            }
+        }
+        if let Some((tenants, mapping)) = self.mapping {
+            puts.push(put_found_mapping(mapping, tenants)?);
+        }
+        if puts.is_empty() && self.lease.is_none() {
+            write_one(&table.client, record).await?;
+            return Ok(next);
+        }
+        let mut transaction = Transaction::default();
+        transaction.put(record);
+        puts.into_iter().for_each(|put| transaction.put(put));
+        let without_lease = transaction.clone();
+        match self.lease {
+            Some(LeaseChange::Take { lease, now, until }) => {
+                transaction.put(put_lease(&table.name, lease, now, until)?);
+            }
+            Some(LeaseChange::Release(lease)) => transaction.delete(delete_lease(table, lease))?,
+            None => {}
+        }
+        match (transaction.commit_with_retries(&table.client).await, self.lease) {
+            (Ok(()), _) => {}
+            // The lease expired and another worker took it since: there is nothing to release.
+            (Err(error), Some(LeaseChange::Release(_))) if error.is_only_the_last() => {
+                without_lease.commit_with_retries(&table.client).await?;
+            }
+            (Err(error), Some(LeaseChange::Take { .. })) if error.is_only_the_last() => {
+                return Err(StoreError::SlotTaken);
+            }
+            (Err(error), _) => return Err(TransactionError::into(error)),
+        }
+        Ok(next)
+    }
+}
