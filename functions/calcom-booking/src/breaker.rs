@@ -1,15 +1,13 @@
-//! Whether an account may be asked now, and what follows when it refuses its key.
+//! The credential breaker: pauses an account whose key Cal.com refuses, and probes the key with one appointment.
 
 use chrono::{DateTime, Utc};
-use platform::{
-    store::{Pauses, StoreError},
-    telemetry::{Metrics, LogContext},
-};
+use platform::telemetry::{LogContext, Metrics};
 use scheduling::{ids::AccountName, timing::Timing};
+use store::{AccountPauses, StoreError};
 
-/// Pauses the accounts whose key Cal.com refuses, and lets one appointment at a time try the key again.
+/// Pauses accounts whose key Cal.com refuses.
 pub struct CredentialBreaker {
-    pauses: Pauses,
+    pauses: AccountPauses,
     metrics: Metrics,
     timing: Timing,
 }
@@ -17,50 +15,50 @@ pub struct CredentialBreaker {
 /// What a worker may do with an account now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
-    /// Whatever it has to.
-    Open,
-    /// Try the key with one appointment; nobody else does.
-    Trial,
-    /// Nothing. What timing is sent again by the reconciler.
-    Closed,
+    /// Book.
+    Allowed,
+    /// Probe the key with one appointment; no other worker does.
+    Probe,
+    /// Nothing. The reconciler resends what waits.
+    Blocked,
 }
 
 impl CredentialBreaker {
-    /// The gate to every account.
-    pub fn new(pauses: Pauses, metrics: Metrics, timing: Timing) -> Self {
+    /// The breaker of every account.
+    pub fn new(pauses: AccountPauses, metrics: Metrics, timing: Timing) -> Self {
         Self { pauses, metrics, timing }
     }
 
-    /// Whether the account may be asked.
+    /// What a worker may do with the account.
     pub async fn admit(&self, account: &AccountName) -> Result<Admission, StoreError> {
         let now = Utc::now();
-        let Some(pause) = self.pauses.of(account).await? else { return Ok(Admission::Open) };
+        let Some(pause) = self.pauses.of(account).await? else { return Ok(Admission::Allowed) };
         if pause.until > now {
-            return Ok(Admission::Closed);
+            return Ok(Admission::Blocked);
         }
-        let is_ours = self.pauses.take_trial(account, &pause, now + self.timing.pause).await?;
-        Ok(if is_ours { Admission::Trial } else { Admission::Closed })
+        let is_ours = self.pauses.take_probe(account, &pause, now + self.timing.pause).await?;
+        Ok(if is_ours { Admission::Probe } else { Admission::Blocked })
     }
 
-    /// Pauses an account until a time. The first to do so raises the alarm, once for all that will wait.
-    pub async fn close(
+    /// Pauses an account until a time. The first to do so raises the alarm, once for everything that will wait.
+    pub async fn pause(
         &self,
         account: &AccountName,
         until: DateTime<Utc>,
-        subject: &LogContext,
+        log: &LogContext,
     ) -> Result<(), StoreError> {
         if self.pauses.begin(account, Utc::now(), until).await? {
-            self.metrics.count("TenantPaused", None, subject);
-            tracing::error!(account = account.as_str(), "Cal.com refuses the key: bookings pause until it is replaced");
+            self.metrics.count("AccountPaused", None, log);
+            tracing::error!(account = account.as_str(), "account paused: Cal.com refuses its key");
         }
         Ok(())
     }
 
-    /// Ends the pause: Cal.com takes the key.
-    pub async fn open(&self, account: &AccountName, subject: &LogContext) -> Result<(), StoreError> {
+    /// Ends the pause: Cal.com accepts the key.
+    pub async fn resume(&self, account: &AccountName, log: &LogContext) -> Result<(), StoreError> {
         self.pauses.end(account).await?;
-        self.metrics.count("TenantResumed", None, subject);
-        tracing::info!(account = account.as_str(), "Cal.com takes the key again: bookings go on");
+        self.metrics.count("AccountResumed", None, log);
+        tracing::info!(account = account.as_str(), "account resumed: Cal.com accepts its key");
         Ok(())
     }
 }

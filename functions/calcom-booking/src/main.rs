@@ -1,9 +1,10 @@
-//! Books appointments with Cal.com.
+#![doc = include_str!("../README.md")]
 
 mod attempt;
-mod gate;
+mod breaker;
+mod cooldowns;
 mod handler;
-mod quiet;
+mod outcome;
 
 use handler::Bookings;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
@@ -12,5 +13,5 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 async fn main() -> Result<(), Error> {
     platform::telemetry::init();
     let bookings = Bookings::from_env().await?;
-    run(service_fn(|event: LambdaEvent<_>| bookings.process(event.payload, event.context))).await
+    run(service_fn(|event: LambdaEvent<_>| bookings.handle(event.payload, event.context))).await
 }

@@ -1,5 +1,6 @@
-//! Cancels the appointments whose start went by before they were booked.
+#![doc = include_str!("../README.md")]
 
+mod closing;
 mod handler;
 
 use handler::PastCleanup;
@@ -9,5 +10,5 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 async fn main() -> Result<(), Error> {
     platform::telemetry::init();
     let cleanup = PastCleanup::from_env().await?;
-    run(service_fn(|event: LambdaEvent<_>| cleanup.clean_up(event.payload, event.context))).await
+    run(service_fn(|event: LambdaEvent<_>| cleanup.handle(event.payload, event.context))).await
 }

@@ -1,245 +1,138 @@
-//! From a booked appointment to its staff member.
+//! Processes a message: complete the booking's hosts, find the staff member, store the assignment or why there is none.
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use calcom::Calcom;
-use chrono::{DateTime, TimeDelta, Utc};
+use calcom::{Calcom, CalcomConfig};
+use chrono::Utc;
 use lambda_runtime::{Context, Error};
 use platform::{
     aws,
     batch::Batches,
-    queues::{AppointmentMessage, Queue, QueueError},
+    env,
+    queues::{AppointmentMessage, Queue},
     secrets::{CalcomKeys, Secret},
-    settings,
-    store::{Along, Appointments, ExchangeRecord, StoreError, Tenants},
-    telemetry::{Metrics, LogContext, Unit},
+    telemetry::{LogContext, Metrics, Unit},
 };
 use scheduling::{
-    appointment::{Actor, Appointment, InvalidTransition, State},
-    assignment::{Assignment, Case, HostMapping, Unassigned, assign, mapping_learned},
+    appointment::{Actor, Appointment, State},
+    assignment::{Assignment, Case, HostMapping, Unassigned, assign, mapping_from},
     booking::{Booking, HostEvidence},
-    failure::{Category, RetryContext, Decision, decide},
     ids::HostId,
     tenant::Tenant,
     timing::Timing,
 };
+use store::{
+    Appointments, StoreError, Tenants, Versioned,
+    step::{self, StepError},
+};
+
+use crate::hosts::HostLookup;
 
 const FUNCTION: &str = "staff-assignment";
-/// How often an appointment is read again that somebody else changed meanwhile.
+/// How often an appointment is loaded again because another writer changed it meanwhile.
 const TRIES: u32 = 4;
 
-/// All that assignment needs, made once per process.
+/// Everything that the assignment needs, created once per process.
 pub struct Assignments {
     appointments: Appointments,
     tenants: Tenants,
-    keys: Secret<CalcomKeys>,
-    calcom: Calcom,
+    pub(crate) keys: Secret<CalcomKeys>,
+    pub(crate) calcom: Calcom,
     assignments: Queue,
     batches: Batches,
     metrics: Metrics,
-    timing: Timing,
+    pub(crate) timing: Timing,
     version: String,
 }
 
-/// Why a message could not be worked off.
-#[derive(Debug, thiserror::Error)]
-pub enum AssignmentError {
-    /// There is no such appointment.
-    #[error("the appointment is not stored")]
-    NotStored,
-    /// There is no such tenant.
-    #[error("the tenant is not stored")]
-    NoTenant,
-    /// The store failed, or somebody else was first each time.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A queue failed.
-    #[error(transparent)]
-    Queue(#[from] QueueError),
-    /// A transition was tried that does not exist: a fault in this function.
-    #[error(transparent)]
-    Transition(#[from] InvalidTransition),
-}
-
-/// What is known of a booking's hosts now.
-enum Asked {
-    /// All that Cal.com will say, with what it said if it was asked again.
-    Known(Vec<ExchangeRecord>),
-    /// Cal.com could not be asked.
-    NotToBeHad {
-        /// Why not.
-        category: Category,
-        /// How long Cal.com asked to wait.
-        retry_after: Option<TimeDelta>,
-    },
-}
-
 impl Assignments {
-    /// Reads the settings and makes the clients.
+    /// Reads the environment, creates the clients and opens their connections, while Lambda gives a whole core for free.
     pub async fn from_env() -> Result<Self, Error> {
-        let (config, timing) = (aws::config_of_function()?, settings::timing()?);
+        let (config, timing) = (aws::function_config()?, env::timing()?);
         let metrics = Metrics::new(FUNCTION);
-        let dead_letters = Queue::new(&config, settings::required("DEAD_LETTER_QUEUE_URL")?);
-        let tenants_table = settings::required("TENANTS_TABLE")?;
-        let appointments = Appointments::new(&config, settings::required("APPOINTMENTS_TABLE")?, timing);
+        let queue = Queue::assignments_from_env(&config)?;
         let assignments = Self {
-            tenants: Tenants::new(&config, tenants_table.clone()),
-            keys: Secret::new(&config, settings::required("CALCOM_KEYS_SECRET")?),
-            calcom: Calcom::new(calcom::Settings::from_env(&timing))?,
-            assignments: Queue::new(&config, settings::required("ASSIGNMENTS_QUEUE_URL")?),
-            batches: Batches::new(dead_letters, appointments.clone(), metrics.clone())?,
-            appointments: appointments.with_tenants(tenants_table),
+            appointments: Appointments::from_env(&config, timing)?,
+            tenants: Tenants::from_env(&config)?,
+            keys: Secret::from_env(&config)?,
+            calcom: Calcom::new(CalcomConfig::from_env(&timing))?,
+            batches: Batches::from_env(&config, queue.clone(), timing, metrics.clone())?,
+            assignments: queue,
             metrics,
             timing,
-            version: settings::deployed_version(),
+            version: env::deployed_version(),
         };
-        // While Lambda gives whole cores: the first appointment would wait for it.
         assignments.tenants.connect().await;
         Ok(assignments)
     }
 
-    /// Works off a batch of messages.
-    pub async fn process(&self, event: SqsEvent, context: Context) -> Result<SqsBatchResponse, Error> {
-        Ok(self.batches.process(event, &context, |order, subject| self.settle(order, subject)).await)
+    /// Processes a batch of messages.
+    pub async fn handle(&self, event: SqsEvent, context: Context) -> Result<SqsBatchResponse, Error> {
+        let stall = |id, reason| step::stall(&self.appointments, FUNCTION, id, reason);
+        Ok(self.batches.process(event, &context, |message, log| self.process(message, log), stall).await)
     }
 
-    /// Assigns the appointment, again from the start where somebody else changed it meanwhile: an operator, perhaps.
-    async fn settle(&self, order: AppointmentMessage, subject: LogContext) -> Result<(), AssignmentError> {
+    /// Assigns the appointment, again from the start if another writer changed it meanwhile: an operator, perhaps.
+    async fn process(&self, message: AppointmentMessage, log: LogContext) -> Result<(), StepError> {
         for _ in 1..TRIES {
-            match self.assign(&order, &subject).await {
-                Err(AssignmentError::Store(StoreError::Conflict)) => {}
-                settled => return settled,
+            match self.assign(&message, &log).await {
+                Err(StepError::Store(StoreError::Conflict)) => {}
+                processed => return processed,
             }
         }
-        self.assign(&order, &subject).await
+        self.assign(&message, &log).await
     }
 
-    /// Reads the hosts from the stored booking, finds the staff member, and stores who it is or why nobody knows.
-    async fn assign(&self, order: &AppointmentMessage, subject: &LogContext) -> Result<(), AssignmentError> {
-        let (stored, tenant) =
-            tokio::try_join!(self.appointments.load(&order.appointment), self.tenants.load(&order.tenant))?;
-        let (mut appointment, version) =
-            stored.filter(|(appointment, _)| appointment.tenant == order.tenant).ok_or(AssignmentError::NotStored)?;
-        let tenant = tenant.ok_or(AssignmentError::NoTenant)?;
+    /// Reads the hosts from the stored booking, finds the staff member, and stores the assignment or why there is none.
+    async fn assign(&self, message: &AppointmentMessage, log: &LogContext) -> Result<(), StepError> {
+        let (stored, tenant) = step::load(&self.appointments, &self.tenants, message).await?;
+        let Versioned { value: mut appointment, version } = stored;
         let State::Booked { booking, not_before } = appointment.state() else {
-            tracing::info!(state = appointment.state().name().as_str(), "nothing is left to assign");
+            tracing::info!(state = appointment.state().name().as_str(), "appointment needs no assignment");
             return Ok(());
         };
         if let Some(time) = not_before.filter(|time| *time > Utc::now()) {
-            return Ok(self.assignments.send_on(order, time, &self.timing).await?);
+            return Ok(self.assignments.return_until(message, time, &self.timing).await?);
         }
         let mut booking = booking.clone();
-        let asked = self.reopen(&mut appointment, &mut booking, &tenant).await?;
+        let lookup = self.complete_hosts(&mut appointment, &mut booking, &tenant).await?;
         let mappings = self.mappings_of(&booking, &tenant).await?;
         let found = assign(&Case { booking: &booking, tenant: &tenant, mappings: &mappings });
-        let evidence = match (asked, &found) {
-            (Asked::NotToBeHad { category, retry_after }, Err(_)) => {
-                let wait = self.defer_host_lookup(&mut appointment, &booking, category, retry_after)?;
-                if let Some(at) = wait {
-                    self.appointments.save(&appointment, version, Along::default()).await?;
-                    return Ok(self.assignments.send_at(order, at, &self.timing).await?);
-                }
-                Vec::new()
-            }
-            (Asked::NotToBeHad { .. }, Ok(_)) => Vec::new(),
-            (Asked::Known(evidence), _) => evidence,
-        };
-        let learned = self.settle_as(&mut appointment, found, subject)?;
-        let along = Along { evidence: &evidence, learned: learned.as_ref(), slot: None };
-        self.appointments.save(&appointment, version, along).await?;
+        if let (HostLookup::Failed(failure), Err(_)) = (&lookup, &found)
+            && let Some(at) = self.defer(&mut appointment, &booking, failure)?
+        {
+            self.appointments.update(&appointment, version).commit().await?;
+            return Ok(self.assignments.send_at(message, at, &self.timing).await?);
+        }
+        let mapping = self.conclude(&mut appointment, found, log)?;
+        let update = self.appointments.update(&appointment, version).exchanges(lookup.exchanges());
+        update.mapping(&self.tenants, mapping.as_ref()).commit().await?;
         Ok(())
     }
 
-    /// Moves the appointment on to whoever was found, or to review. Answers what was learned of the host.
-    fn settle_as(
+    /// Assigns the appointment, or escalates it. Returns the host mapping that was found.
+    fn conclude(
         &self,
         appointment: &mut Appointment,
         found: Result<Assignment, Unassigned>,
-        subject: &LogContext,
-    ) -> Result<Option<HostMapping>, AssignmentError> {
+        log: &LogContext,
+    ) -> Result<Option<HostMapping>, StepError> {
         match found {
             Ok(assignment) => {
                 let strategy = assignment.strategy.as_str();
-                let learned = mapping_learned(&assignment, &appointment.tenant, Utc::now());
+                let mapping = mapping_from(&assignment, &appointment.tenant, Utc::now());
                 appointment.assign(assignment, self.actor())?;
-                let took = Unit::Seconds((Utc::now() - appointment.requested_at()).as_seconds_f64());
-                self.metrics.record("TimeToAssigned", took, None, subject);
-                self.metrics.count("Assigned", Some(strategy), subject);
-                tracing::info!(strategy, learned = learned.is_some(), "assigned");
-                Ok(learned)
+                let duration = Unit::Seconds((Utc::now() - appointment.requested_at()).as_seconds_f64());
+                self.metrics.record("TimeToAssigned", duration, None, log);
+                self.metrics.count("Assigned", Some(strategy), log);
+                tracing::info!(strategy, mapping_found = mapping.is_some(), "appointment assigned");
+                Ok(mapping)
             }
             Err(reason) => {
                 appointment.escalate_unassigned(reason, self.actor())?;
-                self.metrics.count("Unassigned", Some(reason.as_str()), subject);
-                tracing::warn!(reason = reason.as_str(), "no staff member is found");
+                self.metrics.count("Unassigned", Some(reason.as_str()), log);
+                tracing::warn!(reason = reason.as_str(), "appointment needs review: no staff member found");
                 Ok(None)
             }
-        }
-    }
-
-    /// Where the booking has no host, asks Cal.com for it once more.
-    async fn reopen(
-        &self,
-        appointment: &mut Appointment,
-        booking: &mut Booking,
-        tenant: &Tenant,
-    ) -> Result<Asked, AssignmentError> {
-        let HostEvidence::None { because, looked_up_again: false } = booking.hosts else {
-            return Ok(Asked::Known(Vec::new()));
-        };
-        let not_to_be_had = |category| Ok(Asked::NotToBeHad { category, retry_after: None });
-        let Ok(keys) = self.keys.read().await else { return not_to_be_had(Category::CalcomUnavailable) };
-        let Some(key) = keys.of(&tenant.calcom.account) else { return not_to_be_had(Category::Credentials) };
-        let exchange = match self.calcom.get(key, &booking.uid).await {
-            Ok(found) => {
-                booking.hosts = match found.value.booking.hosts {
-                    HostEvidence::None { because, .. } => HostEvidence::None { because, looked_up_again: true },
-                    named => named,
-                };
-                found.exchange
-            }
-            // Cal.com has said all that it will say.
-            Err(failed) if failed.category == Category::Unknown => {
-                booking.hosts = HostEvidence::None { because, looked_up_again: true };
-                failed.exchange
-            }
-            Err(failed) => {
-                return Ok(Asked::NotToBeHad { category: failed.category, retry_after: failed.retry_after });
-            }
-        };
-        appointment.record_hosts(booking.hosts.clone(), self.actor())?;
-        Ok(Asked::Known(vec![ExchangeRecord { asked: "get", exchange }]))
-    }
-
-    /// When Cal.com is to be asked for the hosts again. `None` where it has been asked for long enough.
-    fn defer_host_lookup(
-        &self,
-        appointment: &mut Appointment,
-        booking: &Booking,
-        category: Category,
-        retry_after: Option<TimeDelta>,
-    ) -> Result<Option<DateTime<Utc>>, AssignmentError> {
-        let now = Utc::now();
-        let retries = appointment.retries(category);
-        let booked_at = appointment.booked_at().unwrap_or(now);
-        let asked_until = booking.start.min(booked_at + self.timing.retry_window);
-        let context_of_retry = RetryContext {
-            timing: &self.timing,
-            now,
-            start: booking.start,
-            first_attempt: booked_at,
-            retries,
-            contact_omitted: true,
-            may_be_booked: false,
-            retry_after,
-            spread: appointment.id.spread(retries),
-        };
-        match decide(category, &context_of_retry) {
-            Decision::Again { at } | Decision::Pause { until: at } if at < asked_until => {
-                tracing::warn!(category = category.as_str(), %at, "Cal.com can't be asked for the hosts now");
-                appointment.defer_host_lookup(at, category, self.actor())?;
-                Ok(Some(at))
-            }
-            _ => Ok(None),
         }
     }
 
@@ -249,7 +142,7 @@ impl Assignments {
         self.tenants.mappings(&tenant.id, &hosts).await
     }
 
-    fn actor(&self) -> Actor<'_> {
+    pub(crate) fn actor(&self) -> Actor<'_> {
         Actor { function: FUNCTION, version: &self.version, now: Utc::now() }
     }
 }

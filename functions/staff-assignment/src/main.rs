@@ -1,6 +1,7 @@
-//! Finds out which member of the staff a booking is for.
+#![doc = include_str!("../README.md")]
 
 mod handler;
+mod hosts;
 
 use handler::Assignments;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
@@ -9,5 +10,5 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 async fn main() -> Result<(), Error> {
     platform::telemetry::init();
     let assignments = Assignments::from_env().await?;
-    run(service_fn(|event: LambdaEvent<_>| assignments.process(event.payload, event.context))).await
+    run(service_fn(|event: LambdaEvent<_>| assignments.handle(event.payload, event.context))).await
 }

@@ -1,19 +1,16 @@
-//! From a schedule to messages for whatever is due.
+//! Handles a scheduled run: resend what is due and has not moved.
 //!
-//! Stored is sent: an appointment is found here when its message was never sent or got lost, when its worker died, and
-//! when its next attempt lies further ahead than a message can wait.
+//! Being stored is being sent: an appointment is found here if its message was never sent or lost, if its worker died,
+//! and if its next attempt was too far ahead for a delayed message.
 
 use std::collections::BTreeMap;
 
 use chrono::Utc;
 use lambda_runtime::{Context, Error};
 use platform::{
-    aws,
+    aws, env,
     queues::{AppointmentMessage, Queue, QueueError},
-    settings,
-    store::{Appointments, Cursor, Overdue, Pauses, StoreError, Tenants},
-    sweep::{self, Order, sweep},
-    telemetry::{Metrics, LogContext},
+    telemetry::{LogContext, Metrics},
 };
 use scheduling::{
     appointment::{Actor, Appointment, DueCause, StateName},
@@ -21,72 +18,76 @@ use scheduling::{
     timing::Timing,
 };
 use serde::Serialize;
+use store::{
+    AccountPauses, Appointments, Cursor, Overdue, StoreError, Tenants, Versioned,
+    sweep::{self, SweepRequest, SweepResult, sweep},
+};
 use tracing::Instrument;
 
 const FUNCTION: &str = "sync-reconciler";
-/// An appointment whose workers died so often is set aside: it may be what kills them.
-const MOST_WORKERS_LOST: u32 = 5;
-/// While more messages than this wait in a queue, what is overdue most likely timing there, too, and sending it once more
-/// would only make the queue longer.
-const BACKLOG: u32 = 200;
-/// What was sent once more so often without moving is worth an alarm.
+/// An appointment with this many expired leases is moved to review: it may be what kills its workers.
+const MAX_EXPIRED_LEASES: u32 = 5;
+/// While more messages than this wait in a queue, an overdue appointment most likely waits there, and resending it would
+/// only make the queue longer.
+const MAX_QUEUE_LENGTH: u32 = 200;
+/// An appointment that was resent this often without moving raises an alarm.
 const STUCK_AFTER: u32 = 3;
 
-/// What was done.
+/// The response of a run.
 #[derive(Debug, PartialEq, Serialize)]
-pub struct Report {
-    /// Whether it was counted only.
+pub struct Response {
+    /// Whether it only counted.
     pub dry_run: bool,
-    /// How many appointments were sent again, by cause.
-    pub sent: BTreeMap<DueCause, u32>,
-    /// How many wait for their tenant's key.
+    /// The appointments that were resent, by cause.
+    pub resent: BTreeMap<DueCause, u32>,
+    /// Those whose account is paused.
     pub paused: u32,
-    /// How many were not sent because the queue that they most likely wait in is long.
+    /// Those that were not resent because the queue in which they most likely wait is long.
     pub held_back: u32,
-    /// How many were set aside because their workers died time after time.
-    pub set_aside: u32,
-    /// How many had moved by the time they were read.
-    pub left_alone: u32,
-    /// How many could not be seen to. The next run finds them again.
+    /// Those that were moved to review because their workers died repeatedly.
+    pub stalled: u32,
+    /// Those that had moved by the time they were loaded.
+    pub skipped: u32,
+    /// Those that failed. The next run finds them again.
     pub failed: u32,
-    /// What reading the index cost, in DynamoDB's read units.
+    /// The cost of reading the index, in DynamoDB's read units.
     pub read_units: f64,
-    /// Where to go on, where the time did not suffice. The next scheduled run goes on by itself.
+    /// Where to continue, if the time was too short. The next scheduled run continues on its own.
     pub resume_after: Option<Cursor>,
 }
 
 /// What became of one appointment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Outcome {
-    Sent(DueCause),
+    Resent(DueCause),
     Paused,
     HeldBack,
     Stalled,
-    LeftAlone,
+    Skipped,
 }
 
-/// One run over what is due.
+/// One run.
 struct Run {
     dry_run: bool,
-    request: LogContext,
+    log: LogContext,
     bookings_are_long: bool,
     assignments_are_long: bool,
 }
 
-/// Why an appointment could not be seen to.
+/// Why an appointment could not be resent.
 #[derive(Debug, thiserror::Error)]
-enum ReconcileError {
+enum ResendError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
     Queue(#[from] QueueError),
 }
 
-/// All that the reconciler needs, made once per process.
+/// Everything that the reconciler needs, created once per process.
 pub struct SyncReconciler {
     appointments: Appointments,
     tenants: Tenants,
-    pauses: Pauses,
+    pauses: AccountPauses,
     bookings: Queue,
     assignments: Queue,
     metrics: Metrics,
@@ -95,79 +96,63 @@ pub struct SyncReconciler {
 }
 
 impl SyncReconciler {
-    /// Reads the settings and makes the clients.
-    pub async fn from_env() -> Result<Self, Error> {
-        let (config, timing) = (aws::config_of_function()?, settings::timing()?);
-        let table = settings::required("APPOINTMENTS_TABLE")?;
+    /// Reads the environment and creates the clients.
+    pub fn from_env() -> Result<Self, Error> {
+        let (config, timing) = (aws::function_config()?, env::timing()?);
         Ok(Self {
-            appointments: Appointments::new(&config, table.clone(), timing),
-            tenants: Tenants::new(&config, settings::required("TENANTS_TABLE")?),
-            pauses: Pauses::new(&config, table),
-            bookings: Queue::new(&config, settings::required("BOOKINGS_QUEUE_URL")?),
-            assignments: Queue::new(&config, settings::required("ASSIGNMENTS_QUEUE_URL")?),
+            appointments: Appointments::from_env(&config, timing)?,
+            tenants: Tenants::from_env(&config)?,
+            pauses: AccountPauses::from_env(&config)?,
+            bookings: Queue::bookings_from_env(&config)?,
+            assignments: Queue::assignments_from_env(&config)?,
             metrics: Metrics::new(FUNCTION),
             timing,
-            version: settings::deployed_version(),
+            version: env::deployed_version(),
         })
     }
 
-    /// Sends what is due, the longest waiting first, as long as there is time.
-    pub async fn reconcile(&self, order: Order, context: Context) -> Result<Report, Error> {
-        let request = LogContext::of_request(&context);
-        let now = Utc::now();
-        let (bookings, assignments) = tokio::try_join!(self.bookings.waiting(), self.assignments.waiting())?;
+    /// Resends what is due, longest waiting first, while the invocation has time.
+    pub async fn handle(&self, request: SweepRequest, context: Context) -> Result<Response, Error> {
+        let (log, now) = (LogContext::for_request(&context), Utc::now());
+        let lengths = tokio::try_join!(self.bookings.approximate_length(), self.assignments.approximate_length())?;
         let run = Run {
-            dry_run: order.dry_run,
-            request: request.clone(),
-            bookings_are_long: bookings > BACKLOG,
-            assignments_are_long: assignments > BACKLOG,
+            dry_run: request.dry_run,
+            log: log.clone(),
+            bookings_are_long: lengths.0 > MAX_QUEUE_LENGTH,
+            assignments_are_long: lengths.1 > MAX_QUEUE_LENGTH,
         };
         async {
             let page = async |from: Option<Cursor>| self.appointments.due(now, from.as_ref(), sweep::PAGE).await;
-            let work = async |id: AppointmentId| self.send_again(&id, &run).await;
-            let swept = sweep(&context, order.resume_after.clone(), page, work).await?;
-            let count = |outcome| swept.outcomes.get(&outcome).copied().unwrap_or_default();
-            let sent = swept.outcomes.iter().filter_map(|(outcome, count)| match outcome {
-                Outcome::Sent(cause) => Some((*cause, *count)),
-                _ => None,
-            });
-            let report = Report {
-                dry_run: order.dry_run,
-                sent: sent.collect(),
-                paused: count(Outcome::Paused),
-                held_back: count(Outcome::HeldBack),
-                set_aside: count(Outcome::Stalled),
-                left_alone: count(Outcome::LeftAlone),
-                failed: swept.failed,
-                read_units: swept.read_units,
-                resume_after: swept.resume_after.clone(),
-            };
-            tracing::info!(report = %serde_json::to_string(&report)?, "what was due is seen to");
-            Ok(report)
+            let work = async |id: AppointmentId| self.resend(&id, &run).await;
+            let result = sweep(&context, request.resume_after.clone(), page, work).await?;
+            let response = response_of(request.dry_run, &result);
+            tracing::info!(result = %serde_json::to_string(&response)?, "due appointments resent");
+            Ok(response)
         }
-        .instrument(request.span())
+        .instrument(log.span())
         .await
     }
 
-    /// Sends an appointment again, if it is still due when it is read, and looks at it again later.
-    async fn send_again(&self, id: &AppointmentId, run: &Run) -> Result<Outcome, ReconcileError> {
+    /// Resends an appointment, if it is still due when it is loaded, and postpones the next check.
+    async fn resend(&self, id: &AppointmentId, run: &Run) -> Result<Outcome, ResendError> {
         let now = Utc::now();
-        let Some(Overdue { appointment, version, resends }) = self.appointments.load_overdue(id).await? else {
-            return Ok(Outcome::LeftAlone);
+        let Some(Overdue { appointment, resends }) = self.appointments.load_overdue(id).await? else {
+            return Ok(Outcome::Skipped);
         };
+        let Versioned { value: appointment, version } = appointment;
         let Some(due) = appointment.due(&self.timing).filter(|due| due.at <= now) else {
-            return Ok(Outcome::LeftAlone);
+            return Ok(Outcome::Skipped);
         };
-        let (dry_run, subject) = (run.dry_run, run.request.about(&appointment));
-        if appointment.workers_lost() >= MOST_WORKERS_LOST && due.cause == DueCause::LeaseExpired {
-            return if dry_run { Ok(Outcome::Stalled) } else { self.set_aside(&appointment, &subject).await };
+        let log = run.log.for_appointment(&appointment);
+        if appointment.expired_leases() >= MAX_EXPIRED_LEASES && due.cause == DueCause::LeaseExpired {
+            return if run.dry_run { Ok(Outcome::Stalled) } else { self.stall(&appointment, &log).await };
         }
         if appointment.state().name() != StateName::Booked
             && let Some(tenant) = self.tenants.load(&appointment.tenant).await?
             && let Some(pause) = self.pauses.of(&tenant.calcom.account).await?
             && pause.until > now
         {
-            if !dry_run {
+            if !run.dry_run {
                 self.appointments.postpone(id, version, pause.until, false).await?;
             }
             return Ok(Outcome::Paused);
@@ -176,31 +161,50 @@ impl SyncReconciler {
             Some(_) => (&self.assignments, run.assignments_are_long),
             None => (&self.bookings, run.bookings_are_long),
         };
-        // A dead worker's message is certainly no longer there.
+        // The message of a dead worker is certainly not in the queue.
         if is_long && due.cause != DueCause::LeaseExpired {
             return Ok(Outcome::HeldBack);
         }
-        if dry_run {
-            return Ok(Outcome::Sent(due.cause));
+        if run.dry_run {
+            return Ok(Outcome::Resent(due.cause));
         }
-        queue.send(&AppointmentMessage::about(&appointment)).await?;
+        queue.send(&AppointmentMessage::process(&appointment)).await?;
         self.appointments.postpone(id, version, now + self.timing.resend_delay(resends), true).await?;
-        self.metrics.count("SentAgain", Some(due.cause.as_str()), &subject);
+        self.metrics.count("Resent", Some(due.cause.as_str()), &log);
         if resends >= STUCK_AFTER {
-            self.metrics.count("Stuck", Some(due.cause.as_str()), &subject);
+            self.metrics.count("Stuck", Some(due.cause.as_str()), &log);
         }
-        subject.span().in_scope(|| tracing::warn!(cause = due.cause.as_str(), resends, "sent again"));
-        Ok(Outcome::Sent(due.cause))
+        log.span().in_scope(|| tracing::warn!(cause = due.cause.as_str(), resends, "appointment resent"));
+        Ok(Outcome::Resent(due.cause))
     }
 
-    async fn set_aside(&self, appointment: &Appointment, subject: &LogContext) -> Result<Outcome, ReconcileError> {
+    async fn stall(&self, appointment: &Appointment, log: &LogContext) -> Result<Outcome, ResendError> {
         let by = Actor { function: FUNCTION, version: &self.version, now: Utc::now() };
-        let why = "its workers died time after time; Cal.com may hold its booking";
-        if !self.appointments.set_aside(&appointment.id, why, by).await? {
-            return Ok(Outcome::LeftAlone);
+        let detail = "its workers died repeatedly; Cal.com may hold its booking";
+        if !self.appointments.stall(&appointment.id, detail, by).await? {
+            return Ok(Outcome::Skipped);
         }
-        self.metrics.count("AppointmentSetAside", None, subject);
-        subject.span().in_scope(|| tracing::error!("set aside: its workers died time after time"));
+        self.metrics.count("AppointmentStalled", None, log);
+        log.span().in_scope(|| tracing::error!("appointment moved to review: its workers died repeatedly"));
         Ok(Outcome::Stalled)
+    }
+}
+
+fn response_of(dry_run: bool, result: &SweepResult<Outcome>) -> Response {
+    let count = |outcome| result.outcomes.get(&outcome).copied().unwrap_or_default();
+    let resent = result.outcomes.iter().filter_map(|(outcome, count)| match outcome {
+        Outcome::Resent(cause) => Some((*cause, *count)),
+        _ => None,
+    });
+    Response {
+        dry_run,
+        resent: resent.collect(),
+        paused: count(Outcome::Paused),
+        held_back: count(Outcome::HeldBack),
+        stalled: count(Outcome::Stalled),
+        skipped: count(Outcome::Skipped),
+        failed: result.failed,
+        read_units: result.read_units,
+        resume_after: result.resume_after.clone(),
     }
 }

@@ -1,4 +1,4 @@
-//! Sends again what should have moved and has not.
+#![doc = include_str!("../README.md")]
 
 mod handler;
 
@@ -8,6 +8,6 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     platform::telemetry::init();
-    let reconciler = SyncReconciler::from_env().await?;
-    run(service_fn(|event: LambdaEvent<_>| reconciler.reconcile(event.payload, event.context))).await
+    let reconciler = SyncReconciler::from_env()?;
+    run(service_fn(|event: LambdaEvent<_>| reconciler.handle(event.payload, event.context))).await
 }

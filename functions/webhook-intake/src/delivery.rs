@@ -1,4 +1,4 @@
-//! A webhook as API Gateway hands it over, and as Retell sent it.
+//! The body of a webhook: unread until its signature is verified.
 
 use std::borrow::Cow;
 
@@ -7,17 +7,17 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use chrono::{DateTime, Utc};
 use platform::secrets::RetellKeys;
 use retell::{
-    event::{Event, NotAnEvent},
-    signature::{Refused, Signature},
+    event::{Event, EventError},
+    signature::{SignatureError, Signature},
 };
 use scheduling::ids::AccountName;
 
-use crate::refusal::IntakeError;
+use crate::error::IntakeError;
 
-/// Retell's calls with word timings pass a megabyte; Lambda takes requests of up to six, of which base64 needs a third.
-const LARGEST_BODY: usize = 4 * 1024 * 1024;
+/// Calls with word timings exceed a megabyte; Lambda accepts requests of six, of which base64 needs a third.
+const MAX_BODY: usize = 4 * 1024 * 1024;
 
-/// Bytes that somebody sent. They can't be read before [`Delivery::verified`].
+/// Bytes from an unverified sender. They can't be read before [`Delivery::verify`].
 pub struct Delivery<'r> {
     body: Cow<'r, [u8]>,
     signature: Option<&'r str>,
@@ -32,36 +32,36 @@ pub struct Verified<'d> {
 }
 
 impl<'r> Delivery<'r> {
-    /// Takes the raw body out of API Gateway's request.
+    /// The raw body of API Gateway's request.
     pub fn of(request: &'r ApiGatewayV2httpRequest) -> Result<Self, IntakeError> {
         let sent = request.body.as_deref().unwrap_or_default();
         let body = if request.is_base64_encoded {
-            // Four characters stand for three bytes, of which the last two may be padding.
-            Self::within_limit((sent.len() / 4 * 3).saturating_sub(2))?;
-            Cow::Owned(BASE64_STANDARD.decode(sent).map_err(|_| IntakeError::NotAnEvent(NotAnEvent::NotJson))?)
+            // Four characters encode three bytes, of which the last two may be padding.
+            Self::check_size((sent.len() / 4 * 3).saturating_sub(2))?;
+            Cow::Owned(BASE64_STANDARD.decode(sent).map_err(|_| IntakeError::Event(EventError::NotJson))?)
         } else {
             Cow::Borrowed(sent.as_bytes())
         };
-        Self::within_limit(body.len())?;
+        Self::check_size(body.len())?;
         let signature = request.headers.get("x-retell-signature").and_then(|value| value.to_str().ok());
         Ok(Self { body, signature })
     }
 
-    /// Finds out which of our accounts signed the bytes.
-    pub fn verified(&self, keys: &RetellKeys, now: DateTime<Utc>) -> Result<Verified<'_>, Refused> {
-        let account = Signature::read(self.signature)?.signer_of(&self.body, keys.iter(), now)?.clone();
+    /// Finds the account that signed the bytes.
+    pub fn verify(&self, keys: &RetellKeys, now: DateTime<Utc>) -> Result<Verified<'_>, SignatureError> {
+        let account = Signature::parse(self.signature)?.signer_of(&self.body, keys.iter(), now)?.clone();
         Ok(Verified { body: &self.body, account })
     }
 
-    fn within_limit(length: usize) -> Result<(), IntakeError> {
-        if length > LARGEST_BODY { Err(IntakeError::TooLarge) } else { Ok(()) }
+    fn check_size(length: usize) -> Result<(), IntakeError> {
+        if length > MAX_BODY { Err(IntakeError::TooLarge) } else { Ok(()) }
     }
 }
 
 impl Verified<'_> {
-    /// Reads the event that the bytes hold.
-    pub fn event(&self) -> Result<Event, NotAnEvent> {
-        Event::read(self.body)
+    /// Parses the event.
+    pub fn event(&self) -> Result<Event, EventError> {
+        Event::parse(self.body)
     }
 }
 
@@ -91,10 +91,10 @@ mod tests {
     }
 
     #[test]
-    fn the_signature_counts_over_the_bytes_that_retell_sent() {
+    fn the_signature_covers_the_bytes_that_retell_sent() {
         for request in [request(BODY, false), request(&BASE64_STANDARD.encode(BODY), true)] {
             let delivery = Delivery::of(&request).unwrap();
-            let verified = delivery.verified(&keys(), now()).unwrap();
+            let verified = delivery.verify(&keys(), now()).unwrap();
             assert_eq!(verified.account.as_str(), "main");
             assert_eq!(verified.event().unwrap().call.id.as_str(), "c");
         }
@@ -102,8 +102,8 @@ mod tests {
 
     #[test]
     fn more_than_four_mebibytes_are_too_large_in_either_form() {
-        let limit = "x".repeat(LARGEST_BODY);
-        let beyond = "x".repeat(LARGEST_BODY + 1);
+        let limit = "x".repeat(MAX_BODY);
+        let beyond = "x".repeat(MAX_BODY + 1);
         let is_too_large = |request| matches!(Delivery::of(&request), Err(IntakeError::TooLarge));
         assert!(!is_too_large(request(&limit, false)));
         assert!(is_too_large(request(&beyond, false)));

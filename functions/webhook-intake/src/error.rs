@@ -1,69 +1,70 @@
-//! Webhooks that are not taken, and what their sender is told.
+//! Webhooks that are rejected, and the response to their sender.
 
-use platform::{queues::QueueError, secrets::SecretError, store::StoreError};
-use retell::{event::NotAnEvent, signature::Refused};
+use platform::{queues::QueueError, secrets::SecretError};
+use retell::{event::EventError, signature::SignatureError};
+use store::StoreError;
 
-/// Why a webhook is not taken. What it says of itself goes to the sender and holds nothing of what was sent.
+/// Why a webhook is rejected. The text goes to the sender and holds nothing of what was sent.
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
-    /// It isn't Retell's, or comes too late.
+    /// It isn't Retell's, or is too old.
     #[error("{0}")]
-    Signature(#[from] Refused),
-    /// It is signed and yet no event.
+    Signature(#[from] SignatureError),
+    /// It is signed, but no event.
     #[error("{0}")]
-    NotAnEvent(#[from] NotAnEvent),
-    /// It is larger than we take.
+    Event(#[from] EventError),
+    /// It is too large.
     #[error("the body is larger than 4 MiB")]
     TooLarge,
-    /// No tenant of the account that signed has this agent or number.
+    /// No tenant of the account that signed it has this agent or number.
     #[error("no tenant of this account has the call's agent_id or to_number")]
     UnknownTenant,
-    /// It could not be stored. Retell sends it again.
-    #[error("the call can't be stored now; send it again")]
-    StoreDown(StoreError),
-    /// It is stored and could not be queued. Retell sends it again.
-    #[error("the call can't be queued now; send it again")]
-    QueueDown(QueueError),
-    /// The keys can't be read. Retell sends it again.
-    #[error("the signature can't be checked now; send it again")]
-    KeysDown(SecretError),
+    /// It could not be stored. Retell retries.
+    #[error("failed to store the call; send it again")]
+    StoreUnavailable(StoreError),
+    /// It is stored and could not be queued. Retell retries.
+    #[error("failed to queue the call; send it again")]
+    QueueUnavailable(QueueError),
+    /// The keys could not be read. Retell retries.
+    #[error("failed to verify the signature; send it again")]
+    KeysUnavailable(SecretError),
 }
 
 impl IntakeError {
-    /// The HTTP status. 5xx are for what Retell shall send again.
+    /// The HTTP status. With 5xx Retell retries.
     pub fn status(&self) -> i64 {
         match self {
             Self::Signature(_) => 401,
-            Self::NotAnEvent(_) => 400,
+            Self::Event(_) => 400,
             Self::TooLarge => 413,
             Self::UnknownTenant => 404,
-            Self::StoreDown(_) | Self::QueueDown(_) | Self::KeysDown(_) => 503,
+            Self::StoreUnavailable(_) | Self::QueueUnavailable(_) | Self::KeysUnavailable(_) => 503,
         }
     }
 
-    /// The word for it in answers, logs and metrics.
-    pub fn word(&self) -> &'static str {
+    /// The word for it in responses, logs and metrics.
+    pub fn as_str(&self) -> &'static str {
         match self {
-            Self::Signature(Refused::Missing) => "signature_missing",
-            Self::Signature(Refused::Malformed) => "signature_malformed",
-            Self::Signature(Refused::Stale) => "signature_stale",
-            Self::Signature(Refused::Wrong) => "signature_wrong",
-            Self::NotAnEvent(NotAnEvent::NotJson) => "not_json",
-            Self::NotAnEvent(NotAnEvent::NotRetell | NotAnEvent::BadName) => "not_a_retell_event",
+            Self::Signature(SignatureError::Missing) => "signature_missing",
+            Self::Signature(SignatureError::Malformed) => "signature_malformed",
+            Self::Signature(SignatureError::Stale) => "signature_stale",
+            Self::Signature(SignatureError::Wrong) => "signature_wrong",
+            Self::Event(EventError::NotJson) => "not_json",
+            Self::Event(EventError::NotRetell | EventError::BadName) => "not_a_retell_event",
             Self::TooLarge => "too_large",
             Self::UnknownTenant => "unknown_tenant",
-            Self::StoreDown(_) => "store_down",
-            Self::QueueDown(_) => "queue_down",
-            Self::KeysDown(_) => "keys_down",
+            Self::StoreUnavailable(_) => "store_unavailable",
+            Self::QueueUnavailable(_) => "queue_unavailable",
+            Self::KeysUnavailable(_) => "keys_unavailable",
         }
     }
 
-    /// What stands behind a 503, for the log alone.
+    /// The cause of a 503, for the log only.
     pub fn cause(&self) -> Option<String> {
         match self {
-            Self::StoreDown(error) => Some(error.to_string()),
-            Self::QueueDown(error) => Some(error.to_string()),
-            Self::KeysDown(error) => Some(error.to_string()),
+            Self::StoreUnavailable(error) => Some(error.to_string()),
+            Self::QueueUnavailable(error) => Some(error.to_string()),
+            Self::KeysUnavailable(error) => Some(error.to_string()),
             _ => None,
         }
     }

@@ -1,8 +1,9 @@
-//! Takes Retell's webhooks: verifies, stores, queues, answers.
+#![doc = include_str!("../README.md")]
 
 mod delivery;
+mod error;
 mod handler;
-mod refusal;
+mod recording;
 
 use handler::Intake;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
@@ -11,5 +12,5 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 async fn main() -> Result<(), Error> {
     platform::telemetry::init();
     let intake = Intake::from_env().await?;
-    run(service_fn(|event: LambdaEvent<_>| intake.answer(event.payload, event.context))).await
+    run(service_fn(|event: LambdaEvent<_>| intake.handle(event.payload, event.context))).await
 }

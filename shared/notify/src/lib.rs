@@ -1,20 +1,18 @@
-//! What Frontdesk tells people: alerts through an SNS topic, and pages in an S3 bucket.
-//!
-//! It stands apart from `platform`, so that the functions which only move appointments are not built with SNS's SDK.
+#![doc = include_str!("../README.md")]
 
-mod pages;
-mod topic;
+mod alert_topic;
+mod report_bucket;
 
-pub use pages::ReportBucket;
-pub use topic::AlertTopic;
+pub use alert_topic::AlertTopic;
+pub use report_bucket::ReportBucket;
 
-/// Why something could not be told.
+/// A notification that could not be sent.
 #[derive(Debug, thiserror::Error)]
 pub enum NotifyError {
-    /// SNS did not take a message.
-    #[error("the topic does not take the message: {0}")]
+    /// SNS did not accept a message.
+    #[error("failed to publish to the alert topic: {0}")]
     AlertTopic(String),
-    /// S3 did not take or give a page.
-    #[error("the bucket of pages does not answer as it should: {0}")]
-    Bucket(String),
+    /// S3 did not store or return a report.
+    #[error("failed to use the report bucket: {0}")]
+    ReportBucket(String),
 }

@@ -1,7 +1,7 @@
-//! The bucket of pages.
+//! The bucket of quality reports.
 //!
-//! Each request goes to a link that is signed for it, as the one is that people get. S3's SDK would bring 0.6 MB of tables
-//! for checksums that nobody asks for (tests/bench/RESULTS.md).
+//! Each request is sent to a presigned URL, like the one that people get. S3's SDK would add 0.6 MB of checksum tables
+//! that no request uses (tests/bench/RESULTS.md).
 
 use std::time::{Duration, SystemTime};
 
@@ -13,101 +13,112 @@ use aws_sigv4::{
     },
     sign::v4::SigningParams,
 };
-use platform::aws::SdkConfig;
+use platform::{
+    aws::SdkConfig,
+    env::{self, EnvError},
+};
 use reqwest::{Client, Method, Response, Url, header::CONTENT_TYPE, retry};
 
 use crate::NotifyError;
 
-/// A link to a page opens it for so long at the most; it ends sooner with the credentials of the function that made it.
-const LINK_LASTS: Duration = Duration::from_secs(12 * 60 * 60);
-/// How long the link lasts by which a page is put or read: as long as the clocks here and there may differ.
-const REQUEST_LASTS: Duration = Duration::from_secs(5 * 60);
-/// A request with its further tries: what S3 refuses for a moment it refuses quickly.
+/// How long a link to a report is valid at most; it expires with the credentials of the function that made it.
+const LINK_LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
+/// How long the URL of a request is valid: as long as two clocks may differ.
+const REQUEST_LIFETIME: Duration = Duration::from_secs(5 * 60);
+/// The timeout of a request with its retries.
 const TIMEOUT: Duration = Duration::from_secs(7);
 
-/// The bucket of pages.
+/// The bucket of quality reports.
 #[derive(Debug, Clone)]
 pub struct ReportBucket {
     http: Client,
     credentials: SharedCredentialsProvider,
     region: String,
-    /// Where its files lie, with a slash at the end.
-    place: Url,
+    /// The URL of its objects, with a slash at the end.
+    base: Url,
 }
 
 impl ReportBucket {
-    /// The bucket of this name, in the region of the functions.
+    /// The name of the bucket that the environment names.
     ///
     /// # Errors
-    /// Without a region or credentials, or where TLS can't be set up.
+    /// If it names none.
+    pub fn name_from_env() -> Result<String, EnvError> {
+        env::required("REPORTS_BUCKET")
+    }
+
+    /// The bucket of this name, in the region of the configuration.
+    ///
+    /// # Errors
+    /// Without a region or credentials, or if TLS can't be set up.
     pub fn new(config: &SdkConfig, bucket: &str) -> Result<Self, NotifyError> {
         let region = config.region().ok_or_else(|| unusable("no region"))?.to_string();
         let credentials = config.credentials_provider().ok_or_else(|| unusable("no credentials"))?;
-        let place = match config.endpoint_url() {
+        let base = match config.endpoint_url() {
             // A bucket's own host name can't be resolved where AWS is an address on this machine.
             Some(endpoint) => format!("{endpoint}/{bucket}/"),
             None => format!("https://{bucket}.s3.{region}.{}/", suffix_of(&region)),
         };
-        let place = Url::parse(&place).map_err(|_| unusable("not a bucket's name"))?;
-        // What is sent twice is the same file.
-        let again =
-            retry::for_host(place.host_str().unwrap_or_default().to_owned()).no_budget().classify_fn(|sent| match sent
+        let base = Url::parse(&base).map_err(|_| unusable("invalid bucket name"))?;
+        // Every request is idempotent.
+        let retries =
+            retry::for_host(base.host_str().unwrap_or_default().to_owned()).no_budget().classify_fn(|sent| match sent
                 .status()
             {
                 Some(status) if !status.is_server_error() => sent.success(),
                 _ => sent.retryable(),
             });
-        let http = Client::builder().timeout(TIMEOUT).retry(again).build().map_err(|_| unusable("no TLS"))?;
-        Ok(Self { http, credentials, region, place })
+        let http = Client::builder().timeout(TIMEOUT).retry(retries).build().map_err(|_| unusable("no TLS"))?;
+        Ok(Self { http, credentials, region, base })
     }
 
-    /// Keeps a file under `name`.
+    /// Stores an object under `name`.
     ///
     /// # Errors
-    /// When S3 does not take it.
+    /// If S3 does not accept it.
     pub async fn put(&self, name: &str, content_type: &str, content: String) -> Result<(), NotifyError> {
-        let url = self.signed(&Method::PUT, name, REQUEST_LASTS).await?;
+        let url = self.signed(&Method::PUT, name, REQUEST_LIFETIME).await?;
         let sent = self.http.put(url).header(CONTENT_TYPE, content_type).body(content).send().await;
         sent.and_then(Response::error_for_status).map(drop).map_err(refused)
     }
 
-    /// The file of this name.
+    /// The object of this name.
     ///
     /// # Errors
-    /// When there is none, or S3 does not give it.
+    /// If there is none, or S3 does not return it.
     pub async fn get(&self, name: &str) -> Result<Vec<u8>, NotifyError> {
-        let found = self.http.get(self.signed(&Method::GET, name, REQUEST_LASTS).await?).send().await;
+        let found = self.http.get(self.signed(&Method::GET, name, REQUEST_LIFETIME).await?).send().await;
         let found = found.and_then(Response::error_for_status).map_err(refused)?;
         Ok(found.bytes().await.map_err(refused)?.to_vec())
     }
 
-    /// A link that opens the file of this name for some hours, for whoever has it.
+    /// A link that opens the object of this name for some hours, without further credentials.
     ///
     /// # Errors
-    /// When there are no credentials to sign it with.
+    /// Without credentials to sign it with.
     pub async fn link(&self, name: &str) -> Result<String, NotifyError> {
-        Ok(self.signed(&Method::GET, name, LINK_LASTS).await?.into())
+        Ok(self.signed(&Method::GET, name, LINK_LIFETIME).await?.into())
     }
 
-    async fn signed(&self, method: &Method, name: &str, lasts: Duration) -> Result<Url, NotifyError> {
-        self.signed_at(SystemTime::now(), method, name, lasts).await
+    async fn signed(&self, method: &Method, name: &str, lifetime: Duration) -> Result<Url, NotifyError> {
+        self.signed_at(SystemTime::now(), method, name, lifetime).await
     }
 
-    /// The address of a file with a signature in its query, as S3 takes it instead of a header.
+    /// The URL of an object with a signature in its query.
     async fn signed_at(
         &self,
         now: SystemTime,
         method: &Method,
         name: &str,
-        lasts: Duration,
+        lifetime: Duration,
     ) -> Result<Url, NotifyError> {
-        let mut url = self.place.join(name).map_err(|_| unusable("not a file's name"))?;
+        let mut url = self.base.join(name).map_err(|_| unusable("invalid object name"))?;
         let credentials = self.credentials.provide_credentials().await.map_err(|_| unusable("no credentials"))?;
         let identity = credentials.into();
         let mut settings = SigningSettings::default();
         settings.signature_location = SignatureLocation::QueryParams;
-        settings.expires_in = Some(lasts);
-        // S3 takes a path as it is.
+        settings.expires_in = Some(lifetime);
+        // S3 does not normalise paths.
         settings.percent_encoding_mode = PercentEncodingMode::Single;
         settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
         let parameters = SigningParams::builder()
@@ -117,18 +128,18 @@ impl ReportBucket {
             .time(now)
             .settings(settings)
             .build()
-            .map_err(|_| unusable("not to be signed"))?
+            .map_err(|_| unusable("failed to sign"))?
             .into();
         let request =
             SignableRequest::new(method.as_str(), url.as_str(), [].into_iter(), SignableBody::UnsignedPayload);
         let signed =
-            request.and_then(|request| sign(request, &parameters)).map_err(|_| unusable("not to be signed"))?;
+            request.and_then(|request| sign(request, &parameters)).map_err(|_| unusable("failed to sign"))?;
         url.query_pairs_mut().extend_pairs(signed.output().params());
         Ok(url)
     }
 }
 
-/// What the host names of a region end with. AWS has three kinds of region that anyone may use.
+/// The suffix of a region's host names. AWS has three public partitions.
 fn suffix_of(region: &str) -> &'static str {
     match region.split('-').next() {
         Some("cn") => "amazonaws.com.cn",
@@ -137,13 +148,13 @@ fn suffix_of(region: &str) -> &'static str {
     }
 }
 
-fn unusable(why: &str) -> NotifyError {
-    NotifyError::Bucket(why.to_owned())
+fn unusable(cause: &str) -> NotifyError {
+    NotifyError::ReportBucket(cause.to_owned())
 }
 
-/// Without the address, which holds a signature.
+/// Without the URL, which holds a signature.
 fn refused(error: reqwest::Error) -> NotifyError {
-    NotifyError::Bucket(error.status().map_or_else(|| "not reached".to_owned(), |status| status.to_string()))
+    NotifyError::ReportBucket(error.status().map_or_else(|| "not reached".to_owned(), |status| status.to_string()))
 }
 
 #[cfg(test)]
@@ -158,48 +169,48 @@ mod tests {
 
     use super::*;
 
-    fn pages_at(place: &str, region: &str) -> ReportBucket {
+    fn bucket_at(base: &str, region: &str) -> ReportBucket {
         let credentials =
             Credentials::from_keys("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", None);
         let config = SdkConfig::builder()
             .region(Some(aws_sdk_sns::config::Region::new(region.to_owned())))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .endpoint_url(place)
+            .endpoint_url(base)
             .build();
         ReportBucket::new(&config, "pages").unwrap()
     }
 
-    /// What AWS's documentation of S3 works out by hand, in "Authenticating Requests: Using Query Parameters".
+    /// The example of AWS's documentation, in "Authenticating Requests: Using Query Parameters".
     #[tokio::test]
     async fn a_link_has_the_signature_that_aws_documents() {
-        let pages = ReportBucket {
-            place: "https://examplebucket.s3.amazonaws.com/".parse().unwrap(),
-            ..pages_at("http://localhost", "us-east-1")
+        let bucket = ReportBucket {
+            base: "https://examplebucket.s3.amazonaws.com/".parse().unwrap(),
+            ..bucket_at("http://localhost", "us-east-1")
         };
         let friday = SystemTime::UNIX_EPOCH + Duration::from_secs(1_369_353_600);
-        let link = pages.signed_at(friday, &Method::GET, "test.txt", Duration::from_secs(86_400)).await.unwrap();
+        let link = bucket.signed_at(friday, &Method::GET, "test.txt", Duration::from_secs(86_400)).await.unwrap();
         let query: BTreeMap<_, _> = link.query_pairs().collect();
         assert_eq!(query["X-Amz-Date"], "20130524T000000Z");
         assert_eq!(query["X-Amz-Signature"], "aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404");
     }
 
     #[tokio::test]
-    async fn a_page_that_s3_does_not_take_at_first_is_put_again() {
+    async fn an_object_that_s3_does_not_accept_at_first_is_stored_again() {
         let s3 = MockServer::start().await;
         let put = || {
             Mock::given(method("PUT")).and(path("/pages/latest.html")).and(query_param_contains("X-Amz-Signature", ""))
         };
         put().respond_with(ResponseTemplate::new(503)).up_to_n_times(2).expect(2).mount(&s3).await;
         put().respond_with(ResponseTemplate::new(200)).expect(1).mount(&s3).await;
-        pages_at(&s3.uri(), "eu-central-1").put("latest.html", "text/html", "<p>".to_owned()).await.unwrap();
+        bucket_at(&s3.uri(), "eu-central-1").put("latest.html", "text/html", "<p>".to_owned()).await.unwrap();
     }
 
     #[tokio::test]
-    async fn a_refusal_is_told_once_and_without_the_signature() {
+    async fn a_refusal_is_reported_once_and_without_the_signature() {
         let s3 = MockServer::start().await;
         Mock::given(method("GET")).respond_with(ResponseTemplate::new(403)).expect(1).mount(&s3).await;
-        let refused = pages_at(&s3.uri(), "eu-central-1").get("latest.json").await.unwrap_err();
-        assert_eq!(refused.to_string(), "the bucket of pages does not answer as it should: 403 Forbidden");
+        let refused = bucket_at(&s3.uri(), "eu-central-1").get("latest.json").await.unwrap_err();
+        assert_eq!(refused.to_string(), "failed to use the report bucket: 403 Forbidden");
     }
 
     #[test]

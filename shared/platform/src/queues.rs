@@ -86,6 +86,12 @@ impl AppointmentMessage {
         Self::new(MessageKind::Process, appointment, None)
     }
 
+    /// The same message of another kind, for the next step.
+    #[must_use]
+    pub fn with_kind(&self, kind: MessageKind) -> Self {
+        Self { kind, ..self.clone() }
+    }
+
     /// Reads a message. Unknown fields pass: two deployed versions read each other's messages.
     ///
     /// # Errors

@@ -1,0 +1,96 @@
+//! Records a call with the appointment that it requests, unless the customer has that appointment already.
+
+use scheduling::{
+    appointment::Appointment,
+    duplicate::{Duplicate, judge},
+    ids::AppointmentId,
+    tenant::Tenant,
+};
+use store::{Appointments, CallEvent, Calls, NewAppointment, Recorded, SlotClaim, StoreError, Versioned};
+
+/// How often a slot in the customer index is claimed before the appointment goes beside the others.
+const TRIES: u32 = 3;
+
+/// Records the calls of a tenant.
+pub struct Recorder<'a> {
+    /// The calls.
+    pub calls: &'a Calls,
+    /// The appointments.
+    pub appointments: &'a Appointments,
+    /// The tenant.
+    pub tenant: &'a Tenant,
+}
+
+impl Recorder<'_> {
+    /// Stores the event with the appointment that it requests, and returns the stored appointment. If the customer has
+    /// the same service at the same time already, the call is linked to that appointment.
+    pub async fn record(
+        &self,
+        event: &CallEvent<'_>,
+        requested: Option<Appointment>,
+    ) -> Result<Option<Appointment>, StoreError> {
+        let Some(appointment) = requested else {
+            self.calls.record(event, None).await?;
+            return Ok(None);
+        };
+        let customers = appointment.request.customer.ids(&self.tenant.id);
+        let dedup_key = appointment.request.dedup_key(self.tenant);
+        let new = NewAppointment { appointment: &appointment, customers: &customers, dedup_key: dedup_key.as_deref() };
+        let mut claim = SlotClaim::IfVacant;
+        for _ in 0..TRIES {
+            let existing = match self.calls.record(event, Some((&new, &claim))).await? {
+                Recorded::Inserted => return Ok(Some(appointment)),
+                Recorded::Existing(existing) => return Ok(existing.map(|existing| *existing)),
+                Recorded::Duplicate(existing) => existing,
+            };
+            let stored = self.load(&existing).await?;
+            claim = match judge(stored.as_ref(), &appointment) {
+                Duplicate::Same => return self.link(event, stored).await,
+                Duplicate::Closed => SlotClaim::Replacing(existing),
+                Duplicate::OtherPerson => match self.find_same(&existing, &new).await? {
+                    Some(same) => return self.link(event, Some(same)).await,
+                    None => SlotClaim::Beside,
+                },
+            };
+        }
+        // Phone number and email lead to two different closed appointments.
+        Ok(match self.calls.record(event, Some((&new, &SlotClaim::Beside))).await? {
+            Recorded::Existing(existing) => existing.map(|existing| *existing),
+            Recorded::Inserted | Recorded::Duplicate(_) => Some(appointment),
+        })
+    }
+
+    async fn link(
+        &self,
+        event: &CallEvent<'_>,
+        existing: Option<Appointment>,
+    ) -> Result<Option<Appointment>, StoreError> {
+        if let Some(existing) = &existing {
+            self.calls.link(event, &existing.id).await?;
+            tracing::info!(linked_to = existing.id.as_str(), "call linked to an existing appointment");
+        }
+        Ok(existing)
+    }
+
+    /// Among the people who share the customer's contact, the one who has the appointment already.
+    async fn find_same(
+        &self,
+        other: &AppointmentId,
+        new: &NewAppointment<'_>,
+    ) -> Result<Option<Appointment>, StoreError> {
+        for customer in new.customers {
+            let ids = self.appointments.of_customer_for(customer, new.dedup_key.unwrap_or_default()).await?;
+            for id in ids.into_iter().filter(|id| id != other && *id != new.appointment.id) {
+                let stored = self.load(&id).await?;
+                if judge(stored.as_ref(), new.appointment) == Duplicate::Same {
+                    return Ok(stored);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    async fn load(&self, id: &AppointmentId) -> Result<Option<Appointment>, StoreError> {
+        Ok(self.appointments.load(id).await?.map(|Versioned { value, .. }| value))
+    }
+}
