@@ -1,117 +1,115 @@
-//! From standings to alerts: each is raised once and cleared once.
+//! Raises and clears alerts. People are notified of each once.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use platform::{
-    store::{Alert, CounterStore, StoreError},
-    telemetry::{Metrics, LogContext},
-};
 use notify::AlertTopic;
+use platform::telemetry::{LogContext, Metrics};
 use quality::{
     report::Report,
-    rules::{Rule, Scope, Evaluation, Verdict},
-    words,
+    rules::{Evaluation, Rule, Scope, Verdict},
+    text,
 };
 use scheduling::timing::Timing;
+use store::{Alert, CounterStore, StoreError};
 
-/// What came of telling.
+/// The alerts that changed.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct AlertChanges {
-    /// Alerts that were raised.
+    /// Those that were raised.
     pub raised: u32,
-    /// Alerts that were cleared.
+    /// Those that were cleared.
     pub cleared: u32,
 }
 
-/// Raises and clears alerts, and tells people.
+/// Raises and clears alerts, and notifies people.
 pub struct AlertNotifier<'a> {
-    /// Where alerts stand.
-    pub figures: &'a CounterStore,
-    /// To whom they are told.
+    /// The stored alerts.
+    pub counters: &'a CounterStore,
+    /// The people who are notified.
     pub topic: &'a AlertTopic,
-    /// Where they are counted.
+    /// The metrics.
     pub metrics: &'a Metrics,
-    /// What is looked at.
+    /// The rules.
     pub rules: &'a [Rule],
-    /// How long whoever turned an alert has for telling it.
+    /// How long the monitor that changed an alert has to notify people.
     pub timing: &'a Timing,
-    /// When the figures were read.
+    /// When the counters were read.
     pub now: DateTime<Utc>,
 }
 
 impl AlertNotifier<'_> {
-    /// Turns each alert that has to be, and tells people of it. The alert is stored before anyone is told, so that it is
-    /// told once; where telling fails, a later run does it.
-    pub async fn tell(&self, report: &Report, subject: &LogContext) -> Result<AlertChanges, StoreError> {
-        let known = self.figures.alerts().await?;
-        let mut told = AlertChanges::default();
-        for untold in known.iter().filter(|alert| !alert.told && alert.since + self.timing.grace <= self.now) {
-            if let Some(taken) = self.figures.take_on(untold, self.now).await? {
-                self.publish(&taken, report).await?;
+    /// Raises and clears alerts by the report. An alert is stored before people are notified, so that they are notified
+    /// once; if that fails, a later run notifies them.
+    pub async fn apply(&self, report: &Report, log: &LogContext) -> Result<AlertChanges, StoreError> {
+        let known = self.counters.alerts().await?;
+        let mut changes = AlertChanges::default();
+        for pending in known.iter().filter(|it| !it.notified && it.since + self.timing.grace <= self.now) {
+            if let Some(claimed) = self.counters.claim_notification(pending, self.now).await? {
+                self.notify(&claimed, report).await?;
             }
         }
-        for standing in &report.standings {
-            let raised = match standing.verdict {
+        for evaluation in &report.evaluations {
+            let raised = match evaluation.verdict {
                 Verdict::Bad(_) => true,
                 Verdict::Good(_) => false,
                 Verdict::TooFew => continue,
             };
-            let before = known.iter().find(|alert| is_same(&alert.standing, standing));
+            let before = known.iter().find(|alert| is_same(&alert.evaluation, evaluation));
             if before.is_some_and(|alert| alert.raised) != raised {
-                self.turn(standing, raised, report, subject, &mut told).await?;
+                self.transition(evaluation, raised, report, log, &mut changes).await?;
             }
         }
-        for over in known.iter().filter(|alert| alert.raised && self.has_ended(alert, report)) {
-            let standing = Evaluation { verdict: Verdict::TooFew, ..over.standing.clone() };
-            self.turn(&standing, false, report, subject, &mut told).await?;
+        for obsolete in known.iter().filter(|alert| alert.raised && self.is_obsolete(alert, report)) {
+            let evaluation = Evaluation { verdict: Verdict::TooFew, ..obsolete.evaluation.clone() };
+            self.transition(&evaluation, false, report, log, &mut changes).await?;
         }
-        Ok(told)
+        Ok(changes)
     }
 
-    /// Whether an alert no longer holds although no figure says so: the version does better, or another one has taken its
-    /// place; the rule is gone; or for as long as the rule looks back there was too little to tell. Were it left raised,
-    /// the next incident would be told to nobody.
-    fn has_ended(&self, alert: &Alert, report: &Report) -> bool {
-        let Some(rule) = self.rules.iter().find(|rule| rule.name == alert.standing.rule) else { return true };
-        let now = report.standings.iter().find(|standing| is_same(standing, &alert.standing));
-        match now.map(|standing| &standing.verdict) {
+    /// Whether a raised alert no longer holds although no evaluation says so: the version has recovered or was replaced,
+    /// the rule was removed, or there were too few appointments for as long as the rule looks back. If it stayed raised,
+    /// nobody would be notified of the next incident.
+    fn is_obsolete(&self, alert: &Alert, report: &Report) -> bool {
+        let Some(rule) = self.rules.iter().find(|rule| rule.name == alert.evaluation.rule) else { return true };
+        let current = report.evaluations.iter().find(|evaluation| is_same(evaluation, &alert.evaluation));
+        match current.map(|evaluation| &evaluation.verdict) {
             Some(Verdict::Good(_) | Verdict::Bad(_)) => false,
-            _ if matches!(alert.standing.scope, Scope::Version(_)) => true,
+            _ if matches!(alert.evaluation.scope, Scope::Version(_)) => true,
             _ => alert.since + TimeDelta::days(rule.looks_back().into()) < self.now,
         }
     }
 
-    async fn turn(
+    async fn transition(
         &self,
-        standing: &Evaluation,
+        evaluation: &Evaluation,
         raised: bool,
         report: &Report,
-        subject: &LogContext,
-        told: &mut AlertChanges,
+        log: &LogContext,
+        changes: &mut AlertChanges,
     ) -> Result<(), StoreError> {
-        let alert = Alert { standing: standing.clone(), raised, since: self.now, told: false };
-        if !self.figures.turn(&alert).await? {
+        let alert = Alert { evaluation: evaluation.clone(), raised, since: self.now, notified: false };
+        if !self.counters.transition_alert(&alert).await? {
             return Ok(());
         }
-        let (rule, scope) = (standing.rule.as_str(), standing.scope.to_string());
+        let (rule, scope) = (evaluation.rule.as_str(), evaluation.scope.to_string());
         if raised {
-            told.raised += 1;
-            self.metrics.count("AlertRaised", Some(rule), subject);
-            tracing::error!(rule, scope, "an alert is raised");
+            changes.raised += 1;
+            self.metrics.count("AlertRaised", Some(rule), log);
+            tracing::error!(rule, scope, "alert raised");
         } else {
-            told.cleared += 1;
-            tracing::info!(rule, scope, "an alert is cleared");
+            changes.cleared += 1;
+            tracing::info!(rule, scope, "alert cleared");
         }
-        self.publish(&alert, report).await
+        self.notify(&alert, report).await
     }
 
-    async fn publish(&self, alert: &Alert, report: &Report) -> Result<(), StoreError> {
-        let subject = words::subject(&alert.standing, alert.raised);
-        let text = words::alert(&alert.standing, alert.raised, report);
-        if let Err(error) = self.topic.publish("alert", &subject, &text).await {
-            tracing::error!(%error, "nobody was told of an alert; the next run tries again");
+    async fn notify(&self, alert: &Alert, report: &Report) -> Result<(), StoreError> {
+        let subject = text::subject(&alert.evaluation, alert.raised);
+        let body = text::alert(&alert.evaluation, alert.raised, report);
+        if let Err(error) = self.topic.publish("alert", &subject, &body).await {
+            tracing::error!(%error, "failed to notify people of an alert; the next run retries");
             return Ok(());
         }
-        self.figures.told(alert).await
+        self.counters.mark_notified(alert).await
     }
 }
 

@@ -1,4 +1,4 @@
-//! From changed appointments to figures.
+//! Counts the appointments that changed.
 
 use std::{
     collections::BTreeMap,
@@ -7,101 +7,100 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use lambda_runtime::Context;
-use platform::{
-    deadline::time_left,
-    store::{Appointments, Countable, CounterStore, StoreError, Tenants},
-    sweep::PAGE,
+use platform::deadline::time_left;
+use quality::{
+    attribution::counters_of, counters::Counters, regression::VersionActivity, report::InProgressTally,
 };
-use quality::{counting::counters_of, figures::Counters, report::InProgressTally, versions::VersionActivity};
-use scheduling::appointment::Appointment;
+use scheduling::appointment::{Appointment, Cause};
+use store::{Appointments, Countable, CounterStore, StoreError, Tenants, sweep::PAGE};
 
-/// What is left of the time goes to the evaluation.
-const LEFT_TO_EVALUATE: Duration = Duration::from_secs(60);
+/// The time that is left for the evaluation.
+const TIME_TO_EVALUATE: Duration = Duration::from_secs(60);
 
-/// What came of counting.
+/// The result of counting.
 #[derive(Debug, Default)]
 pub struct Counted {
-    /// How many appointments were counted, anew or again.
+    /// How many appointments were counted.
     pub appointments: usize,
-    /// Whether the time did not suffice for all. The next run goes on by itself.
-    pub is_unfinished: bool,
-    /// What still timing without a person.
-    pub waiting: InProgressTally,
+    /// Whether the time was too short for all. The next run continues on its own.
+    pub is_incomplete: bool,
+    /// The appointments in progress.
+    pub in_progress: InProgressTally,
 }
 
-/// Counts what has changed since it was counted, the oldest first.
-pub struct Counts<'a> {
+/// Counts the appointments that changed since they were counted, oldest first.
+pub struct Counting<'a> {
     /// The appointments.
     pub appointments: &'a Appointments,
-    /// Their tenants.
+    /// The tenants.
     pub tenants: &'a Tenants,
-    /// The figures.
-    pub figures: &'a CounterStore,
+    /// The counters.
+    pub counters: &'a CounterStore,
     /// Now.
     pub now: DateTime<Utc>,
 }
 
-impl Counts<'_> {
-    /// Counts page by page, as long as there is time.
+impl Counting<'_> {
+    /// Counts page by page, while the invocation has time.
     pub async fn count(&self, context: &Context) -> Result<Counted, StoreError> {
-        let deadline = Instant::now() + time_left(context).saturating_sub(LEFT_TO_EVALUATE);
+        let deadline = Instant::now() + time_left(context).saturating_sub(TIME_TO_EVALUATE);
         let mut counted = Counted::default();
-        let mut seen: BTreeMap<String, VersionActivity> =
-            self.figures.version_activity().await?.into_iter().map(|seen| (seen.version.clone(), seen)).collect();
+        let known = self.counters.version_activity().await?.into_iter();
+        let mut activity: BTreeMap<String, VersionActivity> = known.map(|it| (it.version.clone(), it)).collect();
         let mut from = None;
         loop {
             let page = self.appointments.uncounted(self.now, from.as_ref(), PAGE).await?;
-            let found = self.figures.countable(&page.appointments).await?;
-            // Before they are counted: those that are settled do not come again.
-            self.note_versions(&mut seen, &found).await?;
-            let judged = self.judged(found, &mut counted.waiting).await?;
-            counted.appointments += self.figures.count(&judged).await?;
+            let found = self.counters.countable(&page.appointments).await?;
+            // Before they are counted: settled ones are not found again.
+            self.record_activity(&mut activity, &found).await?;
+            let attributed = self.attribute(found, &mut counted.in_progress).await?;
+            counted.appointments += self.counters.count(&attributed).await?;
             from = page.next;
-            counted.is_unfinished = from.is_some() && Instant::now() >= deadline;
-            if from.is_none() || counted.is_unfinished {
+            counted.is_incomplete = from.is_some() && Instant::now() >= deadline;
+            if from.is_none() || counted.is_incomplete {
                 return Ok(counted);
             }
         }
     }
 
-    async fn judged(
+    async fn attribute(
         &self,
         found: Vec<Countable>,
-        waiting: &mut InProgressTally,
+        in_progress: &mut InProgressTally,
     ) -> Result<Vec<(Countable, Counters)>, StoreError> {
-        let mut judged = Vec::with_capacity(found.len());
+        let mut attributed = Vec::with_capacity(found.len());
         for countable in found {
             let tenant = self.tenants.load(&countable.appointment.tenant).await?;
-            waiting.see(&countable.appointment, tenant.as_deref(), self.now);
-            let figures = counters_of(&countable.appointment, tenant.as_deref(), self.now);
-            judged.push((countable, figures));
+            in_progress.add(&countable.appointment, tenant.as_deref(), self.now);
+            let counters = counters_of(&countable.appointment, tenant.as_deref(), self.now);
+            attributed.push((countable, counters));
         }
-        Ok(judged)
+        Ok(attributed)
     }
 
-    /// Notes when the versions in the appointments' histories were seen.
-    async fn note_versions(
+    /// Records when the versions in the appointments' histories were active.
+    async fn record_activity(
         &self,
-        seen: &mut BTreeMap<String, VersionActivity>,
+        activity: &mut BTreeMap<String, VersionActivity>,
         found: &[Countable],
     ) -> Result<(), StoreError> {
-        let known = seen.clone();
-        found.iter().for_each(|countable| see(seen, &countable.appointment));
-        for (_, sighting) in seen.iter().filter(|(version, sighting)| known.get(*version) != Some(*sighting)) {
-            self.figures.see(sighting).await?;
+        let known = activity.clone();
+        found.iter().for_each(|countable| add_activity(activity, &countable.appointment));
+        for (_, changed) in activity.iter().filter(|(version, it)| known.get(*version) != Some(*it)) {
+            self.counters.record_activity(changed).await?;
         }
         Ok(())
     }
 }
 
-/// Takes the versions in an appointment's history into account. A person's command is no deployed version.
-fn see(seen: &mut BTreeMap<String, VersionActivity>, appointment: &Appointment) {
-    let ours = appointment.history().iter().filter(|line| !line.is_manual() && !line.is_imported());
-    for line in ours {
-        let last = line.again_at.unwrap_or(line.at);
-        let sighting = VersionActivity { version: line.version.clone(), first: line.at, last };
-        let known = seen.entry(line.version.clone()).or_insert(sighting);
-        known.first = known.first.min(line.at);
+/// Adds the versions in an appointment's history. A person's command is no deployed version.
+fn add_activity(activity: &mut BTreeMap<String, VersionActivity>, appointment: &Appointment) {
+    let deployed = appointment.history().iter().filter(|it| !it.is_manual() && it.cause != Cause::Imported);
+    for transition in deployed {
+        let (version, first, last) = (transition.version.clone(), transition.at, transition.last_at());
+        let known =
+            activity.entry(version.clone()).or_insert(VersionActivity { version, first, last });
+        known.first = known.first.min(first);
         known.last = known.last.max(last);
     }
 }

@@ -1,8 +1,8 @@
-//! Measures how well Frontdesk does, says why, and raises the alarm.
+#![doc = include_str!("../README.md")]
 
-mod counts;
+mod alerts;
+mod counting;
 mod handler;
-mod telling;
 
 use handler::QualityMonitor;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
@@ -10,6 +10,6 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     platform::telemetry::init();
-    let monitor = QualityMonitor::from_env().await?;
-    run(service_fn(|event: LambdaEvent<_>| monitor.watch(event.payload, event.context))).await
+    let monitor = QualityMonitor::from_env()?;
+    run(service_fn(|event: LambdaEvent<_>| monitor.handle(event.payload, event.context))).await
 }

@@ -1,7 +1,7 @@
-//! The report as a page: one file that needs nothing else, for phones and desktops, in light and dark.
+//! The quality report as a page: one self-contained file, for phones and desktops, in light and dark.
 //!
-//! Every figure on it also stands in its element's data attributes, and the whole report as JSON at its end, so that a
-//! program can read what a person sees.
+//! Every value is also in a data attribute of its element, and the whole report is JSON at the end, so that a program can
+//! read what a person sees.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -15,10 +15,10 @@ use crate::{
 };
 
 const STYLE: &str = include_str!("report.css");
-/// The charts' height, and the width of one day, in their own units.
+/// The height of a chart and the width of a day, in units of its view box.
 const CHART_HEIGHT: f64 = 100.0;
 const DAY_WIDTH: f64 = 20.0;
-/// More clusters than this are only in the JSON.
+/// Further clusters are only in the JSON.
 const CLUSTERS_SHOWN: usize = 50;
 
 /// The page.
@@ -31,37 +31,37 @@ pub fn page(report: &Report) -> String {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { "Frontdesk quality, " (report.from) " to " (report.to) }
+                title { "Frontdesk quality report, " (report.from) " to " (report.to) }
                 style { (PreEscaped(STYLE)) }
             }
             body {
                 header {
-                    h1 { "How well Frontdesk does" }
-                    p.quiet {
-                        (report.from) " to " (report.to) " · made " (made_at) " · "
-                        strong data-figure="appointments" { (report.overall.appointments) } " appointments"
+                    h1 { "Quality report" }
+                    p.muted {
+                        (report.from) " to " (report.to) " · created " (made_at) " · "
+                        strong data-value="appointments" { (report.overall.appointments) } " appointments"
                     }
                 }
                 main {
-                    @if report.alarms().next().is_some() {
-                        section.alarms {
-                            h2 { "Cause for alarm" }
-                            @for evaluation in report.alarms() { (alarm(evaluation)) }
+                    @if report.active_alerts().next().is_some() {
+                        section.alerts {
+                            h2 { "Active alerts" }
+                            @for evaluation in report.active_alerts() { (alert(evaluation)) }
                         }
                     }
-                    section.tiles { @for rate in Rate::ALL { (tile(report, rate)) } (time_tile(report)) (waiting_tile(report)) }
+                    section.tiles { @for rate in Rate::ALL { (tile(report, rate)) } (time_tile(report)) (in_progress_tile(report)) }
                     section {
-                        h2 { "Day by day" }
+                        h2 { "Daily rates" }
                         div.charts { @for rate in Rate::ALL { (chart(report, rate)) } }
                     }
                     section {
-                        h2 { "Where appointments stopped, and why" }
+                        h2 { "Where and why appointments stopped" }
                         (steps(report))
                         (clusters(&report.clusters))
                     }
                     (failures(report))
-                    (waiting(report))
-                    (parts("By version, the oldest first", &report.versions, &report.regressed_versions().into_iter().collect::<Vec<_>>()))
+                    (in_progress(report))
+                    (parts("By version, oldest first", &report.versions, &report.regressed_versions().into_iter().collect::<Vec<_>>()))
                     (parts("By tenant", &report.tenants, &[]))
                     (parts("By service", &report.services, &[]))
                     (parts("By source", &report.sources, &[]))
@@ -73,20 +73,20 @@ pub fn page(report: &Report) -> String {
     page.into_string()
 }
 
-/// JSON that can stand in a script element: nothing in it can end that.
+/// JSON for a script element: nothing in it can end the element.
 fn as_json(report: &Report) -> String {
     serde_json::to_string(report).unwrap_or_default().replace('<', "\\u003c")
 }
 
-fn alarm(evaluation: &Evaluation) -> Markup {
-    let said = match &evaluation.verdict {
+fn alert(evaluation: &Evaluation) -> Markup {
+    let measurement = match &evaluation.verdict {
         Verdict::Bad(measured) | Verdict::Good(measured) => measured.to_string(),
         Verdict::TooFew => String::new(),
     };
     html! {
-        article.alarm data-alarm=(evaluation.rule) data-scope=(evaluation.scope) {
+        article.alert data-alert=(evaluation.rule) data-scope=(evaluation.scope) {
             h3 { (evaluation.rule) " · " (evaluation.scope) }
-            p { (said) }
+            p { (measurement) }
         }
     }
 }
@@ -96,41 +96,41 @@ fn tile(report: &Report, rate: Rate) -> Markup {
     let (class, word) = match report.is_on_target(rate) {
         Some(true) => ("tile good", "on target"),
         Some(false) => ("tile bad", "missed"),
-        None => ("tile", "nothing to say yet"),
+        None => ("tile", "no data"),
     };
     html! {
-        article class=(class) data-figure=(rate) data-met=(ratio.met) data-of=(ratio.of) {
+        article class=(class) data-value=(rate) data-met=(ratio.met) data-of=(ratio.of) {
             h3 { (rate.title()) }
             p.large { (ratio.value().map_or_else(|| "–".to_owned(), percent)) }
-            p.quiet { (ratio.met) " of " (ratio.of) " · target " (rate.target()) " · " (word) }
+            p.muted { (ratio.met) " of " (ratio.of) " · target " (rate.target()) " · " (word) }
         }
     }
 }
 
 fn time_tile(report: &Report) -> Markup {
     html! {
-        article.tile data-figure="seconds_to_assigned" {
-            h3 { "From call to assigned" }
+        article.tile data-value="seconds_to_assigned" {
+            h3 { "Call to assigned" }
             @match report.overall.seconds_to_assigned {
-                Some(took) => {
-                    p.large { (duration(took.p95)) }
-                    p.quiet { "95 of 100; half within " (duration(took.p50)) ", 99 of 100 within " (duration(took.p99)) }
+                Some(times) => {
+                    p.large { (duration(times.p95)) }
+                    p.muted { "95th percentile · median " (duration(times.p50)) " · 99th " (duration(times.p99)) }
                 }
-                None => { p.large { "–" } p.quiet { "nothing was assigned" } }
+                None => { p.large { "–" } p.muted { "none assigned" } }
             }
         }
     }
 }
 
-fn waiting_tile(report: &Report) -> Markup {
-    let waiting = report.in_progress;
+fn in_progress_tile(report: &Report) -> Markup {
+    let in_progress = report.in_progress;
     html! {
-        article.tile data-figure="in_progress" data-of=(waiting.appointments) {
-            h3 { "Under way" }
-            p.large { (waiting.appointments) }
-            p.quiet {
-                @if waiting.appointments == 0 { "nothing timing" }
-                @else { "the oldest for " (duration(waiting.oldest_seconds as f64)) }
+        article.tile data-value="in_progress" data-of=(in_progress.appointments) {
+            h3 { "In progress" }
+            p.large { (in_progress.appointments) }
+            p.muted {
+                @if in_progress.appointments == 0 { "nothing timing" }
+                @else { "oldest: " (duration(in_progress.oldest_seconds as f64)) }
             }
         }
     }
@@ -145,21 +145,21 @@ fn chart(report: &Report, rate: Rate) -> Markup {
         figure.chart {
             figcaption { (rate.title()) }
             svg viewBox={ "0 0 " (width) " " (CHART_HEIGHT) } preserveAspectRatio="none" role="img"
-                aria-label={ (rate.title()) ", day by day" } {
+                aria-label={ (rate.title()) ", daily" } {
                 @for (at, day) in report.days.iter().enumerate() {
                     @let ratio = day.summary.rate(rate);
                     (bar(rate, day, ratio, DAY_WIDTH * at as f64))
                 }
                 line.aim x1="0" x2=(width) y1=(line) y2=(line) {}
             }
-            p.axis.quiet { span { (report.from) } span { (report.to) } }
+            p.axis.muted { span { (report.from) } span { (report.to) } }
         }
     }
 }
 
 fn bar(rate: Rate, day: &Part, ratio: Ratio, x: f64) -> Markup {
     let value = ratio.value();
-    // A day at 0 must be seen, too.
+    // A day at 0 must be visible.
     let height = CHART_HEIGHT * value.unwrap_or_default().max(0.02);
     let class = match value {
         Some(value) if rate.target().is_met_by(value) => "bar good",
@@ -179,11 +179,11 @@ fn steps(report: &Report) -> Markup {
     let stopped = report.stopped_by_step();
     let most = stopped.values().copied().max().unwrap_or_default();
     html! {
-        @if stopped.is_empty() { p { "None did." } }
+        @if stopped.is_empty() { p { "None." } }
         @else {
             dl.bars {
                 @for (step, n) in &stopped {
-                    dt { "at " (step) }
+                    dt { (step) }
                     dd data-step=(step) data-of=(n) { span.fill style={ "width:" (share_of(*n, most)) "%" } {} (n) }
                 }
             }
@@ -197,7 +197,7 @@ fn clusters(clusters: &[Cluster]) -> Markup {
             div.wide {
                 table {
                     thead { tr {
-                        th.number { "Appointments" } th { "Step" } th { "Reason" } th { "Service" } th { "Whom" } th { "Source" }
+                        th.number { "Appointments" } th { "Step" } th { "Reason" } th { "Service" } th { "Concerns" } th { "Source" }
                         th { "Version" } th { "Tenant" }
                     } }
                     tbody {
@@ -207,7 +207,7 @@ fn clusters(clusters: &[Cluster]) -> Markup {
                                 td { (cluster.step) }
                                 td { (cluster.reason) }
                                 td { (cluster.service.as_ref().map_or("–", |service| service.as_str())) }
-                                td { (whom(cluster)) }
+                                td { (party_of(cluster)) }
                                 td { (cluster.source) }
                                 td { (cluster.version) }
                                 td { (cluster.tenant) }
@@ -217,13 +217,13 @@ fn clusters(clusters: &[Cluster]) -> Markup {
                 }
             }
             @if clusters.len() > CLUSTERS_SHOWN {
-                p.quiet { "and " (clusters.len() - CLUSTERS_SHOWN) " smaller groups, in the JSON" }
+                p.muted { (clusters.len() - CLUSTERS_SHOWN) " smaller groups are in the JSON only" }
             }
         }
     }
 }
 
-fn whom(cluster: &Cluster) -> String {
+fn party_of(cluster: &Cluster) -> String {
     match &cluster.party {
         Some(Party::Staff(id)) => format!("staff member {id}"),
         Some(Party::Host(id)) => format!("host {id}"),
@@ -237,7 +237,7 @@ fn failures(report: &Report) -> Markup {
     html! {
         @if !failures.is_empty() {
             section {
-                h2 { "Failures on the way, those that were overcome included" }
+                h2 { "Failures by category, including those that a retry resolved" }
                 dl.bars {
                     @for (category, n) in failures {
                         dt { (category.as_str()) }
@@ -251,11 +251,11 @@ fn failures(report: &Report) -> Markup {
     }
 }
 
-fn waiting(report: &Report) -> Markup {
+fn in_progress(report: &Report) -> Markup {
     html! {
-        @if !report.waiting.is_empty() {
+        @if !report.in_progress_groups.is_empty() {
             section {
-                h2 { "Under way, the longest waiting first" }
+                h2 { "In progress, oldest first" }
                 div.wide {
                     table {
                         thead { tr {
@@ -263,7 +263,7 @@ fn waiting(report: &Report) -> Markup {
                             th { "Version" }
                         } }
                         tbody {
-                            @for kind in report.waiting.iter().take(CLUSTERS_SHOWN) {
+                            @for kind in report.in_progress_groups.iter().take(CLUSTERS_SHOWN) {
                                 tr {
                                     td.number { (kind.in_progress.appointments) }
                                     td.number { (duration(kind.in_progress.oldest_seconds as f64)) }
@@ -346,11 +346,11 @@ mod tests {
             counters.add(dimensions.clone(), counter, n);
         }
         let made_at = "2026-12-01T12:00:00Z".parse().unwrap();
-        Report::of(&counters, &[], (day, 14), (Vec::new(), InProgressTally::default()), made_at)
+        Report::new(&counters, &[], (day, 14), (Vec::new(), InProgressTally::default()), made_at)
     }
 
     #[test]
-    fn a_page_needs_nothing_from_elsewhere_and_holds_the_report() {
+    fn a_page_is_self_contained_and_holds_the_report() {
         let (report, page) = (report("host_unknown_to_us"), page(&report("host_unknown_to_us")));
         for elsewhere in ["src=", "href=", "http://", "https://", "@import", "url("] {
             assert!(!page.contains(elsewhere), "{elsewhere}");
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_from_outside_can_end_no_element() {
+    fn no_word_from_outside_can_end_an_element() {
         let page = page(&report("</script><script>alert(1)</script>"));
         assert!(!page.contains("<script>alert"));
     }

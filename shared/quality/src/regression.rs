@@ -26,7 +26,7 @@ pub struct VersionActivity {
 pub struct Regression {
     /// Which.
     pub version: String,
-    /// The rates that it made worse; at least one, in the order in which an appointment passes what they measure.
+    /// The rates that it made worse; at minimum one, in the order in which an appointment passes what they measure.
     pub rates: Vec<RateRegression>,
     /// Where its appointments stopped, the most frequent first.
     pub stopped: Vec<Cluster>,
@@ -41,16 +41,16 @@ pub struct RateRegression {
     pub with: Ratio,
     /// What it was with the versions before it.
     pub before: Ratio,
-    /// How likely so large a difference is by chance alone.
-    pub chance: f64,
+    /// How likely so large a difference is by p_value alone.
+    pub p_value: f64,
 }
 
 /// A version that has done nothing for so long, while another one has, is no longer in use.
 const OUT_OF_USE_AFTER: TimeDelta = TimeDelta::hours(6);
 /// A difference smaller than this is no reason to take a version back, however certain it is.
-const LEAST_DIFFERENCE: f64 = 0.10;
+const MIN_DIFFERENCE: f64 = 0.10;
 /// How many of a version's clusters are told.
-const TOLD: usize = 5;
+const MAX_CLUSTERS: usize = 5;
 
 /// The version that was deployed last, if it is still in use.
 pub fn newest(version_activity: &[VersionActivity]) -> Option<&VersionActivity> {
@@ -60,9 +60,9 @@ pub fn newest(version_activity: &[VersionActivity]) -> Option<&VersionActivity> 
 
 /// The newest version, if it made any rate worse, by Fisher's exact test against all versions before it.
 ///
-/// `significance` is how likely chance alone may be to show such a difference; `least` is the smallest sample on either
+/// `significance` is how likely p_value alone may be to show such a difference; `minimum` is the smallest sample on either
 /// side.
-pub fn regression(counters: &Counters, version_activity: &[VersionActivity], significance: f64, least: u64) -> Option<Regression> {
+pub fn regression(counters: &Counters, version_activity: &[VersionActivity], significance: f64, minimum: u64) -> Option<Regression> {
     let newest = newest(version_activity)?;
     let its_figures = counters.only(|dimensions| dimensions.version == newest.version);
     let its = Summary::of(&its_figures);
@@ -71,19 +71,19 @@ pub fn regression(counters: &Counters, version_activity: &[VersionActivity], sig
         let (with, before) = (its.rate(rate), before.rate(rate));
         let (now, then) = (with.value()?, before.value()?);
         let loss = if rate.is_better_low() { now - then } else { then - now };
-        if with.of < least || before.of < least || loss < LEAST_DIFFERENCE {
+        if with.of < minimum || before.of < minimum || loss < MIN_DIFFERENCE {
             return None;
         }
-        let chance = chance_of(rate, with, before);
-        (chance <= significance).then_some(RateRegression { rate, with, before, chance })
+        let p_value = p_value_of(rate, with, before);
+        (p_value <= significance).then_some(RateRegression { rate, with, before, p_value })
     };
     let rates: Vec<RateRegression> = Rate::ALL.into_iter().filter_map(worse).collect();
-    let stopped = clusters_of(&its_figures).into_iter().take(TOLD).collect();
+    let stopped = clusters_of(&its_figures).into_iter().take(MAX_CLUSTERS).collect();
     (!rates.is_empty()).then(|| Regression { version: newest.version.clone(), rates, stopped })
 }
 
 /// How likely it is that the rate comes out so bad, or worse, if the versions do not differ.
-fn chance_of(rate: Rate, with: Ratio, before: Ratio) -> f64 {
+fn p_value_of(rate: Rate, with: Ratio, before: Ratio) -> f64 {
     let table = [with.met, with.of - with.met, before.met, before.of - before.met];
     let alternative = if rate.is_better_low() { Alternative::Greater } else { Alternative::Less };
     // Counters that can't be: nothing can be said of them.
@@ -132,7 +132,7 @@ mod tests {
         let worse = worse(&counters).unwrap();
         assert_eq!((worse.version.as_str(), worse.rates.len(), worse.rates[0].rate), ("2", 1, Rate::HostExtraction));
         // One of all C(20, 3) ways to choose three of twenty.
-        assert!((worse.rates[0].chance - 1.0 / 1140.0).abs() < 1e-9, "{}", worse.rates[0].chance);
+        assert!((worse.rates[0].p_value - 1.0 / 1140.0).abs() < 1e-9, "{}", worse.rates[0].p_value);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The report: how well Frontdesk does, since when, and where what failed has stopped.
+//! The quality report: rates, alerts, and where and why appointments stopped.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ use crate::{
     regression::VersionActivity,
 };
 
-/// The report, in the form of JSON as other programs read it.
+/// The quality report, as other programs read it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// When it was made.
@@ -27,12 +27,12 @@ pub struct Report {
     pub from: NaiveDate,
     /// Its last day.
     pub to: NaiveDate,
-    /// All of it.
+    /// All appointments.
     pub overall: Summary,
     /// What still waited without a person when it was made.
     pub in_progress: InProgress,
-    /// The same by tenant, source, service and version, the longest waiting first.
-    pub waiting: Vec<InProgressGroup>,
+    /// The same by tenant, source, service and version, the longest in_progress_groups first.
+    pub in_progress_groups: Vec<InProgressGroup>,
     /// Day by day, those without appointments included.
     pub days: Vec<Part>,
     /// By tenant.
@@ -45,14 +45,14 @@ pub struct Report {
     pub versions: Vec<Part>,
     /// Where and why appointments stopped, the largest groups first.
     pub clusters: Vec<Cluster>,
-    /// What the rules found, alarms first.
+    /// The evaluations of the rules, active alerts first.
     pub evaluations: Vec<Evaluation>,
 }
 
 /// A part of the report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Part {
-    /// Its name.
+    /// The name.
     pub name: String,
     /// What it adds up to.
     pub summary: Summary,
@@ -70,7 +70,7 @@ pub struct InProgress {
 /// What timing without a person, of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InProgressGroup {
-    /// Whose.
+    /// The tenant.
     pub tenant: TenantId,
     /// By which way it came.
     pub source: Source,
@@ -88,7 +88,7 @@ pub struct InProgressTally(BTreeMap<(TenantId, Source, Option<ServiceId>, String
 
 impl InProgressTally {
     /// Takes an appointment into account, if it timing.
-    pub fn see(&mut self, appointment: &Appointment, tenant: Option<&Tenant>, now: DateTime<Utc>) {
+    pub fn add(&mut self, appointment: &Appointment, tenant: Option<&Tenant>, now: DateTime<Utc>) {
         let Some(last) = appointment.history().last().filter(|_| appointment.is_in_progress()) else { return };
         let service = tenant.and_then(|tenant| appointment.service(tenant)).cloned();
         let kind = (appointment.tenant.clone(), appointment.source.clone(), service, last.version.clone());
@@ -106,9 +106,9 @@ impl InProgressTally {
             version,
             in_progress,
         });
-        let mut waiting: Vec<InProgressGroup> = kinds.collect();
-        waiting.sort_by_key(|kind| std::cmp::Reverse(kind.in_progress.oldest_seconds));
-        (all, waiting)
+        let mut in_progress_groups: Vec<InProgressGroup> = kinds.collect();
+        in_progress_groups.sort_by_key(|kind| std::cmp::Reverse(kind.in_progress.oldest_seconds));
+        (all, in_progress_groups)
     }
 }
 
@@ -123,17 +123,17 @@ impl InProgress {
 
 impl Report {
     /// Puts a report together of the last `days` days up to `to`.
-    pub fn of(
+    pub fn new(
         counters: &Counters,
         version_activity: &[VersionActivity],
         (to, days): (NaiveDate, u8),
-        (evaluations, waiting): (Vec<Evaluation>, InProgressTally),
+        (evaluations, tally): (Vec<Evaluation>, InProgressTally),
         made_at: DateTime<Utc>,
     ) -> Self {
-        let (in_progress, waiting) = waiting.into_parts();
+        let (in_progress, in_progress_groups) = tally.into_parts();
         let from = to - Days::new(u64::from(days.saturating_sub(1)));
         let counters = counters.only(|dimensions| (from..=to).contains(&dimensions.day));
-        let nameless = || "not understood".to_owned();
+        let unknown = || "unknown".to_owned();
         let mut versions = parts(&counters, |dimensions| dimensions.version.clone());
         versions.sort_by_key(|part| version_activity.iter().find(|seen| seen.version == part.name).map(|seen| seen.first));
         let mut evaluations = evaluations;
@@ -144,7 +144,7 @@ impl Report {
             to,
             overall: Summary::of(&counters),
             in_progress,
-            waiting,
+            in_progress_groups,
             days: from
                 .iter_days()
                 .take_while(|day| *day <= to)
@@ -152,21 +152,21 @@ impl Report {
                 .collect(),
             tenants: parts(&counters, |dimensions| dimensions.tenant.to_string()),
             sources: parts(&counters, |dimensions| dimensions.source.to_string()),
-            services: parts(&counters, |dimensions| dimensions.service.as_ref().map_or_else(nameless, ToString::to_string)),
+            services: parts(&counters, |dimensions| dimensions.service.as_ref().map_or_else(unknown, ToString::to_string)),
             versions,
             clusters: clusters_of(&counters),
             evaluations,
         }
     }
 
-    /// What there is cause for alarm about.
-    pub fn alarms(&self) -> impl Iterator<Item = &Evaluation> {
+    /// The active alerts.
+    pub fn active_alerts(&self) -> impl Iterator<Item = &Evaluation> {
         self.evaluations.iter().filter(|evaluation| matches!(evaluation.verdict, Verdict::Bad(_)))
     }
 
     /// The versions that were found to have made things worse.
     pub fn regressed_versions(&self) -> BTreeSet<&str> {
-        let versions = self.alarms().filter_map(|evaluation| match &evaluation.scope {
+        let versions = self.active_alerts().filter_map(|evaluation| match &evaluation.scope {
             Scope::Version(version) => Some(version.as_str()),
             Scope::All | Scope::Tenant(_) => None,
         });

@@ -20,9 +20,9 @@ pub struct Rule {
     /// Its name: what alerts are raised and cleared under.
     pub name: String,
     /// What it looks at.
-    pub watch: Condition,
+    pub condition: Condition,
     /// It says nothing of fewer appointments than this.
-    pub least: u64,
+    pub minimum: u64,
 }
 
 /// What a rule looks at.
@@ -105,7 +105,7 @@ pub enum Measurement {
         /// Over how many days.
         days: u8,
         /// What it must not be less than.
-        least: f64,
+        minimum: f64,
     },
     /// A rate on one day.
     Day {
@@ -123,7 +123,7 @@ pub enum Measurement {
         /// Of how many bookings today and yesterday.
         of: u64,
         /// How many are no alarm.
-        most: u64,
+        maximum: u64,
     },
     /// A version against those before it.
     Version(Regression),
@@ -143,26 +143,26 @@ pub enum RuleError {
     OutOfRange(String),
 }
 
-/// The most days that a rule can look back.
-pub const MOST_DAYS: u8 = 31;
+/// The maximum days that a rule can look back.
+pub const MAX_DAYS: u8 = 31;
 
 impl Rule {
     /// The alarms that the October incident's report asks for, and the comparison of versions.
     pub fn defaults() -> Vec<Self> {
-        let rule = |name: &str, watch, least| Self { name: name.to_owned(), watch, least };
+        let rule = |name: &str, condition, minimum| Self { name: name.to_owned(), condition, minimum };
         vec![
             rule("staff_assignment_low", Condition::RateBelow { rate: Rate::StaffAssignment, ratio: 0.70, days: 2 }, 5),
             rule("host_extraction_low", Condition::RateBelow { rate: Rate::HostExtraction, ratio: 0.95, days: 2 }, 5),
             rule("day_without_booking", Condition::DayAtZero { rate: Rate::BookingIntegration }, 3),
             rule("day_without_staff", Condition::DayAtZero { rate: Rate::StaffAssignment }, 3),
             rule("bookings_without_host", Condition::WithoutHost { more_than: 5 }, 1),
-            rule("version_worse", Condition::Regression { significance: 0.005, days: 14 }, 3),
+            rule("version_regression", Condition::Regression { significance: 0.005, days: 14 }, 3),
         ]
     }
 
     /// How many days it looks back.
     pub fn looks_back(&self) -> u8 {
-        match self.watch {
+        match self.condition {
             Condition::RateBelow { days, .. } | Condition::Regression { days, .. } => days,
             Condition::DayAtZero { .. } | Condition::WithoutHost { .. } => 2,
         }
@@ -172,7 +172,7 @@ impl Rule {
     ///
     /// # Errors
     /// With what is wrong.
-    pub fn read(json: &str) -> Result<Vec<Self>, RuleError> {
+    pub fn parse(json: &str) -> Result<Vec<Self>, RuleError> {
         if json.trim().is_empty() {
             return Ok(Self::defaults());
         }
@@ -182,7 +182,7 @@ impl Rule {
             if !names.insert(rule.name.as_str()) {
                 return Err(RuleError::NameTwice(rule.name.clone()));
             }
-            if !rule.watch.is_in_range() {
+            if !rule.condition.is_in_range() {
                 return Err(RuleError::OutOfRange(rule.name.clone()));
             }
         }
@@ -196,7 +196,7 @@ impl Condition {
             Self::RateBelow { ratio, days, .. } | Self::Regression { significance: ratio, days } => (*ratio, *days),
             Self::DayAtZero { .. } | Self::WithoutHost { .. } => (0.0, 1),
         };
-        (0.0..=1.0).contains(&ratio) && (1..=MOST_DAYS).contains(&days)
+        (0.0..=1.0).contains(&ratio) && (1..=MAX_DAYS).contains(&days)
     }
 }
 
@@ -224,18 +224,18 @@ pub fn evaluate(
     }
     rules
         .iter()
-        .flat_map(|rule| match &rule.watch {
+        .flat_map(|rule| match &rule.condition {
             Condition::Regression { significance, days } => {
                 let recent = since(counters, now.date_naive(), *days);
-                let worse = regression::regression(&recent, version_activity, *significance, rule.least);
+                let worse = regression::regression(&recent, version_activity, *significance, rule.minimum);
                 worse.into_iter().map(|found| rule.of_version(found)).collect::<Vec<_>>()
             }
-            watch => scopes
+            condition => scopes
                 .iter()
                 .map(|(scope, now, counters)| Evaluation {
                     rule: rule.name.clone(),
                     scope: scope.clone(),
-                    verdict: watch.verdict(counters, *now, rule.least),
+                    verdict: condition.verdict(counters, *now, rule.minimum),
                 })
                 .collect(),
         })
@@ -250,17 +250,17 @@ impl Rule {
 }
 
 impl Condition {
-    fn verdict(&self, counters: &Counters, now: NaiveDateTime, least: u64) -> Verdict {
+    fn verdict(&self, counters: &Counters, now: NaiveDateTime, minimum: u64) -> Verdict {
         match self {
             Self::RateBelow { rate, ratio: lowest, days } => {
                 let ratio = Summary::of(&since(counters, now.date(), *days)).rate(*rate);
-                let measured = Measurement::Rate { rate: *rate, ratio, days: *days, least: *lowest };
-                Verdict::of(measured, ratio, least, |value| value < *lowest)
+                let measured = Measurement::Rate { rate: *rate, ratio, days: *days, minimum: *lowest };
+                Verdict::of(measured, ratio, minimum, |value| value < *lowest)
             }
             Self::DayAtZero { rate } => {
                 let on = |day: NaiveDate| {
                     let ratio = Summary::of(&counters.only(|dimensions| dimensions.day == day)).rate(*rate);
-                    Verdict::of(Measurement::Day { rate: *rate, day, ratio }, ratio, least, |value| value == 0.0)
+                    Verdict::of(Measurement::Day { rate: *rate, day, ratio }, ratio, minimum, |value| value == 0.0)
                 };
                 match on(now.date()) {
                     Verdict::TooFew => on(now.date() - Days::new(1)),
@@ -270,9 +270,9 @@ impl Condition {
             Self::WithoutHost { more_than } => {
                 let hostless = without_host_in_24h(counters, now);
                 let bookings = Summary::of(&since(counters, now.date(), 2)).rate(Rate::HostExtraction).of;
-                let measured = Measurement::WithoutHost { appointments: hostless, of: bookings, most: *more_than };
+                let measured = Measurement::WithoutHost { appointments: hostless, of: bookings, maximum: *more_than };
                 match hostless > *more_than {
-                    _ if bookings < least => Verdict::TooFew,
+                    _ if bookings < minimum => Verdict::TooFew,
                     true => Verdict::Bad(measured),
                     false => Verdict::Good(measured),
                 }
@@ -284,10 +284,10 @@ impl Condition {
 }
 
 impl Verdict {
-    fn of(measured: Measurement, ratio: Ratio, least: u64, is_bad: impl Fn(f64) -> bool) -> Self {
+    fn of(measured: Measurement, ratio: Ratio, minimum: u64, is_bad: impl Fn(f64) -> bool) -> Self {
         match ratio.value() {
-            Some(value) if ratio.of >= least && is_bad(value) => Self::Bad(measured),
-            Some(_) if ratio.of >= least => Self::Good(measured),
+            Some(value) if ratio.of >= minimum && is_bad(value) => Self::Bad(measured),
+            Some(_) if ratio.of >= minimum => Self::Good(measured),
             _ => Self::TooFew,
         }
     }
@@ -351,7 +351,7 @@ mod tests {
         counters
     }
 
-    fn said(counters: &[Counters], rule: &str) -> Vec<(String, &'static str)> {
+    fn verdicts(counters: &[Counters], rule: &str) -> Vec<(String, &'static str)> {
         let mut all = Counters::default();
         counters.iter().for_each(|part| all.add_all(part));
         let evaluations = evaluate(&Rule::defaults(), &all, &[], noon(10).and_utc(), |_| noon(10));
@@ -364,23 +364,23 @@ mod tests {
         of_rule.map(|evaluation| (evaluation.scope.to_string(), word(&evaluation.verdict))).collect()
     }
 
-    fn salon_says(counters: &[Counters], rule: &str) -> &'static str {
-        said(counters, rule)[0].1
+    fn salon_verdict(counters: &[Counters], rule: &str) -> &'static str {
+        verdicts(counters, rule)[0].1
     }
 
     #[test]
     fn one_of_two_is_no_alarm_and_three_of_ten_are_one() {
         let rate = |met, of| rate_on(10, "salon", Rate::StaffAssignment, met, of);
-        assert_eq!(salon_says(&[rate(1, 2)], "staff_assignment_low"), "too few");
-        assert_eq!(salon_says(&[rate(3, 10)], "staff_assignment_low"), "bad");
-        assert_eq!(salon_says(&[rate(7, 10)], "staff_assignment_low"), "good");
+        assert_eq!(salon_verdict(&[rate(1, 2)], "staff_assignment_low"), "too few");
+        assert_eq!(salon_verdict(&[rate(3, 10)], "staff_assignment_low"), "bad");
+        assert_eq!(salon_verdict(&[rate(7, 10)], "staff_assignment_low"), "good");
     }
 
     #[test]
     fn a_rate_looks_at_its_own_days_only() {
         let long_ago = rate_on(1, "salon", Rate::HostExtraction, 0, 100);
         assert_eq!(
-            salon_says(&[long_ago, rate_on(9, "salon", Rate::HostExtraction, 5, 5)], "host_extraction_low"),
+            salon_verdict(&[long_ago, rate_on(9, "salon", Rate::HostExtraction, 5, 5)], "host_extraction_low"),
             "good"
         );
     }
@@ -388,10 +388,10 @@ mod tests {
     #[test]
     fn a_day_at_nothing_is_an_alarm_until_a_better_one_begins() {
         let day = |day, met| rate_on(day, "salon", Rate::BookingIntegration, met, 3);
-        assert_eq!(salon_says(&[day(10, 0)], "day_without_booking"), "bad");
-        assert_eq!(salon_says(&[day(9, 0)], "day_without_booking"), "bad");
-        assert_eq!(salon_says(&[day(9, 0), day(10, 1)], "day_without_booking"), "good");
-        assert_eq!(salon_says(&[day(8, 0)], "day_without_booking"), "too few");
+        assert_eq!(salon_verdict(&[day(10, 0)], "day_without_booking"), "bad");
+        assert_eq!(salon_verdict(&[day(9, 0)], "day_without_booking"), "bad");
+        assert_eq!(salon_verdict(&[day(9, 0), day(10, 1)], "day_without_booking"), "good");
+        assert_eq!(salon_verdict(&[day(8, 0)], "day_without_booking"), "too few");
     }
 
     #[test]
@@ -401,8 +401,8 @@ mod tests {
             counters.add_all(&rate_on(day, "salon", Rate::HostExtraction, 0, n));
             counters
         };
-        assert_eq!(salon_says(&[hostless(9, 13, 3), hostless(10, 12, 3)], "bookings_without_host"), "bad");
-        assert_eq!(salon_says(&[hostless(9, 12, 3), hostless(10, 12, 3)], "bookings_without_host"), "good");
+        assert_eq!(salon_verdict(&[hostless(9, 13, 3), hostless(10, 12, 3)], "bookings_without_host"), "bad");
+        assert_eq!(salon_verdict(&[hostless(9, 12, 3), hostless(10, 12, 3)], "bookings_without_host"), "good");
     }
 
     #[test]
@@ -410,7 +410,7 @@ mod tests {
         let counters =
             [rate_on(10, "garage", Rate::StaffAssignment, 0, 10), rate_on(10, "salon", Rate::StaffAssignment, 90, 90)];
         assert_eq!(
-            said(&counters, "staff_assignment_low"),
+            verdicts(&counters, "staff_assignment_low"),
             [
                 ("tenant garage".to_owned(), "bad"),
                 ("tenant salon".to_owned(), "good"),
@@ -422,18 +422,18 @@ mod tests {
     #[test]
     fn rules_are_read_as_they_are_written_and_nonsense_is_named() {
         let written = serde_json::to_string(&Rule::defaults()).unwrap();
-        assert_eq!(Rule::read(&written), Ok(Rule::defaults()));
-        assert_eq!(Rule::read(" "), Ok(Rule::defaults()));
+        assert_eq!(Rule::parse(&written), Ok(Rule::defaults()));
+        assert_eq!(Rule::parse(" "), Ok(Rule::defaults()));
         let rule = |name: &str, days: u8| {
             format!(
-                r#"{{"name":"{name}","watch":{{"rate_below":{{"rate":"staff_assignment","ratio":0.5,"days":{days}}}}},"least":1}}"#
+                r#"{{"name":"{name}","condition":{{"rate_below":{{"rate":"staff_assignment","ratio":0.5,"days":{days}}}}},"minimum":1}}"#
             )
         };
         assert_eq!(
-            Rule::read(&format!("[{},{}]", rule("x", 1), rule("x", 1))),
+            Rule::parse(&format!("[{},{}]", rule("x", 1), rule("x", 1))),
             Err(RuleError::NameTwice("x".to_owned()))
         );
-        assert_eq!(Rule::read(&format!("[{}]", rule("x", 90))), Err(RuleError::OutOfRange("x".to_owned())));
-        assert!(matches!(Rule::read("[{}]"), Err(RuleError::Form(_))));
+        assert_eq!(Rule::parse(&format!("[{}]", rule("x", 90))), Err(RuleError::OutOfRange("x".to_owned())));
+        assert!(matches!(Rule::parse("[{}]"), Err(RuleError::Form(_))));
     }
 }

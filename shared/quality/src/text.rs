@@ -1,35 +1,35 @@
-//! The report, and what alerts say, as text.
+//! The quality report and alerts as text.
 
 use std::fmt::{self, Write};
 
 use crate::{
     counters::Party,
     rate::Rate,
-    report::Report,
-    rules::{Measurement, Scope, Evaluation, Verdict},
-    summary::{Cluster, Ratio},
     regression::RateRegression,
+    report::Report,
+    rules::{Evaluation, Measurement, Scope, Verdict},
+    summary::{Cluster, Ratio},
 };
 
-/// How many clusters a text tells.
-const TOLD: usize = 10;
+/// How many clusters a text lists.
+const MAX_CLUSTERS: usize = 10;
 
 impl fmt::Display for Ratio {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.value() {
             Some(value) => write!(f, "{} ({} of {})", percent(value), self.met, self.of),
-            None => f.write_str("none yet"),
+            None => f.write_str("no data"),
         }
     }
 }
 
-/// A ratio as people read it: one decimal, and none where it is whole.
+/// A ratio in per cent, with one decimal unless it is whole.
 pub fn percent(value: f64) -> String {
     let tenths = (value * 1000.0).round() / 10.0;
     if tenths.fract() == 0.0 { format!("{tenths:.0} %") } else { format!("{tenths:.1} %") }
 }
 
-/// A time as people read it.
+/// A duration in the unit that fits.
 pub fn duration(seconds: f64) -> String {
     match seconds {
         s if s < 10.0 => format!("{s:.1} s"),
@@ -40,27 +40,32 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// A probability with two significant digits.
+pub fn p_value(p: f64) -> String {
+    let digits = if p > 0.0 { (1.0 - p.log10().floor()).clamp(2.0, 9.0) as usize } else { 2 };
+    format!("p = {p:.digits$}")
+}
+
 impl fmt::Display for Measurement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Rate { rate, ratio, days, least } => {
-                write!(f, "{rate} is {ratio} over {days} days; {} is the least", percent(*least))
+            Self::Rate { rate, ratio, days, minimum } => {
+                write!(f, "{rate} is {ratio} over {days} days; the minimum is {}", percent(*minimum))
             }
             Self::Day { rate, day, ratio } => write!(f, "{rate} is {ratio} on {day}"),
-            Self::WithoutHost { appointments, of, most } => {
+            Self::WithoutHost { appointments, of, maximum } => {
                 write!(
                     f,
-                    "{appointments} bookings without a host in 24 hours (bookings since yesterday: {of}); {most} are no alarm"
+                    "{appointments} bookings without a host within 24 hours, of {of} bookings since yesterday; the maximum is {maximum}"
                 )
             }
-            Self::Version(worse) => {
-                write!(f, "version {} made things worse:", worse.version)?;
-                for RateRegression { rate, with, before, chance } in &worse.rates {
-                    let once_in = (1.0 / chance).max(1.0);
-                    write!(f, "\n  {rate} is {with} and was {before} before; by chance, once in {once_in:.0} times")?;
+            Self::Version(regression) => {
+                write!(f, "version {} regressed:", regression.version)?;
+                for RateRegression { rate, with, before, p_value: p } in &regression.rates {
+                    write!(f, "\n  {rate} is {with}; before it was {before}; {}", p_value(*p))?;
                 }
                 f.write_str("\nWhere its appointments stopped:")?;
-                for cluster in &worse.stopped {
+                for cluster in &regression.stopped {
                     write!(f, "\n  {cluster}")?;
                 }
                 Ok(())
@@ -71,8 +76,8 @@ impl fmt::Display for Measurement {
 
 impl fmt::Display for Cluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let service = self.service.as_ref().map_or("not understood", |service| service.as_str());
-        write!(f, "{} stopped at {}: {}", self.appointments, self.step, self.reason)?;
+        let service = self.service.as_ref().map_or("unknown", |service| service.as_str());
+        write!(f, "{} at {}: {}", self.appointments, self.step, self.reason)?;
         write!(f, " (tenant {}, source {}, service {service}", self.tenant, self.source)?;
         match &self.party {
             Some(Party::Staff(id)) => write!(f, ", staff member {id}")?,
@@ -83,32 +88,32 @@ impl fmt::Display for Cluster {
     }
 }
 
-/// The subject of an alert: at most 100 characters of ASCII, as SNS wants it.
+/// The subject of an alert: at most 100 characters of ASCII, the limit of SNS.
 pub fn subject(evaluation: &Evaluation, raised: bool) -> String {
-    let word = if raised { "ALARM" } else { "cleared" };
+    let word = if raised { "ALERT" } else { "cleared" };
     let subject = format!("Frontdesk {word}: {} ({})", evaluation.rule, evaluation.scope);
     subject.chars().map(|c| if c.is_ascii_graphic() { c } else { ' ' }).take(100).collect()
 }
 
-/// What an alert says: what was measured, why, and what to do next.
+/// The body of an alert: what was measured, where appointments stopped, and what to do next.
 pub fn alert(evaluation: &Evaluation, raised: bool, report: &Report) -> String {
     let mut text = String::new();
     let word = if raised { "raised" } else { "cleared" };
     // Writing to a String can't fail.
-    let _ = writeln!(text, "{} is {word} for {}.\n", evaluation.rule, evaluation.scope);
+    let _ = writeln!(text, "Alert {} for {} is {word}.\n", evaluation.rule, evaluation.scope);
     match &evaluation.verdict {
-        Verdict::Good(measured) | Verdict::Bad(measured) => {
-            let _ = writeln!(text, "{measured}");
+        Verdict::Good(measurement) | Verdict::Bad(measurement) => {
+            let _ = writeln!(text, "{measurement}");
         }
         Verdict::TooFew => {
-            let _ = writeln!(text, "Since then there are too few appointments to tell, or nobody asks any more.");
+            let _ = writeln!(text, "Its condition no longer holds, or there are too few appointments to evaluate it.");
         }
     }
     if !raised {
         return text;
     }
     let concerned = report.clusters.iter().filter(|cluster| concerns(&evaluation.scope, cluster));
-    let concerned: Vec<&Cluster> = concerned.take(TOLD).collect();
+    let concerned: Vec<&Cluster> = concerned.take(MAX_CLUSTERS).collect();
     if !concerned.is_empty() && !matches!(evaluation.scope, Scope::Version(_)) {
         let _ = writeln!(text, "\nWhere appointments stopped, {} to {}:", report.from, report.to);
         for cluster in concerned {
@@ -117,14 +122,16 @@ pub fn alert(evaluation: &Evaluation, raised: bool, report: &Report) -> String {
     }
     let next = match &evaluation.scope {
         Scope::Version(version) => format!(
-            "Take version {version} back: deploy the one before it, with GradualDeployment=false, since its alarm keeps CodeDeploy from beginning. Then `frontdesk appointment review TENANT` lists what timing for a person."
+            "Roll back version {version}: deploy the version before it with GradualDeployment=false, since CodeDeploy starts no gradual deployment while its alarm is active. Then list what needs a person with `frontdesk appointment review TENANT`."
         ),
         Scope::Tenant(tenant) => {
-            format!("`frontdesk appointment review {tenant}` lists what timing for a person, each with its reason.")
+            format!("List what needs a person, each with its reason, with `frontdesk appointment review {tenant}`.")
         }
-        Scope::All => "`frontdesk quality report --form page --out report.html` shows all of it.".to_owned(),
+        Scope::All => {
+            "Read the whole report: `frontdesk quality report --form page --out report.html`.".to_owned()
+        }
     };
-    let _ = writeln!(text, "\nNext: {next}");
+    let _ = writeln!(text, "\nNext step: {next}");
     text
 }
 
@@ -145,7 +152,7 @@ pub fn report(report: &Report) -> String {
 
 fn write_report(text: &mut String, report: &Report) -> fmt::Result {
     let overall = &report.overall;
-    writeln!(text, "Frontdesk, {} to {}: {} appointments", report.from, report.to, overall.appointments)?;
+    writeln!(text, "Quality report, {} to {}: {} appointments", report.from, report.to, overall.appointments)?;
     for rate in Rate::ALL {
         let mark = match report.is_on_target(rate) {
             Some(true) => "ok    ",
@@ -160,23 +167,23 @@ fn write_report(text: &mut String, report: &Report) -> fmt::Result {
             rate.target()
         )?;
     }
-    if let Some(took) = overall.seconds_to_assigned {
-        let [p50, p95, p99] = [took.p50, took.p95, took.p99].map(duration);
-        writeln!(text, "  from call to assigned: half within {p50}, 95 % within {p95}, 99 % within {p99}")?;
+    if let Some(times) = overall.seconds_to_assigned {
+        let [p50, p95, p99] = [times.p50, times.p95, times.p99].map(duration);
+        writeln!(text, "  call to assigned: median {p50}, 95th percentile {p95}, 99th percentile {p99}")?;
     }
     let oldest = duration(report.in_progress.oldest_seconds as f64);
     match report.in_progress.appointments {
-        0 => writeln!(text, "  nothing is under way")?,
-        n => writeln!(text, "  {n} under way, the oldest for {oldest}")?,
+        0 => writeln!(text, "  in progress: none")?,
+        n => writeln!(text, "  in progress: {n}, the oldest for {oldest}")?,
     }
-    for evaluation in report.alarms() {
-        if let Verdict::Bad(measured) = &evaluation.verdict {
-            writeln!(text, "\nALARM {} ({}): {measured}", evaluation.rule, evaluation.scope)?;
+    for evaluation in report.active_alerts() {
+        if let Verdict::Bad(measurement) = &evaluation.verdict {
+            writeln!(text, "\nALERT {} ({}): {measurement}", evaluation.rule, evaluation.scope)?;
         }
     }
     if !report.clusters.is_empty() {
         writeln!(text, "\nWhere appointments stopped:")?;
-        for cluster in report.clusters.iter().take(TOLD) {
+        for cluster in report.clusters.iter().take(MAX_CLUSTERS) {
             writeln!(text, "  {cluster}")?;
         }
     }
@@ -188,18 +195,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_and_times_are_told_as_people_read_them() {
+    fn ratios_durations_and_probabilities_are_readable() {
         assert_eq!(Ratio { met: 19, of: 20 }.to_string(), "95 % (19 of 20)");
         assert_eq!(Ratio { met: 3, of: 17 }.to_string(), "17.6 % (3 of 17)");
-        assert_eq!(Ratio::default().to_string(), "none yet");
-        let told = [0.54, 42.0, 600.0, 9000.0, 200_000.0].map(duration);
-        assert_eq!(told, ["0.5 s", "42 s", "10 min", "2.5 h", "2.3 days"]);
+        assert_eq!(Ratio::default().to_string(), "no data");
+        let durations = [0.54, 42.0, 600.0, 9000.0, 200_000.0].map(duration);
+        assert_eq!(durations, ["0.5 s", "42 s", "10 min", "2.5 h", "2.3 days"]);
+        assert_eq!([0.000_649, 0.0312, 1.0].map(p_value), ["p = 0.00065", "p = 0.031", "p = 1.00"]);
     }
 
     #[test]
-    fn a_subject_is_one_that_sns_takes() {
+    fn a_subject_is_one_that_sns_accepts() {
         let scope = Scope::Version("v\u{fc}\n".repeat(60));
-        let evaluation = Evaluation { rule: "version_worse".to_owned(), scope, verdict: Verdict::TooFew };
+        let evaluation = Evaluation { rule: "version_regression".to_owned(), scope, verdict: Verdict::TooFew };
         let subject = subject(&evaluation, true);
         assert!(subject.len() <= 100 && subject.is_ascii() && !subject.contains('\n'), "{subject}");
     }
