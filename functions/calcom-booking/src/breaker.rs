@@ -41,12 +41,7 @@ impl CredentialBreaker {
     }
 
     /// Pauses an account until a time. The first to do so raises the alarm, once for everything that will wait.
-    pub async fn pause(
-        &self,
-        account: &AccountName,
-        until: DateTime<Utc>,
-        log: &LogContext,
-    ) -> Result<(), StoreError> {
+    pub async fn pause(&self, account: &AccountName, until: DateTime<Utc>, log: &LogContext) -> Result<(), StoreError> {
         if self.pauses.begin(account, Utc::now(), until).await? {
             self.metrics.count("AccountPaused", None, log);
             tracing::error!(account = account.as_str(), "account paused: Cal.com refuses its key");

@@ -20,11 +20,7 @@ type Queried = Option<(FoundBooking, ExchangeRecord)>;
 
 impl PastCleanup {
     /// Closes a booked appointment.
-    pub(crate) async fn close(
-        &self,
-        stored: Versioned<Appointment>,
-        log: &LogContext,
-    ) -> Result<Outcome, StoreError> {
+    pub(crate) async fn close(&self, stored: Versioned<Appointment>, log: &LogContext) -> Result<Outcome, StoreError> {
         let Versioned { value: mut appointment, version } = stored;
         let Some(booking) = appointment.booking() else { return Ok(Outcome::Skipped) };
         let is_long_ago = booking.start + QUERY_FOR < Utc::now();

@@ -8,9 +8,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use lambda_runtime::Context;
 use platform::deadline::time_left;
-use quality::{
-    attribution::counters_of, counters::Counters, regression::VersionActivity, report::InProgressTally,
-};
+use quality::{attribution::counters_of, counters::Counters, regression::VersionActivity, report::InProgressTally};
 use scheduling::appointment::{Appointment, Cause};
 use store::{Appointments, Countable, CounterStore, StoreError, Tenants, sweep::PAGE};
 
@@ -98,8 +96,7 @@ fn add_activity(activity: &mut BTreeMap<String, VersionActivity>, appointment: &
     let deployed = appointment.history().iter().filter(|it| !it.is_manual() && it.cause != Cause::Imported);
     for transition in deployed {
         let (version, first, last) = (transition.version.clone(), transition.at, transition.last_at());
-        let known =
-            activity.entry(version.clone()).or_insert(VersionActivity { version, first, last });
+        let known = activity.entry(version.clone()).or_insert(VersionActivity { version, first, last });
         known.first = known.first.min(first);
         known.last = known.last.max(last);
     }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use platform::secrets::RetellKeys;
 use retell::{
     event::{Event, EventError},
-    signature::{SignatureError, Signature},
+    signature::{Signature, SignatureError},
 };
 use scheduling::ids::AccountName;
 

@@ -1,64 +1,69 @@
-//! What keeps a command from being done, and what to do then.
+//! The errors of commands, each with what to do next.
 
 use std::path::PathBuf;
 
-use platform::{queues::QueueError, settings::SettingsError, store::StoreError};
+use platform::{env::EnvError, queues::QueueError};
+use scheduling::appointment::InvalidTransition;
+use store::StoreError;
 
-/// What kept a command from being done.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
-    /// A file can't be read.
-    #[error("{}: {error}", path.display())]
-    NoFile {
-        /// Which.
+    /// A file can't be read or written.
+    #[error("failed to open {}: {error}", path.display())]
+    File {
+        /// The file.
         path: PathBuf,
         /// Why.
         error: std::io::Error,
     },
     /// A tenant file has another form.
-    #[error("{}, line {line}, at {at}: {what}", path.display())]
+    #[error("failed to read {}, line {line}, at {at}: {problem}", path.display())]
     Form {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// In which line.
+        /// The line.
         line: usize,
-        /// Where inside the file.
+        /// The path inside the file.
         at: String,
         /// What is wrong.
-        what: String,
+        problem: String,
     },
-    /// A tenant file has the right form and makes no sense.
-    #[error("{} is not loaded:\n{}", path.display(), problems.join("\n"))]
-    Problems {
-        /// Which file.
+    /// A tenant file is invalid.
+    #[error("failed to load {}, which is invalid:\n{}", path.display(), problems.join("\n"))]
+    Invalid {
+        /// The file.
         path: PathBuf,
-        /// Each with its path inside the file.
+        /// Each problem with its path inside the file.
         problems: Vec<String>,
     },
-    /// Lines of a file make no sense.
-    #[error("{}: {} of its lines can't be imported, and nothing is:\n{}", path.display(), lines.len(), lines.join("\n"))]
-    Lines {
-        /// Which file.
+    /// Lines of a file are invalid.
+    #[error("failed to import {}: {} lines are invalid, and nothing was written:\n{}", path.display(), lines.len(), lines.join("\n"))]
+    InvalidLines {
+        /// The file.
         path: PathBuf,
-        /// What is wrong, each with the number of its line.
+        /// Each problem with the number of its line.
         lines: Vec<String>,
     },
     /// There is no such tenant or appointment.
-    #[error("there is no {0}")]
+    #[error("failed to find {0}")]
     NotFound(String),
-    /// What was asked for can't be done.
+    /// The command is not possible in this state.
     #[error("{0}")]
     Refused(String),
-    /// Something was left undone that running the command again can do.
+    /// Something is left that running the command again can do.
     #[error("{0}")]
-    Unfinished(String),
+    Incomplete(String),
+    /// The appointment is in another state.
+    #[error("failed to change the appointment: {0}")]
+    Transition(#[from] InvalidTransition),
     /// A queue failed.
-    #[error("{0}; is AWS_ENDPOINT_URL or your AWS profile set, and are the queues' URLs right?")]
+    #[error("{0}; check AWS_ENDPOINT_URL or your AWS profile, and the URLs of the queues")]
     Queue(#[from] QueueError),
     /// The environment lacks something.
     #[error(transparent)]
-    Settings(#[from] SettingsError),
+    Env(#[from] EnvError),
     /// The store failed.
-    #[error("{0}; is AWS_ENDPOINT_URL or your AWS profile set, and are the tables' names right?")]
+    #[error("{0}; check AWS_ENDPOINT_URL or your AWS profile, and the names of the tables")]
     Store(#[from] StoreError),
 }

@@ -1,70 +1,64 @@
-//! `frontdesk`: what an operator does by hand.
-//!
-//! It lies among the shared crates because it is one more user of the same tenant type and the same store as the
-//! functions: a field that is added to a tenant can't be forgotten here. It is no function (nothing invokes it), no
-//! infrastructure, and no test.
+#![doc = include_str!("../README.md")]
 
-mod appointment;
-mod customer;
-mod dead_letters;
+mod commands;
+mod context;
 mod error;
-mod hosts;
-mod import;
-mod quality;
-mod tenant;
-mod waiting;
+mod resume;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// What an operator of Frontdesk does by hand.
+use crate::commands::{appointment, customer, dead_letters, hosts, import, quality, tenant};
+
+/// Operates Frontdesk: tenants, appointments, hosts, dead letters, customers and reports.
 ///
-/// Tables and queues are those that the environment names, `TENANTS_TABLE`, `APPOINTMENTS_TABLE` and so on, as in the
-/// stack's outputs.
+/// Tables, queues and secrets are those that the environment names (`APPOINTMENTS_TABLE` and so on), as in the stack's
+/// outputs; locally `source .frontdesk/local.env` sets them. Commands that change something print a plan and change
+/// nothing without --apply.
 #[derive(Parser)]
 #[command(name = "frontdesk", version)]
 struct Arguments {
     #[command(subcommand)]
-    about: About,
+    command: Command,
 }
 
 #[derive(Subcommand)]
-enum About {
-    /// Businesses: check, load, show, remove.
+enum Command {
+    /// Check, load, show and remove tenants.
     #[command(subcommand)]
     Tenant(tenant::Command),
-    /// Appointments: show, list what needs a person, assign by hand, try again.
+    /// Show appointments, list those that need review, and resolve them.
     #[command(subcommand)]
     Appointment(appointment::Command),
-    /// Messages that could not be worked off: list, send again.
+    /// List dead letters and redrive them.
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),
-    /// Hosts: who those of past bookings are.
+    /// Map the hosts of past bookings to staff members.
     #[command(subcommand)]
     Hosts(hosts::Command),
-    /// Appointments of a system that was there before.
+    /// Import the appointments of another system.
     Import(import::Import),
-    /// How well Frontdesk does.
+    /// Print the quality report.
     #[command(subcommand)]
     Quality(quality::Command),
-    /// Customers: all that is stored about one, to hand out or to erase.
+    /// Export or erase everything that is stored about a customer.
     #[command(subcommand)]
     Customer(customer::Command),
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let done = match Arguments::parse().about {
-        About::Tenant(command) => tenant::run(command).await,
-        About::Appointment(command) => appointment::run(command).await,
-        About::DeadLetters(command) => dead_letters::run(command).await,
-        About::Hosts(command) => hosts::run(command).await,
-        About::Import(import) => import::run(import).await,
-        About::Quality(command) => quality::run(command).await,
-        About::Customer(command) => customer::run(command).await,
+    let result = match Arguments::parse().command {
+        Command::Tenant(command) => tenant::run(command).await,
+        Command::Appointment(command) => appointment::run(command).await,
+        Command::DeadLetters(command) => dead_letters::run(command).await,
+        Command::Hosts(command) => hosts::run(command).await,
+        Command::Import(import) => import::run(import).await,
+        Command::Quality(command) => quality::run(command).await,
+        Command::Customer(command) => customer::run(command).await,
     };
-    match done {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("frontdesk: {error}");

@@ -1,95 +1,105 @@
-//! What timing for a person only because something was not configured, and may go on now that it is.
+//! Resumes the appointments that needed review only because something was not configured.
 
-use platform::{
-    settings,
-    store::{Along, Appointments, StoreError, TenantRecord, Version},
-};
 use scheduling::{
-    appointment::{Appointment, ReviewReason, State},
-    assignment::{Case, assign, mapping_learned},
+    appointment::{Appointment, ReviewBooking, ReviewReason, State},
+    assignment::{Case, assign, mapping_from},
     failure::Category,
     ids::AppointmentId,
 };
+use store::{Appointments, StoreError, TenantRecord, Tenants, Versioned};
 
-use crate::{
-    appointment::{by_operator, stored},
-    error::CommandError,
-};
+use crate::{context::CommandContext, error::CommandError};
 
-/// What came of looking through what timing.
+/// The number of appointments by what became of them.
 #[derive(Debug, Default, Clone, Copy)]
-pub struct WentOn {
-    /// So many have their staff member now.
+pub struct Resumed {
+    /// They are assigned now.
     pub assigned: u32,
-    /// So many are to be booked now.
+    /// They are booked next.
     pub requested: u32,
-    /// So many still wait.
-    pub waiting: u32,
+    /// They still need review.
+    pub in_review: u32,
 }
 
-/// Has every appointment of a tenant's go on that timing for a staff member or an event type which is there by now.
-pub async fn go_on(appointments: &Appointments, tenant: &TenantRecord) -> Result<WentOn, CommandError> {
+/// What became of one appointment.
+enum Outcome {
+    Assigned,
+    Requested,
+    InReview,
+}
+
+/// Resumes every appointment of a tenant that waits for a staff member or an event type which exists now.
+pub async fn resume_waiting(
+    context: &CommandContext,
+    appointments: &Appointments,
+    tenants: &Tenants,
+    tenant: &TenantRecord,
+) -> Result<Resumed, CommandError> {
     let ids = appointments.in_review(&tenant.tenant.id).await?;
-    let mut went_on = WentOn::default();
+    let mut resumed = Resumed::default();
     for (at, id) in ids.iter().enumerate() {
         if at > 0 && at % 100 == 0 {
-            eprintln!("{at} of {} that wait for a person are looked at", ids.len());
+            eprintln!("{at} of {} appointments in review checked", ids.len());
         }
-        match settle(appointments, id, tenant).await? {
-            Some(State::Assigned { .. }) => went_on.assigned += 1,
-            Some(_) => went_on.requested += 1,
-            None => went_on.waiting += 1,
+        match resume_one(context, appointments, tenants, id, tenant).await? {
+            Outcome::Assigned => resumed.assigned += 1,
+            Outcome::Requested => resumed.requested += 1,
+            Outcome::InReview => resumed.in_review += 1,
         }
     }
-    Ok(went_on)
+    Ok(resumed)
 }
 
-/// Answers the state that an appointment has gone on to.
-async fn settle(
+async fn resume_one(
+    context: &CommandContext,
     appointments: &Appointments,
+    tenants: &Tenants,
     id: &AppointmentId,
     tenant: &TenantRecord,
-) -> Result<Option<State>, CommandError> {
+) -> Result<Outcome, CommandError> {
     loop {
-        let (appointment, version) = stored(appointments, id).await?;
-        match moved_on(appointments, appointment, version, tenant).await {
+        let stored = context.appointment(appointments, id).await?;
+        match try_to_resume(context, appointments, tenants, stored, tenant).await {
             Err(CommandError::Store(StoreError::Conflict)) => {}
-            moved => return moved,
+            resumed => return resumed,
         }
     }
 }
 
-async fn moved_on(
+async fn try_to_resume(
+    context: &CommandContext,
     appointments: &Appointments,
-    mut appointment: Appointment,
-    version: Version,
+    tenants: &Tenants,
+    stored: Versioned<Appointment>,
     tenant: &TenantRecord,
-) -> Result<Option<State>, CommandError> {
-    let version_of_ours = settings::deployed_version();
-    let by = by_operator(&version_of_ours);
-    let mut learned = None;
-    match appointment.state() {
-        State::NeedsReview { reason: ReviewReason::Assignment(_), booking: Some(booking), .. } => {
+) -> Result<Outcome, CommandError> {
+    let Versioned { value: mut appointment, version } = stored;
+    let by = context.actor();
+    let mut mapping = None;
+    let outcome = match appointment.state() {
+        State::NeedsReview { reason: ReviewReason::Assignment(_), booking: ReviewBooking::Booked(booking), .. } => {
             let case = Case { booking, tenant: &tenant.tenant, mappings: &tenant.mappings };
-            let Ok(found) = assign(&case) else { return Ok(None) };
-            learned = mapping_learned(&found, &tenant.tenant.id, by.now);
-            appointment.assign(found, by).map_err(refused)?;
+            let Ok(found) = assign(&case) else { return Ok(Outcome::InReview) };
+            mapping = mapping_from(&found, &tenant.tenant.id, by.now);
+            appointment.assign(found, by)?;
+            Outcome::Assigned
         }
-        State::NeedsReview { reason: ReviewReason::Booking(Category::NoEventType), booking: None, .. } => {
+        State::NeedsReview {
+            reason: ReviewReason::Booking(Category::NoEventType),
+            booking: ReviewBooking::None | ReviewBooking::Unconfirmed(_),
+            ..
+        } => {
             let request = &appointment.request;
             let staff = request.staff.as_ref().map(|staff| staff.reveal().as_str());
-            if appointment.is_past(by.now) || tenant.tenant.event_types_for(request.service.as_deref(), staff).is_err() {
-                return Ok(None);
+            let fits = tenant.tenant.event_types_for(request.service.as_deref(), staff).is_ok();
+            if appointment.is_past(by.now) || !fits {
+                return Ok(Outcome::InReview);
             }
-            appointment.resume(by).map_err(refused)?;
+            appointment.resume(by)?;
+            Outcome::Requested
         }
-        _ => return Ok(None),
-    }
-    let along = Along { learned: learned.as_ref(), ..Along::default() };
-    appointments.save(&appointment, version, along).await?;
-    Ok(Some(appointment.state().clone()))
-}
-
-fn refused(refused: scheduling::appointment::InvalidTransition) -> CommandError {
-    CommandError::Refused(refused.to_string())
+        _ => return Ok(Outcome::InReview),
+    };
+    appointments.update(&appointment, version).mapping(tenants, mapping.as_ref()).commit().await?;
+    Ok(outcome)
 }

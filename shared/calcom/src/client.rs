@@ -13,9 +13,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use crate::{
-    response::{self, Response, FoundBooking, ListPage, ListedBooking},
     error::CalcomError,
     request::{NewBooking, SlotsWindow, utc},
+    response::{self, FoundBooking, ListPage, ListedBooking, Response},
 };
 
 /// Where Cal.com is, and how long it may take.
@@ -286,8 +286,13 @@ mod tests {
 
     async fn client(server: &MockServer) -> Calcom {
         let brief = Duration::from_millis(300);
-        Calcom::new(CalcomConfig { base_url: server.uri(), timeout: brief, booking_timeout: brief, ..CalcomConfig::default() })
-            .unwrap()
+        Calcom::new(CalcomConfig {
+            base_url: server.uri(),
+            timeout: brief,
+            booking_timeout: brief,
+            ..CalcomConfig::default()
+        })
+        .unwrap()
     }
 
     fn key() -> SecretString {
@@ -347,7 +352,8 @@ mod tests {
             .await;
         let failed = client(&server).await.book(&key(), &new_booking()).await.unwrap_err();
         assert_eq!((failed.category(), failed.effect), (Category::CalcomUnavailable, Effect::Unknown));
-        let nobody_there = Calcom::new(CalcomConfig { base_url: "http://127.0.0.1:1".to_owned(), ..CalcomConfig::default() });
+        let nobody_there =
+            Calcom::new(CalcomConfig { base_url: "http://127.0.0.1:1".to_owned(), ..CalcomConfig::default() });
         let failed = nobody_there.unwrap().book(&key(), &new_booking()).await.unwrap_err();
         assert_eq!((failed.category(), failed.effect), (Category::CalcomUnavailable, Effect::Nothing));
     }

@@ -89,9 +89,7 @@ fn failure(status: u16, body: &[u8], retry_after: Option<TimeDelta>) -> BookingF
             () if says("maximum number of active bookings") => {
                 BookingFailure::BookerLimit { existing: existing_booking(&error) }
             }
-            () if says("event type") && says("not found") => {
-                BookingFailure::NoEventType(NoEventType::UnknownToCalcom)
-            }
+            () if says("event type") && says("not found") => BookingFailure::NoEventType(NoEventType::UnknownToCalcom),
             () if ["phonenumber", "email", "attendee"].iter().any(|&field| says(field)) => {
                 BookingFailure::ContactRefused(refused_part(&message))
             }

@@ -132,8 +132,7 @@ impl ReportBucket {
             .into();
         let request =
             SignableRequest::new(method.as_str(), url.as_str(), [].into_iter(), SignableBody::UnsignedPayload);
-        let signed =
-            request.and_then(|request| sign(request, &parameters)).map_err(|_| unusable("failed to sign"))?;
+        let signed = request.and_then(|request| sign(request, &parameters)).map_err(|_| unusable("failed to sign"))?;
         url.query_pairs_mut().extend_pairs(signed.output().params());
         Ok(url)
     }

@@ -8,7 +8,9 @@ use scheduling::timing::Timing;
 #[derive(Debug, thiserror::Error)]
 pub enum EnvError {
     /// It isn't set.
-    #[error("failed to read the environment variable {0}: it is not set; the stack's outputs and infra/template.yaml name it")]
+    #[error(
+        "failed to read the environment variable {0}: it is not set; the stack's outputs and infra/template.yaml name it"
+    )]
     Missing(&'static str),
     /// It has another form.
     #[error("failed to read the environment variable {0}: it is not a number in range")]

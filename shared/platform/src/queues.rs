@@ -319,8 +319,7 @@ impl Queue {
     /// If the queue can't be reached or refuses.
     pub async fn receive(&self, visibility_timeout: Duration) -> Result<Vec<Received>, QueueError> {
         let request = self.client.receive_message().queue_url(&self.url).max_number_of_messages(10);
-        let request =
-            request.visibility_timeout(visibility_timeout.as_secs_f64().ceil() as i32).wait_time_seconds(1);
+        let request = request.visibility_timeout(visibility_timeout.as_secs_f64().ceil() as i32).wait_time_seconds(1);
         let response = request.message_attribute_names("All").send().await;
         let response = response.map_err(|error| QueueError::reading(error_code(&error)))?;
         let received = response.messages.unwrap_or_default().into_iter().map(|message| {

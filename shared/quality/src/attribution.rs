@@ -76,8 +76,7 @@ pub fn counters_of(appointment: &Appointment, tenant: Option<&Tenant>, now: Date
 
 /// An appointment that is cancelled because its start passed has failed with that category.
 fn is_failure(cause: &Cause, category: Category) -> bool {
-    *cause == Cause::Failed(category)
-        || (category == Category::Past && *cause == Cause::Cancelled(CancelReason::Past))
+    *cause == Cause::Failed(category) || (category == Category::Past && *cause == Cause::Cancelled(CancelReason::Past))
 }
 
 /// What happened to an appointment since it was requested.
@@ -241,8 +240,8 @@ mod tests {
         contact::Customer,
         failure::BookingFailure,
         ids::{AppointmentId, BookingUid, CallId, EventTypeId, HostId, Source, StaffId, TenantId},
-        start_time::RequestedStart,
         request::AppointmentRequest,
+        start_time::RequestedStart,
     };
 
     use super::*;
@@ -381,7 +380,10 @@ mod tests {
         );
         assert_eq!(clusters_of(&counters_of(&appointment, None, at(100))), []);
         let counters = counters_of(&appointment, None, at(100));
-        assert!(counters.iter().all(|(dimensions, ..)| dimensions.version != "desk"), "a command is no deployed version");
+        assert!(
+            counters.iter().all(|(dimensions, ..)| dimensions.version != "desk"),
+            "a command is no deployed version"
+        );
     }
 
     #[test]

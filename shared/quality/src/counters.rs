@@ -143,7 +143,9 @@ impl fmt::Display for Counter {
             Self::Met(rate) => write!(f, "met#{rate}"),
             Self::Failed(category) => write!(f, "failed#{}", category.as_str()),
             Self::Stopped(StopReason { step, reason, party: None }) => write!(f, "stopped#{step}#{reason}"),
-            Self::Stopped(StopReason { step, reason, party: Some(party) }) => write!(f, "stopped#{step}#{reason}#{party}"),
+            Self::Stopped(StopReason { step, reason, party: Some(party) }) => {
+                write!(f, "stopped#{step}#{reason}#{party}")
+            }
             Self::WithoutHost { hour } => write!(f, "without_host#{hour:02}"),
             Self::AssignedIn(TimeBucket(bucket)) => write!(f, "assigned_in#{bucket:03}"),
         }
@@ -256,8 +258,9 @@ mod tests {
 
     #[test]
     fn a_counter_is_read_as_it_was_written() {
-        let stop =
-            |party| Counter::Stopped(StopReason { step: Step::Assignment, reason: "host_unknown_to_us".to_owned(), party });
+        let stop = |party| {
+            Counter::Stopped(StopReason { step: Step::Assignment, reason: "host_unknown_to_us".to_owned(), party })
+        };
         let mut all = vec![
             Counter::Appointments,
             Counter::WithoutHost { hour: 7 },

@@ -328,7 +328,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        counters::{Dimensions, Counter, Counters, Step, StopReason},
+        counters::{Counter, Counters, Dimensions, Step, StopReason},
         report::InProgressTally,
     };
 

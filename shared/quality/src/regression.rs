@@ -62,7 +62,12 @@ pub fn newest(version_activity: &[VersionActivity]) -> Option<&VersionActivity> 
 ///
 /// `significance` is how likely p_value alone may be to show such a difference; `minimum` is the smallest sample on either
 /// side.
-pub fn regression(counters: &Counters, version_activity: &[VersionActivity], significance: f64, minimum: u64) -> Option<Regression> {
+pub fn regression(
+    counters: &Counters,
+    version_activity: &[VersionActivity],
+    significance: f64,
+    minimum: u64,
+) -> Option<Regression> {
     let newest = newest(version_activity)?;
     let its_figures = counters.only(|dimensions| dimensions.version == newest.version);
     let its = Summary::of(&its_figures);
@@ -96,7 +101,7 @@ mod tests {
     use scheduling::ids::{Source, TenantId};
 
     use super::*;
-    use crate::counters::{Dimensions, Counter};
+    use crate::counters::{Counter, Dimensions};
 
     fn at(hours: i64) -> DateTime<Utc> {
         "2026-12-01T08:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::hours(hours)

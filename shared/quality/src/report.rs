@@ -11,11 +11,11 @@ use scheduling::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    counters::{Dimensions, Counters},
+    counters::{Counters, Dimensions},
     rate::Rate,
-    rules::{Scope, Evaluation, Verdict},
-    summary::{Cluster, Summary, clusters_of},
     regression::VersionActivity,
+    rules::{Evaluation, Scope, Verdict},
+    summary::{Cluster, Summary, clusters_of},
 };
 
 /// The quality report, as other programs read it.
@@ -135,9 +135,11 @@ impl Report {
         let counters = counters.only(|dimensions| (from..=to).contains(&dimensions.day));
         let unknown = || "unknown".to_owned();
         let mut versions = parts(&counters, |dimensions| dimensions.version.clone());
-        versions.sort_by_key(|part| version_activity.iter().find(|seen| seen.version == part.name).map(|seen| seen.first));
+        versions
+            .sort_by_key(|part| version_activity.iter().find(|seen| seen.version == part.name).map(|seen| seen.first));
         let mut evaluations = evaluations;
-        evaluations.sort_by_key(|evaluation| (!matches!(evaluation.verdict, Verdict::Bad(_)), evaluation.scope.clone()));
+        evaluations
+            .sort_by_key(|evaluation| (!matches!(evaluation.verdict, Verdict::Bad(_)), evaluation.scope.clone()));
         Self {
             made_at,
             from,
@@ -152,7 +154,9 @@ impl Report {
                 .collect(),
             tenants: parts(&counters, |dimensions| dimensions.tenant.to_string()),
             sources: parts(&counters, |dimensions| dimensions.source.to_string()),
-            services: parts(&counters, |dimensions| dimensions.service.as_ref().map_or_else(unknown, ToString::to_string)),
+            services: parts(&counters, |dimensions| {
+                dimensions.service.as_ref().map_or_else(unknown, ToString::to_string)
+            }),
             versions,
             clusters: clusters_of(&counters),
             evaluations,

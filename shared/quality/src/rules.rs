@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     counters::{Counter, Counters},
     rate::Rate,
+    regression::{self, Regression, VersionActivity},
     summary::{Ratio, Summary},
-    regression::{self, VersionActivity, Regression},
 };
 
 /// A rule. The rules are configuration: [`Rule::defaults`] in the form of JSON is where to begin.

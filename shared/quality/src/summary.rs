@@ -9,7 +9,7 @@ use scheduling::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    counters::{Counter, Counters, Step, TimeBucket, Party},
+    counters::{Counter, Counters, Party, Step, TimeBucket},
     rate::Rate,
 };
 

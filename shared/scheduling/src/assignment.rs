@@ -343,10 +343,7 @@ mod tests {
         let now = "2026-12-01T08:00:00Z".parse().unwrap();
         let by = |strategy| Assignment { staff: StaffId::new("anna"), strategy, host: Some(HostId(7)) };
         let tenant = TenantId::new("salon");
-        assert_eq!(
-            mapping_from(&by(StrategyName::HostEmail), &tenant, now).unwrap().source,
-            MappingSource::HostEmail
-        );
+        assert_eq!(mapping_from(&by(StrategyName::HostEmail), &tenant, now).unwrap().source, MappingSource::HostEmail);
         assert_eq!(mapping_from(&by(StrategyName::HostMapping), &tenant, now), None);
         assert_eq!(mapping_from(&by(StrategyName::EventTypeOwner), &tenant, now), None);
     }

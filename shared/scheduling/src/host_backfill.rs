@@ -47,7 +47,8 @@ impl HostObservations {
     pub fn observe(&mut self, booking: &Booking) {
         let HostEvidence::Named(hosts) = &booking.hosts else { return };
         for host in hosts.iter() {
-            let seen = self.0.entry(host.id).or_insert_with(|| Observed { bookings: BTreeMap::new(), host: host.clone() });
+            let seen =
+                self.0.entry(host.id).or_insert_with(|| Observed { bookings: BTreeMap::new(), host: host.clone() });
             seen.bookings.insert(booking.uid.to_string(), booking.clone());
             seen.host.email = seen.host.email.take().or_else(|| host.email.clone());
             seen.host.display_email = seen.host.display_email.take().or_else(|| host.display_email.clone());

@@ -109,7 +109,10 @@ mod tests {
         }
     }
 
-    fn request<const N: usize>(fields: [(&'static str, &'static str); N], caller: Option<&'static str>) -> Option<AppointmentRequest> {
+    fn request<const N: usize>(
+        fields: [(&'static str, &'static str); N],
+        caller: Option<&'static str>,
+    ) -> Option<AppointmentRequest> {
         AppointmentRequest::of_call(&Written(BTreeMap::from(fields), caller), &salon())
     }
 
@@ -123,7 +126,10 @@ mod tests {
 
     #[test]
     fn the_agents_no_outweighs_the_fields_and_its_yes_does_too() {
-        assert_eq!(request([("appointment_requested", "false"), ("service", "cut"), ("date", "2026-12-01")], None), None);
+        assert_eq!(
+            request([("appointment_requested", "false"), ("service", "cut"), ("date", "2026-12-01")], None),
+            None
+        );
         let asked = request([("appointment_requested", "Ja.")], None).unwrap();
         assert_eq!(asked.start, RequestedStart::Unusable { problem: StartProblem::Missing, raw: None });
     }

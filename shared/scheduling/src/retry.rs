@@ -149,8 +149,7 @@ mod tests {
     #[test]
     fn the_delay_that_cal_com_asks_for_is_respected() {
         assert_eq!(seconds(&limited(Some(77)), &after(0)), Some(77));
-        let unavailable =
-            BookingFailure::Unavailable { retry_after: Some(TimeDelta::seconds(77)), unconfirmed: None };
+        let unavailable = BookingFailure::Unavailable { retry_after: Some(TimeDelta::seconds(77)), unconfirmed: None };
         assert_eq!(seconds(&unavailable, &after(0)), Some(77));
         assert_eq!(seconds(&limited(None), &after(0)), Some(30));
     }

@@ -33,8 +33,7 @@ pub(crate) const BY_PHASE: Index = Index { name: "by-phase-and-start", partition
 pub(crate) const BY_DUE: Index = Index { name: "by-due", partition: "due", sort: "due_at" };
 /// Appointments that changed since they were counted or are in progress, by when they were requested: a key that never
 /// changes, so that a further change costs no write to the index.
-pub(crate) const BY_UNCOUNTED: Index =
-    Index { name: "by-uncounted", partition: "uncounted", sort: "uncounted_since" };
+pub(crate) const BY_UNCOUNTED: Index = Index { name: "by-uncounted", partition: "uncounted", sort: "uncounted_since" };
 /// Appointments that need review, by tenant, longest waiting first.
 pub(crate) const BY_REVIEW: Index = Index { name: "by-review", partition: "review_tenant", sort: "review_since" };
 /// Appointments by the uid of their booking; it has no sort key.

@@ -50,10 +50,7 @@ impl Table {
 
     /// The key of an item.
     pub(crate) fn key(&self, partition: &str, sort: &str) -> Item {
-        Item::from([
-            (self.schema.partition.to_owned(), text(partition)),
-            (self.schema.sort.to_owned(), text(sort)),
-        ])
+        Item::from([(self.schema.partition.to_owned(), text(partition)), (self.schema.sort.to_owned(), text(sort))])
     }
 
     /// An item without its key.

@@ -9,7 +9,7 @@ mod recount;
 mod salon;
 mod stack;
 
-pub use alerts::{Alerts, AlertChanges};
+pub use alerts::{AlertChanges, Alerts};
 pub use command::frontdesk;
 pub use recount::{counters, differences, recount};
 pub use salon::{Call, Salon, SalonForm, clock_change, soon};

@@ -2,16 +2,16 @@
 
 use chrono::{DateTime, Datelike, Days, NaiveTime, TimeZone, Utc, Weekday};
 use chrono_tz::Europe::Berlin;
-use store::{Along, Asked, CallEvent, Pointers};
 use scheduling::{
     appointment::{Actor, Appointment},
     contact::Customer,
     ids::{AppointmentId, BookingUid, CallId, Source, TenantId},
+    request::AppointmentRequest,
     start_time::RequestedStart,
     tenant::Tenant,
-    request::AppointmentRequest,
 };
 use serde_json::{Value, json};
+use store::{Along, Asked, CallEvent, Pointers};
 use uuid::Uuid;
 
 use crate::{MARK, MARKED_PHONE, Stack, stack::WebhookAnswer, variable};

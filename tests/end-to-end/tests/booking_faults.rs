@@ -2,13 +2,13 @@
 
 use chrono::{TimeDelta, Utc};
 use end_to_end::{Salon, SalonForm, soon, variable};
-use store::StoredExchange;
 use scheduling::{
-    appointment::{Actor, Appointment, CancelReason, UnconfirmedBooking, ReviewReason, State, StateName},
+    appointment::{Actor, Appointment, CancelReason, ReviewReason, State, StateName, UnconfirmedBooking},
     contact::ContactPart,
     failure::Category,
 };
 use serde_json::json;
+use store::StoredExchange;
 
 fn review_of(appointment: &Appointment) -> Option<(Category, usize)> {
     match appointment.state() {
@@ -149,7 +149,10 @@ async fn a_booking_that_was_cancelled_before_we_heard_of_it_is_not_made_again() 
     salon.change(&id, |appointment| appointment.claim(TimeDelta::seconds(-1), by).unwrap()).await;
     salon.stack.invoke("sync-reconciler", &json!({})).await;
     let appointment = salon.stack.until_settled(&id).await;
-    assert!(matches!(appointment.state(), State::Cancelled { reason: CancelReason::CancelledAtCalcom, .. }), "{appointment:?}");
+    assert!(
+        matches!(appointment.state(), State::Cancelled { reason: CancelReason::CancelledAtCalcom, .. }),
+        "{appointment:?}"
+    );
     assert!(salon.bookings_of(salon.haircut()).await.is_empty());
 }
 

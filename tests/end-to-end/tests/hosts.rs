@@ -2,7 +2,6 @@
 
 use chrono::Utc;
 use end_to_end::{Salon, SalonForm, soon};
-use store::Along;
 use scheduling::{
     appointment::{Actor, Appointment, ReviewReason, State, StateName},
     assignment::{Assignment, MappingSource, StrategyName, Unassigned},
@@ -10,6 +9,7 @@ use scheduling::{
     ids::{HostId, StaffId},
 };
 use serde_json::json;
+use store::Along;
 
 async fn salon_with_host(email: impl Fn(&Salon) -> String) -> Salon {
     let salon = Salon::open().await;

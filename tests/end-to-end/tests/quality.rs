@@ -2,11 +2,10 @@
 
 use chrono::{TimeDelta, Utc};
 use end_to_end::{Alerts, Salon, SalonForm, counters, differences, recount, soon};
-use store::Alert;
 use quality::{
     rate::Rate,
     report::Report,
-    rules::{Scope, Evaluation, Verdict},
+    rules::{Evaluation, Scope, Verdict},
 };
 use scheduling::{
     appointment::{Actor, OPERATOR, StateName},
@@ -14,6 +13,7 @@ use scheduling::{
     ids::{AppointmentId, StaffId},
 };
 use serde_json::{Value, json};
+use store::Alert;
 use uuid::Uuid;
 
 async fn monitor(salon: &Salon) -> Value {

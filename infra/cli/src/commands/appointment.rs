@@ -1,197 +1,203 @@
-//! Appointments, as an operator sees them: where they stand and why, and nothing personal.
+//! `frontdesk appointment`: show appointments, list those that need review, and resolve them.
 
 use std::{fs, path::PathBuf};
 
-use chrono::Utc;
 use clap::Subcommand;
-use platform::{
-    aws,
-    queues::{AppointmentMessage, Queue},
-    settings,
-    store::{Along, Appointments, StoreError, Tenants, Version},
-};
 use scheduling::{
-    appointment::{Actor, Appointment, OPERATOR, State},
+    appointment::{Appointment, State},
     assignment::{Assignment, StrategyName},
     booking::HostEvidence,
     ids::{AppointmentId, BookingUid, StaffId, TenantId},
 };
 use serde_json::{Value, json};
+use store::{Appointments, Versioned};
 
-use crate::error::CommandError;
+use crate::{
+    context::{CommandContext, DRY_RUN},
+    error::CommandError,
+};
 
-/// Party makes a transition that an operator asks for, with the deployed version.
-pub fn by_operator(version: &str) -> Actor<'_> {
-    Actor { function: OPERATOR, version, now: Utc::now() }
-}
-
-/// What can be done with appointments.
+/// Commands for appointments.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Prints where an appointment stands and how it came there, as JSON.
+    /// Print an appointment's state and history as JSON, without personal data.
     Show {
-        /// The appointment's id, or with --booking the uid at Cal.com.
+        /// The appointment's id, or with --booking the uid of its booking at Cal.com.
         id: String,
-        /// Takes the id for the uid of a booking.
+        /// Treat the id as the uid of a booking.
         #[arg(long)]
         booking: bool,
     },
-    /// Lists a tenant's appointments that need a person, the longest waiting first.
+    /// List a tenant's appointments that need review, longest waiting first.
     Review {
         /// The tenant's id.
         tenant: String,
     },
-    /// Assigns a booked appointment by hand. No function changes that again.
+    /// Assign a booked appointment to a staff member. No function changes that again.
     Assign {
         /// The appointment's id.
         id: String,
         /// The staff member's id.
         staff: String,
+        /// Write the assignment.
+        #[arg(long)]
+        apply: bool,
     },
-    /// Tries one again that needs review, once what was wrong is mended.
+    /// Resume an appointment that needs review, once the cause is fixed.
     Retry {
         /// The appointment's id.
         id: String,
-    },
-    /// Notes that a person has looked and Cal.com holds no booking of one that may have been booked.
-    BookingFailure {
-        /// The appointment's id.
-        id: String,
-    },
-    /// Lists every request to Cal.com that was kept with an appointment, and its answer.
-    Answers {
-        /// The appointment's id.
-        id: String,
-        /// Writes the answers' bodies into this folder, byte for byte as they came.
+        /// Resume it.
         #[arg(long)]
+        apply: bool,
+    },
+    /// Record that Cal.com holds no booking of an appointment that may have been booked.
+    NotBooked {
+        /// The appointment's id.
+        id: String,
+        /// Record it.
+        #[arg(long)]
+        apply: bool,
+    },
+    /// List every stored exchange with Cal.com of an appointment.
+    Exchanges {
+        /// The appointment's id.
+        id: String,
+        /// Write the response bodies to this folder, byte for byte.
+        #[arg(long, value_name = "FOLDER")]
         into: Option<PathBuf>,
     },
 }
 
-/// Does what is asked for.
+/// Runs a command.
 pub async fn run(command: Command) -> Result<(), CommandError> {
-    let config = aws::config().await;
-    let appointments = Appointments::new(&config, settings::required("APPOINTMENTS_TABLE")?, settings::timing()?);
+    let context = CommandContext::from_env().await?;
+    let appointments = context.appointments()?;
     match command {
         Command::Show { id, booking } => {
             let id = if booking {
                 let found = appointments.of_booking(&BookingUid::new(&id)).await?;
-                found.ok_or_else(|| CommandError::NotFound(format!("appointment with the booking {id}")))?
+                found.ok_or_else(|| CommandError::NotFound(format!("an appointment with the booking {id}")))?
             } else {
                 AppointmentId::new(id)
             };
-            let mut shown = shown(&stored(&appointments, &id).await?.0);
+            let mut shown = as_json(&context.appointment(&appointments, &id).await?.value);
             shown["linked_calls"] = json!(appointments.linked_calls(&id).await?);
             println!("{shown:#}");
+            Ok(())
         }
         Command::Review { tenant } => {
             for id in appointments.in_review(&TenantId::new(tenant)).await? {
-                let (appointment, _) = stored(&appointments, &id).await?;
-                let shown = shown(&appointment);
+                let shown = as_json(&context.appointment(&appointments, &id).await?.value);
                 println!("{id}  {}  {}", shown["start"], shown["reason"]);
             }
+            Ok(())
         }
-        Command::Assign { id, staff } => {
-            let tenants = Tenants::new(&config, settings::required("TENANTS_TABLE")?);
-            assign(&appointments, &tenants, &AppointmentId::new(id), StaffId::new(staff)).await?;
+        Command::Assign { id, staff, apply } => {
+            assign(&context, &appointments, &AppointmentId::new(id), StaffId::new(staff), apply).await
         }
-        Command::Retry { id } => {
-            let id = AppointmentId::new(id);
-            let (appointment, version) = stored(&appointments, &id).await?;
-            let appointment = resume(&appointments, appointment, version).await?;
-            let (queue, step) = queue_of(&appointment);
-            let queue = Queue::new(&config, settings::required(queue)?);
-            queue.send(&AppointmentMessage::about(&appointment)).await?;
-            println!("{id} goes on: it is {step}");
-        }
-        Command::BookingFailure { id } => {
-            let id = AppointmentId::new(id);
-            let (mut appointment, version) = stored(&appointments, &id).await?;
-            let version_of_ours = settings::deployed_version();
-            let by = by_operator(&version_of_ours);
-            let ruled_out = appointment.mark_not_booked(by);
-            ruled_out.map_err(|_| CommandError::Refused(format!("{id} is not in unconfirmed, or does not need review")))?;
-            appointments.save(&appointment, version, Along::default()).await?;
-            println!("{id} is not booked; `frontdesk appointment retry {id}` has it booked");
-        }
-        Command::Answers { id, into } => answers(&appointments, &AppointmentId::new(id), into).await?,
+        Command::Retry { id, apply } => retry(&context, &appointments, &AppointmentId::new(id), apply).await,
+        Command::NotBooked { id, apply } => not_booked(&context, &appointments, &AppointmentId::new(id), apply).await,
+        Command::Exchanges { id, into } => exchanges(&context, &appointments, &AppointmentId::new(id), into).await,
     }
+}
+
+async fn retry(
+    context: &CommandContext,
+    appointments: &Appointments,
+    id: &AppointmentId,
+    apply: bool,
+) -> Result<(), CommandError> {
+    let stored = context.appointment(appointments, id).await?;
+    let mut resumed = stored.value.clone();
+    resumed.resume(context.actor())?;
+    println!("{id}: needs_review -> {}", resumed.state().name());
+    if !apply {
+        println!("{DRY_RUN}");
+        return Ok(());
+    }
+    let appointment = context.resume(appointments, stored).await?;
+    context.send(&appointment).await?;
+    println!("{id} resumed");
     Ok(())
 }
 
-/// Takes an appointment up again that needs review, and stores that.
-pub async fn resume(
+async fn not_booked(
+    context: &CommandContext,
     appointments: &Appointments,
-    mut appointment: Appointment,
-    version: Version,
-) -> Result<Appointment, CommandError> {
-    let version_of_ours = settings::deployed_version();
-    let by = by_operator(&version_of_ours);
-    appointment.resume(by).map_err(|refused| CommandError::Refused(refused.to_string()))?;
-    appointments.save(&appointment, version, Along::default()).await?;
-    Ok(appointment)
-}
-
-/// The setting that names the queue of an appointment's next step, and what that step is.
-pub fn queue_of(appointment: &Appointment) -> (&'static str, &'static str) {
-    match appointment.booking() {
-        Some(_) => ("ASSIGNMENTS_QUEUE_URL", "to be assigned"),
-        None => ("BOOKINGS_QUEUE_URL", "to be booked"),
+    id: &AppointmentId,
+    apply: bool,
+) -> Result<(), CommandError> {
+    let Versioned { value: mut appointment, version } = context.appointment(appointments, id).await?;
+    let marked = appointment.mark_not_booked(context.actor());
+    marked.map_err(|_| {
+        CommandError::Refused(format!("failed to mark {id} as not booked: it needs no review, or can't be booked"))
+    })?;
+    println!("{id}: Cal.com holds no booking");
+    if !apply {
+        println!("{DRY_RUN}");
+        return Ok(());
     }
+    appointments.update(&appointment, version).commit().await?;
+    println!("{id} marked as not booked. Next step: `frontdesk appointment retry {id} --apply` books it.");
+    Ok(())
 }
 
 async fn assign(
+    context: &CommandContext,
     appointments: &Appointments,
-    tenants: &Tenants,
     id: &AppointmentId,
     staff: StaffId,
+    apply: bool,
 ) -> Result<(), CommandError> {
-    let (mut appointment, version) = stored(appointments, id).await?;
-    let tenant = tenants.load(&appointment.tenant).await?;
+    let Versioned { value: mut appointment, version } = context.appointment(appointments, id).await?;
+    let tenant = context.tenants()?.load(&appointment.tenant).await?;
     if tenant.is_none_or(|tenant| tenant.staff_member(&staff).is_none()) {
         return Err(CommandError::NotFound(format!("staff member {staff} of {}", appointment.tenant)));
     }
-    let version_of_ours = settings::deployed_version();
-    let by = by_operator(&version_of_ours);
     let host = appointment.booking().and_then(|booking| match &booking.hosts {
         HostEvidence::Named(hosts) => Some(hosts.first().id),
         HostEvidence::None { .. } => None,
     });
+    let before = appointment.state().name();
     let assignment = Assignment { staff: staff.clone(), strategy: StrategyName::Operator, host };
-    appointment
-        .assign_by_operator(assignment, by)
-        .map_err(|refused| CommandError::Refused(format!("{refused}: it has no booking")))?;
-    appointments.save(&appointment, version, Along::default()).await?;
-    println!("{id} is assigned to {staff}");
+    appointment.assign_by_operator(assignment, context.actor())?;
+    println!("{id}: {before} -> assigned to {staff}");
+    if !apply {
+        println!("{DRY_RUN}");
+        return Ok(());
+    }
+    appointments.update(&appointment, version).commit().await?;
+    println!("{id} assigned to {staff}");
     Ok(())
 }
 
-async fn answers(appointments: &Appointments, id: &AppointmentId, into: Option<PathBuf>) -> Result<(), CommandError> {
-    stored(appointments, id).await?;
-    for answer in appointments.answers(id).await? {
-        let status = answer.exchange.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
-        println!("{}  {status}  {} bytes  {}", answer.name, answer.exchange.body.len(), answer.exchange.request);
+async fn exchanges(
+    context: &CommandContext,
+    appointments: &Appointments,
+    id: &AppointmentId,
+    into: Option<PathBuf>,
+) -> Result<(), CommandError> {
+    context.appointment(appointments, id).await?;
+    for stored in appointments.exchanges(id).await? {
+        let exchange = &stored.exchange;
+        let status = exchange.status.map_or_else(|| "no response".to_owned(), |status| status.to_string());
+        println!("{}  {status}  {} bytes  {}", stored.name, exchange.body.len(), exchange.request);
         if let Some(folder) = &into {
-            let path = folder.join(format!("{}.body", answer.name.replace('#', "-")));
-            let written = fs::create_dir_all(folder).and_then(|()| fs::write(&path, &answer.exchange.body));
-            written.map_err(|error| CommandError::NoFile { path, error })?;
+            let path = folder.join(format!("{}.body", stored.name.replace('#', "-")));
+            let written = fs::create_dir_all(folder).and_then(|()| fs::write(&path, &exchange.body));
+            written.map_err(|error| CommandError::File { path, error })?;
         }
     }
     Ok(())
 }
 
-/// An appointment that must be there.
-pub async fn stored(appointments: &Appointments, id: &AppointmentId) -> Result<(Appointment, Version), CommandError> {
-    let found: Result<_, StoreError> = appointments.load(id).await;
-    found?.ok_or_else(|| CommandError::NotFound(format!("appointment {id}")))
-}
-
-/// An appointment without anything personal.
-fn shown(appointment: &Appointment) -> Value {
+/// An appointment without personal data.
+fn as_json(appointment: &Appointment) -> Value {
     let booking = appointment.booking();
     let hosts = booking.map(|booking| match &booking.hosts {
         HostEvidence::Named(hosts) => json!(hosts.iter().map(|host| host.id).collect::<Vec<_>>()),
-        HostEvidence::None { because, .. } => json!({"none": because}),
+        HostEvidence::None { reason, .. } => json!({"none": reason}),
     });
     let assignment = appointment.assignment();
     let (reason, proposals, detail) = match appointment.state() {
@@ -209,14 +215,14 @@ fn shown(appointment: &Appointment) -> Value {
         "state": appointment.state().name(),
         "reason": reason,
         "detail": detail,
-        "may_be_booked": appointment.unconfirmed(),
+        "unconfirmed_booking": appointment.unconfirmed_booking(),
         "start": appointment.request.start.at(),
         "calcom_uid": booking.map(|booking| &booking.uid),
         "hosts": hosts,
         "staff": assignment.map(|assignment| &assignment.staff),
         "strategy": assignment.map(|assignment| assignment.strategy),
         "proposals": proposals,
-        "email_could_not_be_read": appointment.request.customer.raw_email.is_some(),
+        "email_unreadable": appointment.request.customer.raw_email.is_some(),
         "attempts": appointment.attempts(),
         "history": appointment.history(),
     })

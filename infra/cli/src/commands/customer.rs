@@ -1,13 +1,8 @@
-//! All that is stored about a customer: to hand it out, or to erase it.
+//! `frontdesk customer`: export or erase everything that is stored about a customer.
 
 use std::collections::BTreeSet;
 
-use chrono::TimeDelta;
 use clap::{Args, Subcommand};
-use platform::{
-    aws, settings,
-    store::{Along, Appointments, Calls, StoreError, Tenants},
-};
 use scheduling::{
     appointment::{Appointment, StateName},
     contact,
@@ -15,25 +10,25 @@ use scheduling::{
     ids::{AppointmentId, CallId, CustomerId, TenantId},
 };
 use serde_json::{Value, json};
+use store::{Appointments, Calls, StoreError, Versioned};
 
 use crate::{
-    appointment::{by_operator, stored},
+    context::{CommandContext, DRY_RUN},
     error::CommandError,
 };
 
-/// What can be done with a customer's data.
+/// Commands for a customer's data.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Prints all of it as JSON: appointments, Cal.com's answers, calls.
+    /// Print everything as JSON: appointments, exchanges with Cal.com, calls.
     Export(Customer),
-    /// Takes it out of every table. What is not booked yet is cancelled; figures stay as they are.
+    /// Erase everything. Unbooked appointments are cancelled; counters stay as they are.
     Erase {
-        /// Whose.
         #[command(flatten)]
         customer: Customer,
-        /// Only says what would be erased.
+        /// Erase it.
         #[arg(long)]
-        dry_run: bool,
+        apply: bool,
     },
 }
 
@@ -47,61 +42,56 @@ pub struct Customer {
     contact: Contact,
 }
 
-/// How the customer is reached.
+/// The customer's contact.
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 struct Contact {
-    /// Their phone number, in national or international form.
+    /// The phone number, in national or international form.
     #[arg(long)]
     phone: Option<String>,
-    /// Their email.
+    /// The email.
     #[arg(long)]
     email: Option<String>,
 }
 
-/// The stores that hold something about customers.
+/// The stores that hold data about customers.
 struct Stores {
+    context: CommandContext,
     appointments: Appointments,
     calls: Calls,
     tenant: TenantId,
 }
 
-/// All that is found of one customer.
+/// Everything that is stored about one customer.
 struct Found {
-    /// Every way to reach them that is known.
+    /// Every id of the customer.
     customers: BTreeSet<CustomerId>,
     appointments: Vec<Appointment>,
     calls: BTreeSet<CallId>,
 }
 
-/// Does what is asked for.
+/// Runs a command.
 pub async fn run(command: Command) -> Result<(), CommandError> {
     let (Command::Export(customer) | Command::Erase { customer, .. }) = &command;
-    let (config, timing) = (aws::config().await, settings::timing()?);
-    let table = settings::required("APPOINTMENTS_TABLE")?;
-    let tenant = TenantId::new(&customer.tenant);
-    let tenants = Tenants::new(&config, settings::required("TENANTS_TABLE")?);
-    let known = tenants.load(&tenant).await?;
-    let known = known.ok_or_else(|| CommandError::NotFound(format!("tenant {tenant}")))?;
-    let calls_table = settings::required("CALLS_TABLE")?;
+    let context = CommandContext::from_env().await?;
+    let tenant = context.tenant(&context.tenants()?, &TenantId::new(&customer.tenant)).await?;
+    let id = customer.contact.id(&tenant.id, &tenant.country)?;
     let stores = Stores {
-        calls: Calls::new(&config, calls_table, table.clone(), TimeDelta::zero(), timing),
-        appointments: Appointments::new(&config, table, timing),
-        tenant,
+        calls: Calls::from_env(&context.config, context.timing)?,
+        appointments: context.appointments()?,
+        tenant: tenant.id.clone(),
+        context,
     };
-    let id = customer.contact.id(&stores.tenant, &known.country)?;
     let found = stores.find(id).await?;
     match command {
-        Command::Export(_) => {
-            println!("{:#}", stores.exported(&found).await?);
-            Ok(())
+        Command::Export(_) => println!("{:#}", stores.export(&found).await?),
+        Command::Erase { apply: false, .. } => {
+            found.print("to erase");
+            println!("{DRY_RUN}");
         }
-        Command::Erase { dry_run: true, .. } => {
-            found.tell("would be erased");
-            Ok(())
-        }
-        Command::Erase { .. } => stores.erase(found).await,
+        Command::Erase { .. } => stores.erase(found).await?,
     }
+    Ok(())
 }
 
 impl Contact {
@@ -111,38 +101,41 @@ impl Contact {
         match (phone, email) {
             (Some(phone), _) => Ok(CustomerId::of_phone(tenant, phone.reveal())),
             (_, Some(email)) => Ok(CustomerId::of_email(tenant, email.reveal())),
-            _ => Err(CommandError::Refused("that is no phone number or email that a customer can have".to_owned())),
+            _ => Err(CommandError::Refused(
+                "failed to read the contact: it is neither a phone number nor an email".to_owned(),
+            )),
         }
     }
 }
 
 impl Found {
-    fn tell(&self, what: &str) {
+    fn print(&self, verb: &str) {
         let appointments = self.appointments.iter().map(|appointment| appointment.id.as_str());
-        println!("{} appointments {what}: {}", self.appointments.len(), appointments.collect::<Vec<_>>().join(", "));
+        println!("{} appointments {verb}: {}", self.appointments.len(), appointments.collect::<Vec<_>>().join(", "));
         let calls = self.calls.iter().map(CallId::as_str);
-        println!("{} calls {what}: {}", self.calls.len(), calls.collect::<Vec<_>>().join(", "));
+        println!("{} calls {verb}: {}", self.calls.len(), calls.collect::<Vec<_>>().join(", "));
     }
 }
 
 impl Stores {
-    /// What is stored under one way to reach the customer, and the other ways that this names.
+    /// Everything that is stored under one id of the customer, and under the further ids that it names.
     async fn find(&self, by: CustomerId) -> Result<Found, CommandError> {
         let mut found = Found { customers: BTreeSet::new(), appointments: Vec::new(), calls: BTreeSet::new() };
-        let mut to_look_under = vec![by];
-        while let Some(customer) = to_look_under.pop() {
+        let mut pending = vec![by];
+        while let Some(customer) = pending.pop() {
             if !found.customers.insert(customer.clone()) {
                 continue;
             }
             let calls = self.calls.of_customer(&customer).await?;
             // Party called from this number may have named another.
-            let asked_for = calls.iter().map(|call| AppointmentId::of_call(&self.tenant, call));
-            let ids: Vec<_> = self.appointments.of_customer(&customer).await?.into_iter().chain(asked_for).collect();
+            let requested = calls.iter().map(|call| AppointmentId::of_call(&self.tenant, call));
+            let ids: Vec<_> = self.appointments.of_customer(&customer).await?.into_iter().chain(requested).collect();
             found.calls.extend(calls);
             for id in ids {
                 let is_known = found.appointments.iter().any(|known| known.id == id);
-                let Some((appointment, _)) = self.appointments.load(&id).await?.filter(|_| !is_known) else { continue };
-                to_look_under.extend(appointment.request.customer.ids(&self.tenant));
+                let stored = self.appointments.load(&id).await?.filter(|_| !is_known);
+                let Some(Versioned { value: appointment, .. }) = stored else { continue };
+                pending.extend(appointment.request.customer.ids(&self.tenant));
                 found.calls.insert(appointment.call.clone());
                 found.calls.extend(self.appointments.linked_calls(&id).await?);
                 found.appointments.push(appointment);
@@ -151,15 +144,15 @@ impl Stores {
         Ok(found)
     }
 
-    async fn exported(&self, found: &Found) -> Result<Value, CommandError> {
+    async fn export(&self, found: &Found) -> Result<Value, CommandError> {
         let mut appointments = Vec::new();
         for appointment in &found.appointments {
-            let answers = self.appointments.answers(&appointment.id).await?.into_iter().map(|answer| {
-                let Exchange { request, status, body } = answer.exchange;
-                json!({"name": answer.name, "request": request, "status": status,
+            let exchanges = self.appointments.exchanges(&appointment.id).await?.into_iter().map(|stored| {
+                let Exchange { request, status, body } = stored.exchange;
+                json!({"name": stored.name, "request": request, "status": status,
                        "body": String::from_utf8_lossy(&body)})
             });
-            appointments.push(json!({"appointment": appointment, "answers": answers.collect::<Vec<_>>()}));
+            appointments.push(json!({"appointment": appointment, "exchanges": exchanges.collect::<Vec<_>>()}));
         }
         let mut calls = Vec::new();
         for call in &found.calls {
@@ -170,55 +163,56 @@ impl Stores {
         Ok(json!({"tenant": self.tenant, "appointments": appointments, "calls": calls}))
     }
 
-    /// Erases all that was found, the ways to find it last, so that an interrupted run can be run again.
+    /// Erases everything that was found, the customer index last, so that an interrupted run can be repeated.
     async fn erase(&self, found: Found) -> Result<(), CommandError> {
-        let is_in_doubt = |found: &&Appointment| found.unconfirmed().is_some() || found.state().name() == StateName::Booking;
-        if let Some(doubtful) = found.appointments.iter().find(is_in_doubt) {
-            return Err(unfinished(doubtful));
+        let may_be_booked =
+            |found: &&Appointment| found.unconfirmed_booking().is_some() || found.state().name() == StateName::Booking;
+        if let Some(unfinished) = found.appointments.iter().find(may_be_booked) {
+            return Err(busy(unfinished));
         }
         for appointment in &found.appointments {
             if !self.erase_from(appointment).await? {
-                return Err(unfinished(appointment));
+                return Err(busy(appointment));
             }
         }
         for call in &found.calls {
-            self.calls.forget(&self.tenant, call).await?;
+            self.calls.erase(&self.tenant, call).await?;
         }
         for customer in &found.customers {
-            self.appointments.forget_customer(customer).await?;
-            self.calls.forget_customer(customer).await?;
+            self.appointments.erase_customer_index(customer).await?;
+            self.calls.erase_customer_index(customer).await?;
         }
-        found.tell("erased");
+        found.print("erased");
         for booking in found.appointments.iter().filter_map(Appointment::booking) {
-            println!("Cal.com keeps its own data of the booking {}", booking.uid);
+            println!("Cal.com still stores the booking {}: erase it there", booking.uid);
         }
         Ok(())
     }
 
-    /// `false` where a worker is at it.
+    /// `false` if a worker holds it.
     async fn erase_from(&self, found: &Appointment) -> Result<bool, CommandError> {
-        let version_of_ours = settings::deployed_version();
         loop {
-            let (mut appointment, version) = stored(&self.appointments, &found.id).await?;
-            let by = by_operator(&version_of_ours);
-            if appointment.erase_customer(by).is_err() {
+            let stored = self.context.appointment(&self.appointments, &found.id).await?;
+            let Versioned { value: mut appointment, version } = stored;
+            if appointment.erase_customer(self.context.actor()).is_err() {
                 return Ok(false);
             }
-            match self.appointments.save(&appointment, version, Along::default()).await {
+            match self.appointments.update(&appointment, version).commit().await {
                 Ok(_) => break,
                 Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        self.appointments.forget_what_is_beside(&found.id).await?;
+        self.appointments.erase_related(&found.id).await?;
         Ok(true)
     }
 }
 
-fn unfinished(appointment: &Appointment) -> CommandError {
+fn busy(appointment: &Appointment) -> CommandError {
     let id = &appointment.id;
-    CommandError::Unfinished(format!(
-        "{id} is being booked now, or Cal.com may hold its booking; run the same command again in three minutes. Where it \
-         needs review, see whether it is booked, and say so with `frontdesk appointment not-booked {id}` if it is not"
+    CommandError::Incomplete(format!(
+        "failed to erase {id}: it is being booked, or Cal.com may hold its booking. Run the command again in three \
+         minutes. If it needs review and Cal.com holds no booking, run `frontdesk appointment not-booked {id} --apply` \
+         first"
     ))
 }

@@ -1,213 +1,206 @@
-//! Dead letters: what they are about, and sending them again once what was wrong is mended.
+//! `frontdesk dead-letters`: list dead letters, and redrive them once the cause is fixed.
 
 use std::{collections::BTreeSet, time::Duration};
 
 use clap::{Args, Subcommand};
-use platform::{
-    aws,
-    queues::{AppointmentMessage, Queue, Received},
-    settings,
-    store::{Appointments, Version},
-};
+use platform::queues::{AppointmentMessage, Queue, Received};
 use scheduling::appointment::{Appointment, ReviewReason, State};
+use store::{Appointments, Versioned};
 
-use crate::{appointment, error::CommandError};
+use crate::{
+    context::{CommandContext, DRY_RUN},
+    error::CommandError,
+};
 
-/// How long a message is out of its queue while it is looked at.
-const HIDDEN_FOR: Duration = Duration::from_secs(20);
-const QUEUES: [&str; 2] = ["BOOKINGS_DEAD_LETTER_QUEUE_URL", "ASSIGNMENTS_DEAD_LETTER_QUEUE_URL"];
+/// How long a message is invisible to others while it is inspected.
+const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What can be done with dead letters.
+/// Commands for dead letters.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Lists them, each with its reason and where its appointment stands.
+    /// List dead letters, each with its reason and what a redrive does with it.
     List,
-    /// Sends them again: their appointments are taken up where they stopped.
+    /// Redrive dead letters: resume their appointments where they stopped.
     Redrive(Redrive),
 }
 
-/// Which dead letters are sent again, and how.
+/// A redrive.
 #[derive(Args)]
 pub struct Redrive {
     #[command(flatten)]
-    which: Which,
-    /// Only says what would be done.
-    #[arg(long)]
-    dry_run: bool,
-    /// Deletes those that can't be read, which nothing can be done with.
+    selection: Selection,
+    /// Delete those that are unreadable, which can't be redriven.
     #[arg(long)]
     discard_unreadable: bool,
+    /// Redrive them.
+    #[arg(long)]
+    apply: bool,
 }
 
-/// Which dead letters are meant.
+/// The dead letters to redrive.
 #[derive(Args)]
 #[group(required = true, multiple = false)]
-struct Which {
+struct Selection {
     /// All of them.
     #[arg(long)]
     all: bool,
-    /// The first so many.
+    /// The first ones.
     #[arg(long, value_name = "NUMBER")]
     first: Option<usize>,
-    /// Those of this appointment.
+    /// Those of one appointment.
     #[arg(long, value_name = "ID")]
     appointment: Option<String>,
 }
 
-/// What is to be done with one.
-enum Verdict {
-    /// Its appointment goes on.
-    SendAgain(Box<Appointment>, Version),
-    /// Its appointment needs it no more, for this reason.
-    TakeOut(String),
-    /// It stays where it is, for this reason.
+/// What a redrive does with a dead letter.
+enum Action {
+    /// Resume its appointment.
+    Resend(Box<Versioned<Appointment>>),
+    /// Delete it: its appointment does not need it, for this reason.
+    Discard(String),
+    /// Leave it, for this reason.
     Leave(String),
 }
 
-/// Works through the dead-letter queues.
-struct Letters {
-    config: aws::SdkConfig,
+/// Redrives dead letters.
+struct Redriver {
+    context: CommandContext,
     appointments: Appointments,
-    wanted: Redrive,
+    redrive: Redrive,
     is_list: bool,
-    /// How many may still be worked on.
-    left_to_do: usize,
-    sent: u32,
-    taken_out: u32,
+    /// How many may still be processed.
+    remaining: usize,
+    resent: u32,
+    discarded: u32,
     left: u32,
 }
 
-/// Does what is asked for.
+/// Runs a command.
 pub async fn run(command: Command) -> Result<(), CommandError> {
-    let config = aws::config().await;
-    let appointments = Appointments::new(&config, settings::required("APPOINTMENTS_TABLE")?, settings::timing()?);
-    let (is_list, wanted) = match command {
+    let context = CommandContext::from_env().await?;
+    let appointments = context.appointments()?;
+    let (is_list, redrive) = match command {
         Command::List => {
-            let which = Which { all: true, first: None, appointment: None };
-            (true, Redrive { which, dry_run: true, discard_unreadable: false })
+            let selection = Selection { all: true, first: None, appointment: None };
+            (true, Redrive { selection, apply: false, discard_unreadable: false })
         }
-        Command::Redrive(wanted) => (false, wanted),
+        Command::Redrive(redrive) => (false, redrive),
     };
-    let left_to_do = wanted.which.first.unwrap_or(usize::MAX);
-    let mut letters = Letters { config, appointments, wanted, is_list, left_to_do, sent: 0, taken_out: 0, left: 0 };
-    for name in QUEUES {
-        let queue = Queue::new(&letters.config, settings::required(name)?);
-        letters.work_through(&queue).await?;
+    let queues = Queue::all_dead_letters_from_env(&context.config)?;
+    let remaining = redrive.selection.first.unwrap_or(usize::MAX);
+    let mut redriver =
+        Redriver { context, appointments, redrive, is_list, remaining, resent: 0, discarded: 0, left: 0 };
+    for queue in queues {
+        redriver.process(&queue).await?;
     }
     if !is_list {
-        println!("{} sent again, {} taken out, {} left", letters.sent, letters.taken_out, letters.left);
+        println!("{} resent, {} discarded, {} left", redriver.resent, redriver.discarded, redriver.left);
+        if !redriver.redrive.apply {
+            println!("{DRY_RUN}");
+        }
     }
     Ok(())
 }
 
-impl Letters {
-    /// Sees to each letter of a queue once. What stays there is put back when all have been seen.
-    async fn work_through(&mut self, queue: &Queue) -> Result<(), CommandError> {
+impl Redriver {
+    /// Processes each message of a queue once. Those that stay are released when all have been inspected.
+    async fn process(&mut self, queue: &Queue) -> Result<(), CommandError> {
         let (mut seen, mut staying) = (BTreeSet::new(), Vec::new());
         loop {
-            let received = queue.receive(HIDDEN_FOR).await?;
-            // What stays in the queue comes round again.
-            let is_through = received.is_empty() || received.iter().any(|letter| seen.contains(&letter.id));
+            let received = queue.receive(VISIBILITY_TIMEOUT).await?;
+            // A message that was released is received again.
+            let is_complete = received.is_empty() || received.iter().any(|letter| seen.contains(&letter.id));
             for letter in received {
-                if !seen.insert(letter.id.clone()) || !self.see_to(queue, &letter).await? {
+                if !seen.insert(letter.id.clone()) || !self.handle(queue, &letter).await? {
                     staying.push(letter);
                 }
             }
-            if is_through || self.left_to_do == 0 {
+            if is_complete || self.remaining == 0 {
                 break;
             }
         }
         for letter in &staying {
-            queue.put_back(letter).await?;
+            queue.release(letter).await?;
         }
         Ok(())
     }
 
-    /// `false` where the letter stays in its queue.
-    async fn see_to(&mut self, queue: &Queue, letter: &Received) -> Result<bool, CommandError> {
-        let order = serde_json::from_str::<AppointmentMessage>(&letter.body).ok();
-        if self.left_to_do == 0 || !self.wanted.which.concerns(order.as_ref()) {
+    /// `false` if the message stays in its queue.
+    async fn handle(&mut self, queue: &Queue, letter: &Received) -> Result<bool, CommandError> {
+        let message = AppointmentMessage::parse(&letter.body).ok();
+        if self.remaining == 0 || !self.redrive.selection.includes(message.as_ref()) {
             return Ok(false);
         }
-        self.left_to_do -= 1;
-        let verdict = verdict_on(&self.appointments, order.as_ref(), self.wanted.discard_unreadable).await?;
-        self.tell(&told(letter, order.as_ref()), &verdict);
-        if self.wanted.dry_run || matches!(verdict, Verdict::Leave(_)) {
+        self.remaining -= 1;
+        let action = action_for(&self.appointments, message.as_ref(), self.redrive.discard_unreadable).await?;
+        self.print(&describe(letter, message.as_ref()), &action);
+        if !self.redrive.apply || matches!(action, Action::Leave(_)) {
             return Ok(false);
         }
-        if let Verdict::SendAgain(appointment, version) = verdict {
-            self.send_again(*appointment, version).await?;
+        if let Action::Resend(stored) = action {
+            self.resend(*stored).await?;
         }
         queue.delete(letter).await?;
         Ok(true)
     }
 
-    async fn send_again(&self, mut appointment: Appointment, version: Version) -> Result<(), CommandError> {
-        if let State::NeedsReview { .. } = appointment.state() {
-            appointment = appointment::resume(&self.appointments, appointment, version).await?;
-        }
-        let (queue, _) = appointment::queue_of(&appointment);
-        let queue = Queue::new(&self.config, settings::required(queue)?);
-        Ok(queue.send(&AppointmentMessage::about(&appointment)).await?)
+    async fn resend(&self, stored: Versioned<Appointment>) -> Result<(), CommandError> {
+        let appointment = if let State::NeedsReview { .. } = stored.value.state() {
+            self.context.resume(&self.appointments, stored).await?
+        } else {
+            stored.value
+        };
+        self.context.send(&appointment).await
     }
 
-    fn tell(&mut self, letter: &str, verdict: &Verdict) {
-        let would = if self.wanted.dry_run { "would be " } else { "" };
-        match verdict {
-            _ if self.is_list => println!("{letter}: {}", verdict.told()),
-            Verdict::Leave(why) => println!("{letter}: left, {why}"),
-            Verdict::SendAgain(..) => println!("{letter}: {would}sent again"),
-            Verdict::TakeOut(why) => println!("{letter}: {would}taken out, {why}"),
+    fn print(&mut self, letter: &str, action: &Action) {
+        match action {
+            Action::Resend(_) if self.is_list => println!("{letter}: can be redriven"),
+            Action::Discard(reason) | Action::Leave(reason) if self.is_list => println!("{letter}: {reason}"),
+            Action::Leave(reason) => println!("{letter}: leave, {reason}"),
+            Action::Resend(_) => println!("{letter}: resend"),
+            Action::Discard(reason) => println!("{letter}: discard, {reason}"),
         }
-        *match verdict {
-            Verdict::Leave(_) => &mut self.left,
-            Verdict::SendAgain(..) => &mut self.sent,
-            Verdict::TakeOut(_) => &mut self.taken_out,
+        *match action {
+            Action::Leave(_) => &mut self.left,
+            Action::Resend(_) => &mut self.resent,
+            Action::Discard(_) => &mut self.discarded,
         } += 1;
     }
 }
 
-impl Which {
-    fn concerns(&self, order: Option<&AppointmentMessage>) -> bool {
-        self.appointment.as_ref().is_none_or(|id| order.is_some_and(|order| order.appointment.as_str() == id))
+impl Selection {
+    fn includes(&self, message: Option<&AppointmentMessage>) -> bool {
+        self.appointment.as_ref().is_none_or(|id| message.is_some_and(|message| message.appointment.as_str() == id))
     }
 }
 
-impl Verdict {
-    fn told(&self) -> &str {
-        match self {
-            Self::SendAgain(..) => "can be sent again",
-            Self::TakeOut(why) | Self::Leave(why) => why,
-        }
-    }
-}
-
-/// One letter, as it is told: nothing of an unreadable one's body, which may be anything.
-fn told(letter: &Received, order: Option<&AppointmentMessage>) -> String {
-    let about =
-        order.map_or_else(|| "unreadable".to_owned(), |order| format!("{} {}", order.tenant, order.appointment));
-    let reason = letter.reason.as_deref().unwrap_or("given up by SQS: its worker died or was cut off each time");
+/// One dead letter in a line. Nothing of an unreadable body is printed: it may be anything.
+fn describe(letter: &Received, message: Option<&AppointmentMessage>) -> String {
+    let about = message
+        .map_or_else(|| "unreadable".to_owned(), |message| format!("{} {}", message.tenant, message.appointment));
+    let reason = letter.reason.as_deref().unwrap_or("moved by SQS: its worker died each time");
     format!("{}  {about}  {reason}", letter.id)
 }
 
-async fn verdict_on(
+async fn action_for(
     appointments: &Appointments,
-    order: Option<&AppointmentMessage>,
+    message: Option<&AppointmentMessage>,
     discard_unreadable: bool,
-) -> Result<Verdict, CommandError> {
-    let Some(order) = order else {
-        let why = "it can't be read".to_owned();
-        return Ok(if discard_unreadable { Verdict::TakeOut(why) } else { Verdict::Leave(why) });
+) -> Result<Action, CommandError> {
+    let Some(message) = message else {
+        let reason = "it is unreadable".to_owned();
+        return Ok(if discard_unreadable { Action::Discard(reason) } else { Action::Leave(reason) });
     };
-    let Some((appointment, version)) = appointments.load(&order.appointment).await? else {
-        return Ok(Verdict::Leave("its appointment is not stored".to_owned()));
+    let Some(stored) = appointments.load(&message.appointment).await? else {
+        return Ok(Action::Leave("its appointment is not stored".to_owned()));
     };
-    Ok(match appointment.state() {
+    Ok(match stored.value.state() {
         State::NeedsReview { reason: ReviewReason::Stalled, .. } | State::Requested { .. } | State::Booked { .. } => {
-            Verdict::SendAgain(Box::new(appointment), version)
+            Action::Resend(Box::new(stored))
         }
-        State::NeedsReview { reason, .. } => Verdict::TakeOut(format!("its appointment needs review: {reason}")),
-        State::Booking { .. } => Verdict::TakeOut("its appointment is being worked on".to_owned()),
-        settled => Verdict::TakeOut(format!("its appointment is {}", settled.name())),
+        State::NeedsReview { reason, .. } => Action::Discard(format!("its appointment needs review: {reason}")),
+        State::Booking { .. } => Action::Discard("its appointment is being booked".to_owned()),
+        settled => Action::Discard(format!("its appointment is {}", settled.name())),
     })
 }

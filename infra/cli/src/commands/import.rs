@@ -1,46 +1,46 @@
-//! Taking over the appointments of a system that was there before.
+//! `frontdesk import`: import the appointments of another system.
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use clap::Args;
-use platform::{
-    aws, settings,
-    store::{Appointments, Asked, CallEvent, Calls, Pointers, Recorded, Tenants},
-};
 use scheduling::{
     appointment::Appointment,
     booking::{Booking, BookingStatus, HostEvidence, NoHost},
     contact::{self, Customer},
-    ids::{AppointmentId, BookingUid, CallId, CustomerId, EventTypeId, Source, StaffId, TenantId},
+    duplicate::{Duplicate, judge_imported},
+    ids::{BookingUid, CallId, CustomerId, EventTypeId, Source, StaffId, TenantId},
     personal::Personal,
+    request::AppointmentRequest,
     start_time,
     tenant::Tenant,
-    request::AppointmentRequest,
 };
 use serde::{Deserialize, Serialize};
+use store::{Appointments, CallEvent, Calls, NewAppointment, Recorded, SlotClaim};
 
-use crate::{appointment::by_operator, error::CommandError};
+use crate::{
+    context::{CommandContext, DRY_RUN},
+    error::CommandError,
+};
 
-/// The name under which a line is kept beside the webhooks' bodies.
+/// The event name under which a line is stored in the calls table.
 const IMPORTED: &str = "imported";
-/// Why nothing is left to do with a line.
+/// Why a line is skipped.
 const CANCELLED: &str = "cancelled";
 const PAST: &str = "past and not booked";
 
-/// Takes over appointments from a file: CSV with a header line, or JSON lines, with the fields
-/// `id`, `start`, `source`, `service`, `event_type`, `staff`, `name`, `phone`, `email`, `notes`, `calcom_uid`,
-/// `cancelled`.
+/// Import appointments from a file: CSV with a header line, or JSON lines.
 ///
-/// Every line is checked first, and each that is wrong named; nothing is written unless all are right and --apply is
-/// given. What is there already stays as it is, so that a file can be imported again.
+/// The fields are `id`, `start`, `source`, `service`, `event_type`, `staff`, `name`, `phone`, `email`, `notes`,
+/// `calcom_uid` and `cancelled`. Every line is checked first; nothing is written unless all are valid and --apply is
+/// given. Existing appointments stay as they are, so that a file can be imported again.
 #[derive(Args)]
 pub struct Import {
     /// The tenant's id.
     tenant: String,
-    /// The file: `.csv`, or JSON lines.
+    /// The file: `.csv`, or else JSON lines.
     file: PathBuf,
-    /// Writes what the lines say. Without it, they are only checked.
+    /// Write the appointments.
     #[arg(long)]
     apply: bool,
 }
@@ -49,20 +49,20 @@ pub struct Import {
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
-    /// The other system's name for the appointment. It must stay the same when a file is made again.
+    /// The other system's id. It must be the same when the file is created again.
     id: String,
-    /// With an offset, or on the tenant's clock.
+    /// With an offset, or in the tenant's time zone.
     start: String,
-    /// By which way it came.
+    /// The channel.
     #[serde(default)]
     source: Option<String>,
-    /// As callers say it.
+    /// The name that callers use.
     #[serde(default)]
     service: Option<String>,
-    /// Cal.com's, where the service alone does not tell it.
+    /// Cal.com's event type, if the service is not enough.
     #[serde(default)]
     event_type: Option<EventTypeId>,
-    /// Party does it: the id, or the name that callers say.
+    /// The staff member's id, or the name that callers use.
     #[serde(default)]
     staff: Option<String>,
     #[serde(default)]
@@ -73,20 +73,20 @@ struct Row {
     email: Option<String>,
     #[serde(default)]
     notes: Option<String>,
-    /// Its booking, if it is booked with Cal.com.
+    /// The uid of its booking at Cal.com, if it is booked.
     #[serde(default)]
     calcom_uid: Option<String>,
     #[serde(default)]
     cancelled: Option<bool>,
 }
 
-/// A line as it was read, or what is wrong with its form.
+/// A parsed line, or what is wrong with its form.
 struct Line {
     number: usize,
     row: Result<Row, String>,
 }
 
-/// A line that is right, and what becomes of it.
+/// A valid line, and what becomes of it.
 struct PlannedLine {
     number: usize,
     row: Row,
@@ -95,10 +95,10 @@ struct PlannedLine {
 
 /// What becomes of a line.
 enum Plan {
-    /// Nothing is left to do with it.
-    PassOver(&'static str),
-    /// It is written down, and its contact may lack a part that could not be read.
-    Take(Box<Planned>),
+    /// It is skipped.
+    Skip(&'static str),
+    /// It is imported.
+    Import(Box<Planned>),
 }
 
 struct Planned {
@@ -108,73 +108,70 @@ struct Planned {
     contact_is_whole: bool,
 }
 
-/// Does what is asked for.
+/// Runs the command.
 pub async fn run(import: Import) -> Result<(), CommandError> {
-    let config = aws::config().await;
-    let tenants = Tenants::new(&config, settings::required("TENANTS_TABLE")?);
-    let found = tenants.load(&TenantId::new(&import.tenant)).await?;
-    let tenant = found.ok_or_else(|| CommandError::NotFound(format!("tenant {}", import.tenant)))?;
+    let context = CommandContext::from_env().await?;
+    let tenant = context.tenant(&context.tenants()?, &TenantId::new(&import.tenant)).await?;
     let now = Utc::now();
-    let (mut plan, mut wrong) = (Vec::new(), Vec::new());
+    let (mut plan, mut invalid) = (Vec::new(), Vec::new());
     let mut seen: BTreeMap<(&'static str, String), usize> = BTreeMap::new();
     for Line { number, row } in read(&import.file)? {
         let row = row.and_then(|row| row.first_of_its_kind(number, &mut seen));
         match row.and_then(|row| Ok((row.plan(&tenant, now)?, row))) {
             Ok((becomes, row)) => plan.push(PlannedLine { number, row, becomes }),
-            Err(what) => wrong.push(format!("  line {number}: {what}")),
+            Err(problem) => invalid.push(format!("  line {number}: {problem}")),
         }
     }
-    if !wrong.is_empty() {
-        return Err(CommandError::Lines { path: import.file, lines: wrong });
+    if !invalid.is_empty() {
+        return Err(CommandError::InvalidLines { path: import.file, lines: invalid });
     }
     print_plan(&plan);
     if !import.apply {
-        println!("nothing is written; with --apply it is");
+        println!("{DRY_RUN}");
         return Ok(());
     }
-    let table = settings::required("APPOINTMENTS_TABLE")?;
-    let (kept_for, timing) = (TimeDelta::days(settings::parsed_or("CALL_RETENTION_DAYS", 30)?), settings::timing()?);
-    let into = Into {
-        calls: Calls::new(&config, settings::required("CALLS_TABLE")?, table.clone(), kept_for, timing),
-        appointments: Appointments::new(&config, table, timing),
+    let importer = Importer {
+        calls: Calls::from_env(&context.config, context.timing)?,
+        appointments: context.appointments()?,
         tenant: &tenant,
+        context: &context,
     };
-    let (mut written, mut known, mut asked_before) = (0, 0, 0);
+    let (mut written, mut existing, mut duplicates) = (0, 0, 0);
     let total = plan.len();
     for (at, line) in plan.into_iter().enumerate() {
         if at > 0 && at % 100 == 0 {
-            eprintln!("{at} of {total} lines are worked off");
+            eprintln!("{at} of {total} lines processed");
         }
-        let Plan::Take(planned) = line.becomes else { continue };
-        match into.take(&line.row, *planned).await? {
-            Recorded::New => written += 1,
-            Recorded::Known(_) => known += 1,
-            Recorded::AskedBefore(before) => {
-                asked_before += 1;
-                println!("line {}: the customer has this already, as appointment {before}", line.number);
+        let Plan::Import(planned) = line.becomes else { continue };
+        match importer.import(&line.row, *planned).await? {
+            Recorded::Inserted => written += 1,
+            Recorded::Existing(_) => existing += 1,
+            Recorded::Duplicate(duplicate) => {
+                duplicates += 1;
+                println!("line {}: the customer has this appointment already: {duplicate}", line.number);
             }
         }
     }
-    println!("{written} are written, {known} were there already, {asked_before} the customer has already");
+    println!("{written} written, {existing} existing, {duplicates} duplicates");
     Ok(())
 }
 
-/// Where what is imported goes.
-struct Into<'a> {
+/// Imports the lines of a file.
+struct Importer<'a> {
+    context: &'a CommandContext,
     calls: Calls,
     appointments: Appointments,
     tenant: &'a Tenant,
 }
 
-impl Into<'_> {
-    async fn take(&self, row: &Row, planned: Planned) -> Result<Recorded, CommandError> {
-        let (version, tenant) = (settings::deployed_version(), self.tenant);
-        let by = by_operator(&version);
+impl Importer<'_> {
+    async fn import(&self, row: &Row, planned: Planned) -> Result<Recorded, CommandError> {
+        let (by, tenant) = (self.context.actor(), self.tenant);
         let call = CallId::new(format!("import:{}", row.id));
         let Planned { request, source, done, .. } = planned;
         let appointment = Appointment::imported(tenant.id.clone(), call.clone(), source, request, done, by);
         let customer = &appointment.request.customer;
-        let (customers, what) = (customer.ids(&tenant.id), appointment.request.what(tenant));
+        let (customers, dedup_key) = (customer.ids(&tenant.id), appointment.request.dedup_key(tenant));
         let caller = customer.phone.as_ref().map(|phone| CustomerId::of_phone(&tenant.id, phone.reveal()));
         let body = serde_json::to_vec(row).unwrap_or_default();
         let event = CallEvent {
@@ -185,22 +182,16 @@ impl Into<'_> {
             body: &body,
             received_at: by.now,
         };
-        let asked = Asked { appointment: &appointment, customers: &customers, what: what.as_deref() };
-        let recorded = self.calls.record(&event, Some((&asked, &Pointers::IfFree))).await?;
-        match &recorded {
-            Recorded::AskedBefore(before) if !self.is_the_same(before, &appointment).await? => {
-                Ok(self.calls.record(&event, Some((&asked, &Pointers::Beside))).await?)
+        let new = NewAppointment { appointment: &appointment, customers: &customers, dedup_key: dedup_key.as_deref() };
+        let recorded = self.calls.record(&event, Some((&new, &SlotClaim::IfVacant))).await?;
+        let Recorded::Duplicate(existing) = &recorded else { return Ok(recorded) };
+        let existing = self.appointments.load(existing).await?.map(|stored| stored.value);
+        match judge_imported(existing.as_ref(), &appointment) {
+            Duplicate::Same => Ok(recorded),
+            Duplicate::OtherPerson | Duplicate::Closed => {
+                Ok(self.calls.record(&event, Some((&new, &SlotClaim::Beside))).await?)
             }
-            _ => Ok(recorded),
         }
-    }
-
-    /// Whether what is there is what is to be imported. People who share a contact have an appointment each, and so have
-    /// bookings that are two at Cal.com.
-    async fn is_the_same(&self, before: &AppointmentId, appointment: &Appointment) -> Result<bool, CommandError> {
-        let Some((before, _)) = self.appointments.load(before).await? else { return Ok(false) };
-        let uids = before.booking().zip(appointment.booking());
-        Ok(before.satisfies(appointment) && uids.is_none_or(|(one, other)| one.uid == other.uid))
     }
 }
 
@@ -226,32 +217,32 @@ impl Row {
         self.calcom_uid.as_deref().map(str::trim).filter(|uid| !uid.is_empty())
     }
 
-    /// What becomes of this line, or what is wrong with it. Never says what it holds, which may be personal.
+    /// What becomes of this line, or its problem. Never quotes the line, which may be personal.
     fn plan(&self, tenant: &Tenant, now: DateTime<Utc>) -> Result<Plan, String> {
         if self.id.trim().is_empty() {
-            return Err("id: it is empty".to_owned());
+            return Err("id: must not be empty".to_owned());
         }
         let start = start_time::read_start(Some(&self.start), tenant.time_zone);
         let Some(at) = start.at() else {
-            return Err("start: write it as 2026-12-01 14:30, or with an offset".to_owned());
+            return Err("start: use the form 2026-12-01 14:30, or add an offset".to_owned());
         };
         if self.cancelled == Some(true) {
-            return Ok(Plan::PassOver(CANCELLED));
+            return Ok(Plan::Skip(CANCELLED));
         }
         if self.uid().is_none() && at < now {
-            return Ok(Plan::PassOver(PAST));
+            return Ok(Plan::Skip(PAST));
         }
         let staff = self.staff_of(tenant)?;
         let service = self.service.as_deref();
         if service.is_some_and(|service| tenant.service_called(service).is_none()) {
-            return Err("service: the tenant has none by this name".to_owned());
+            return Err("service: the tenant has no service of this name".to_owned());
         }
         let fitting = tenant.event_types_for(service, self.staff.as_deref());
         let by_service = fitting.as_ref().ok().and_then(|fitting| fitting.event_types.first().copied());
-        // Only what is booked already needs no service that can be booked.
+        // Only a booked appointment needs no service that can be booked.
         let event_type = self.event_type.filter(|_| self.uid().is_some()).or(by_service);
         let event_type = event_type.ok_or_else(|| match &fitting {
-            Err(why) => format!("service: {why}; what is booked may name its event_type instead"),
+            Err(why) => format!("service: {why}; a booked appointment may give its event_type instead"),
             Ok(_) => "service: it has no event type".to_owned(),
         })?;
         let booked = self.uid().map(|uid| Booking {
@@ -259,12 +250,12 @@ impl Row {
             status: BookingStatus::Accepted,
             event_type,
             start: at,
-            // staff-assignment asks Cal.com who they are.
-            hosts: HostEvidence::None { because: NoHost::Empty, looked_up_again: false },
+            // staff-assignment looks them up at Cal.com.
+            hosts: HostEvidence::None { reason: NoHost::Empty, looked_up_again: false },
         });
         let (customer, contact_is_whole) = self.customer(tenant);
         let personal = |text: &Option<String>| text.clone().map(Personal::new);
-        Ok(Plan::Take(Box::new(Planned {
+        Ok(Plan::Import(Box::new(Planned {
             request: AppointmentRequest {
                 service: self.service.clone(),
                 start,
@@ -282,7 +273,7 @@ impl Row {
         let Some(staff) = self.staff.as_deref() else { return Ok(None) };
         let by_id = tenant.staff_member(&StaffId::new(staff));
         let member = by_id.or_else(|| tenant.staff_called(staff));
-        Ok(Some(member.ok_or("staff: no active member of the staff goes by this id or name")?.id.clone()))
+        Ok(Some(member.ok_or("staff: no active staff member has this id or name")?.id.clone()))
     }
 
     fn source(&self) -> Result<Source, String> {
@@ -291,7 +282,7 @@ impl Row {
         if is_word && (1..=40).contains(&word.len()) {
             return Ok(Source::new(word));
         }
-        Err("source: write a word of letters, digits, - and _, up to 40 long".to_owned())
+        Err("source: use a word of at most 40 letters, digits, - and _".to_owned())
     }
 
     /// The customer, and whether number and email could be read.
@@ -306,7 +297,7 @@ impl Row {
 
 /// The lines of a file.
 fn read(path: &PathBuf) -> Result<Vec<Line>, CommandError> {
-    let text = fs::read_to_string(path).map_err(|error| CommandError::NoFile { path: path.clone(), error })?;
+    let text = fs::read_to_string(path).map_err(|error| CommandError::File { path: path.clone(), error })?;
     let is_csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
     Ok(if is_csv { read_csv(&text) } else { read_json_lines(&text) })
 }
@@ -336,42 +327,42 @@ fn read_csv(text: &str) -> Vec<Line> {
     }
 }
 
-/// What is wrong with a line's form, without what it holds.
+/// The problem of a line's form, without quoting the line.
 fn form_of(error: &serde_json::Error) -> String {
-    let told = error.to_string();
-    match told.strip_prefix("unknown field").or_else(|| told.strip_prefix("missing field")) {
-        Some(_) => told.split(" at line").next().unwrap_or_default().to_owned(),
-        None => "it is not a JSON object of the fields that `frontdesk import --help` names".to_owned(),
+    let message = error.to_string();
+    match message.strip_prefix("unknown field").or_else(|| message.strip_prefix("missing field")) {
+        Some(_) => message.split(" at line").next().unwrap_or_default().to_owned(),
+        None => "not a JSON object with the fields that `frontdesk import --help` lists".to_owned(),
     }
 }
 
 fn form_of_csv(error: &csv::Error) -> String {
     match error.kind() {
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            format!("it has {len} fields and the header {expected_len}")
+            format!("{len} fields, but the header has {expected_len}")
         }
         csv::ErrorKind::Deserialize { err, .. } => match err.kind() {
             csv::DeserializeErrorKind::Message(message) => message.clone(),
-            _ => format!("field {} can't be read", err.field().map_or(0, |field| field + 1)),
+            _ => format!("field {} is unreadable", err.field().map_or(0, |field| field + 1)),
         },
-        _ => "it is not CSV in UTF-8".to_owned(),
+        _ => "not CSV in UTF-8".to_owned(),
     }
 }
 
 fn print_plan(plan: &[PlannedLine]) {
     let count = |is_it: &dyn Fn(&Plan) -> bool| plan.iter().filter(|line| is_it(&line.becomes)).count();
-    let taken = |is_it: fn(&Planned) -> bool| count(&|plan| matches!(plan, Plan::Take(planned) if is_it(planned)));
-    println!("{} lines are right", plan.len());
-    println!("{:>6} are to be booked with Cal.com", taken(|it| it.done.is_none()));
-    println!("{:>6} are booked, and their staff member is looked for", taken(|it| matches!(it.done, Some((_, None)))));
-    println!("{:>6} are booked and have a staff member", taken(|it| matches!(it.done, Some((_, Some(_))))));
+    let taken = |is_it: fn(&Planned) -> bool| count(&|plan| matches!(plan, Plan::Import(planned) if is_it(planned)));
+    println!("{} valid lines", plan.len());
+    println!("{:>6} to be booked with Cal.com", taken(|it| it.done.is_none()));
+    println!("{:>6} booked, to be assigned", taken(|it| matches!(it.done, Some((_, None)))));
+    println!("{:>6} booked and assigned", taken(|it| matches!(it.done, Some((_, Some(_))))));
     for reason in [CANCELLED, PAST] {
-        let passed_over = count(&|plan| matches!(plan, Plan::PassOver(why) if *why == reason));
-        println!("{passed_over:>6} are passed over: {reason}");
+        let skipped = count(&|plan| matches!(plan, Plan::Skip(why) if *why == reason));
+        println!("{skipped:>6} skipped: {reason}");
     }
     for PlannedLine { number, becomes, .. } in plan {
-        if matches!(becomes, Plan::Take(planned) if !planned.contact_is_whole) {
-            println!("line {number}: its phone number or email can't be read and is left out");
+        if matches!(becomes, Plan::Import(planned) if !planned.contact_is_whole) {
+            println!("line {number}: its phone number or email is unreadable and is omitted");
         }
     }
 }
@@ -380,12 +371,12 @@ fn print_plan(plan: &[PlannedLine]) {
 mod tests {
     use super::*;
 
-    fn wrong(lines: Vec<Line>) -> Vec<(usize, String)> {
+    fn problems(lines: Vec<Line>) -> Vec<(usize, String)> {
         lines.into_iter().filter_map(|line| Some((line.number, line.row.err()?))).collect()
     }
 
     #[test]
-    fn csv_and_json_lines_say_the_same() {
+    fn csv_and_json_lines_are_read_alike() {
         let csv = "id,start,service,phone,cancelled\n7,2026-12-01 10:00,Haarschnitt,,\n8,2026-12-01 11:00,\"Farbe\",030 901820,true\n";
         let json = r#"{"id":"7","start":"2026-12-01 10:00","service":"Haarschnitt"}
 
@@ -397,12 +388,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_by_its_line_and_nothing_of_it_is_repeated() {
+    fn a_problem_names_its_line_and_quotes_nothing_of_it() {
         let csv = "id,start,cancelled\n7,2026-12-01 10:00,Zwiebel\n8,2026-12-01 11:00\n9,2026-12-01 12:00,\n";
-        let found = wrong(read_csv(csv));
+        let found = problems(read_csv(csv));
         assert_eq!(found.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [2, 3]);
         assert!(found.iter().all(|(_, what)| !what.contains("Zwiebel")), "{found:?}");
-        let found = wrong(read_json_lines("{\"id\":\"7\"}\n[]\n{\"id\":\"8\",\"start\":\"x\",\"hair\":\"Zwiebel\"}"));
+        let found =
+            problems(read_json_lines("{\"id\":\"7\"}\n[]\n{\"id\":\"8\",\"start\":\"x\",\"hair\":\"Zwiebel\"}"));
         assert_eq!(found.len(), 3);
         assert!(found[0].1.contains("start") && found[2].1.contains("hair"), "{found:?}");
         assert!(found.iter().all(|(_, what)| !what.contains("Zwiebel")), "{found:?}");

@@ -1,24 +1,24 @@
-//! The latest quality report.
+//! `frontdesk quality`: the latest quality report.
 
 use std::{fs, path::PathBuf};
 
 use clap::{Subcommand, ValueEnum};
-use platform::{aws, settings};
-use notify::{ReportBucket, NotifyError};
-use quality::{page::page, report::Report, words};
+use notify::{NotifyError, ReportBucket};
+use platform::aws;
+use quality::{html, report::Report, text};
 
 use crate::error::CommandError;
 
-/// What can be asked of quality.
+/// Commands for quality.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Prints the report that quality-monitor made last; it makes one each hour.
+    /// Print the latest report. quality-monitor creates one every hour.
     Report {
-        /// In which form.
+        /// The form.
         #[arg(long, value_enum, default_value = "text")]
         form: Form,
-        /// Writes it to this file.
-        #[arg(long)]
+        /// Write it to this file.
+        #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
 }
@@ -34,24 +34,25 @@ pub enum Form {
     Page,
 }
 
-/// Does what is asked for.
+/// Runs a command.
 pub async fn run(command: Command) -> Result<(), CommandError> {
     let Command::Report { form, out } = command;
-    let bucket = settings::required("REPORTS_BUCKET")?;
+    let bucket = ReportBucket::name_from_env()?;
     let not_found = |error: NotifyError| {
-        CommandError::Refused(format!("{error}; has quality-monitor run yet, and is REPORTS_BUCKET right?"))
+        CommandError::Refused(format!("{error}; check REPORTS_BUCKET, and that quality-monitor has run"))
     };
-    let pages = ReportBucket::new(&aws::config().await, &bucket).map_err(not_found)?;
-    let latest = pages.get("latest.json").await.map_err(not_found)?;
-    let unreadable = |_| CommandError::Refused("the latest report is of another version of Frontdesk".to_owned());
-    let report: Report = serde_json::from_slice(&latest).map_err(unreadable)?;
+    let reports = ReportBucket::new(&aws::user_config().await, &bucket).map_err(not_found)?;
+    let latest = reports.get("latest.json").await.map_err(not_found)?;
+    let report: Report = serde_json::from_slice(&latest).map_err(|_| {
+        CommandError::Refused("failed to read the latest report: another version of Frontdesk wrote it".to_owned())
+    })?;
     let shown = match form {
-        Form::Text => words::report(&report),
+        Form::Text => text::report(&report),
         Form::Json => format!("{:#}\n", serde_json::json!(report)),
-        Form::Page => page(&report),
+        Form::Page => html::page(&report),
     };
     match out {
-        Some(path) => fs::write(&path, shown).map_err(|error| CommandError::NoFile { path, error }),
+        Some(path) => fs::write(&path, shown).map_err(|error| CommandError::File { path, error }),
         None => {
             print!("{shown}");
             Ok(())

@@ -1,148 +1,173 @@
-//! Loading a tenant from its file, and taking it out again.
+//! `frontdesk tenant`: check, load, show and remove tenants.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{
+    cell::Cell,
+    collections::BTreeMap,
+    fs,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
 
 use chrono::Utc;
 use clap::Subcommand;
-use platform::{
-    aws, settings,
-    store::{Appointments, TenantRecord, Tenants},
-};
 use scheduling::{
     assignment::MappingSource,
     ids::TenantId,
     tenant::{MappedHost, Tenant},
 };
 use serde_json::Value;
+use store::{TenantRecord, Tenants};
 
-use crate::{error::CommandError, waiting};
+use crate::{
+    context::{CommandContext, DRY_RUN},
+    error::CommandError,
+    resume::resume_waiting,
+};
 
-/// What can be done with a tenant.
+/// Commands for tenants.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Reads a tenant file and says what is wrong with it.
+    /// Check a tenant file, and print every problem with its path inside the file.
     Check {
-        /// The tenant file, as the README describes it.
+        /// The tenant file.
         file: PathBuf,
     },
-    /// Shows what a tenant file would change, and writes it.
+    /// Load a tenant file, and resume the appointments that waited for what it adds.
     Load {
-        /// The tenant file, as the README describes it.
+        /// The tenant file.
         file: PathBuf,
-        /// Only shows what would change.
+        /// Write the changes.
         #[arg(long)]
-        dry_run: bool,
+        apply: bool,
     },
-    /// Prints a stored tenant in the form of its file.
+    /// Print a stored tenant in the form of its file.
     Show {
         /// The tenant's id.
         tenant: String,
     },
-    /// Takes a tenant out. Its appointments stay.
+    /// Remove a tenant. Its appointments stay.
     Remove {
         /// The tenant's id.
         tenant: String,
-        /// Only shows what would be taken out.
+        /// Remove it.
         #[arg(long)]
-        dry_run: bool,
+        apply: bool,
     },
 }
 
-/// Does what is asked for.
+/// Runs a command.
 pub async fn run(command: Command) -> Result<(), CommandError> {
     match command {
         Command::Check { file } => {
             let tenant = read(&file)?;
-            println!("{} is good: {}", file.display(), summary(&tenant));
+            println!("{} is valid: {}", file.display(), summary(&tenant));
             Ok(())
         }
-        Command::Load { file, dry_run } => load(file, dry_run).await,
+        Command::Load { file, apply } => load(file, apply).await,
         Command::Show { tenant } => {
-            let record = stored(&tenants().await?, &tenant).await?;
+            let context = CommandContext::from_env().await?;
+            let record = context.tenant_record(&context.tenants()?, &TenantId::new(tenant)).await?;
             println!("{:#}", as_file(&record));
             Ok(())
         }
-        Command::Remove { tenant, dry_run } => {
-            let tenants = tenants().await?;
-            let record = stored(&tenants, &tenant).await?;
+        Command::Remove { tenant, apply } => {
+            let context = CommandContext::from_env().await?;
+            let tenants = context.tenants()?;
+            let record = context.tenant_record(&tenants, &TenantId::new(&tenant)).await?;
             print_changes(&flat(&as_file(&record)), &BTreeMap::new());
-            if dry_run {
-                println!("nothing is taken out: --dry-run");
+            if !apply {
+                println!("{DRY_RUN}");
                 return Ok(());
             }
             tenants.remove(&record).await?;
-            println!("{tenant} is taken out; its appointments stay");
+            println!("{tenant} removed; its appointments stay");
             Ok(())
         }
     }
 }
 
-async fn load(file: PathBuf, dry_run: bool) -> Result<(), CommandError> {
+async fn load(file: PathBuf, apply: bool) -> Result<(), CommandError> {
     let tenant = read(&file)?;
-    let tenants = tenants().await?;
+    let context = CommandContext::from_env().await?;
+    let tenants = context.tenants()?;
     let taken = tenants.taken_routes(&tenant).await?;
     if !taken.is_empty() {
         let problems = taken.iter().map(|(route, owner)| format!("  retell: {route} belongs to tenant {owner}"));
-        return Err(CommandError::Problems { path: file, problems: problems.collect() });
+        return Err(CommandError::Invalid { path: file, problems: problems.collect() });
     }
     let before = tenants.record(&tenant.id).await?;
     let old = before.as_ref().map(|record| flat(&as_file(record))).unwrap_or_default();
     let new = serde_json::to_value(&tenant).map(|tenant| flat(&tenant)).unwrap_or_default();
     if old == new {
-        println!("{}: nothing changes", tenant.id);
-        // An earlier run may have been cut off after it had written the tenant.
-        return if dry_run { Ok(()) } else { have_go_on(&tenants, &tenant).await };
+        println!("{}: no changes", tenant.id);
+        // An earlier run may have been interrupted after it had written the tenant.
+        return if apply { resume(&context, &tenants, &tenant).await } else { Ok(()) };
     }
     print_changes(&old, &new);
-    if dry_run {
-        println!("nothing is written: --dry-run");
+    if !apply {
+        println!("{DRY_RUN}");
         return Ok(());
     }
     tenants.write(&tenant, before.as_ref(), Utc::now()).await?;
-    println!("{} is loaded: {}; the functions use it within a minute", tenant.id, summary(&tenant));
-    have_go_on(&tenants, &tenant).await
+    println!("{} loaded: {}. The functions use it within a minute.", tenant.id, summary(&tenant));
+    resume(&context, &tenants, &tenant).await
 }
 
-/// Has go on what waited for a staff member or an event type that the tenant has now.
-async fn have_go_on(tenants: &Tenants, tenant: &Tenant) -> Result<(), CommandError> {
-    let config = aws::config().await;
-    let appointments = Appointments::new(&config, settings::required("APPOINTMENTS_TABLE")?, settings::timing()?);
-    let appointments = appointments.with_tenants(settings::required("TENANTS_TABLE")?);
-    let record = stored(tenants, tenant.id.as_str()).await?;
-    let went_on = waiting::go_on(&appointments, &record).await?;
-    if went_on.assigned + went_on.requested > 0 {
-        println!("{} appointments that waited are assigned, {} are booked next", went_on.assigned, went_on.requested);
+/// Resumes the appointments that waited for a staff member or an event type that the tenant has now.
+async fn resume(context: &CommandContext, tenants: &Tenants, tenant: &Tenant) -> Result<(), CommandError> {
+    let record = context.tenant_record(tenants, &tenant.id).await?;
+    let resumed = resume_waiting(context, &context.appointments()?, tenants, &record).await?;
+    if resumed.assigned + resumed.requested > 0 {
+        println!("{} waiting appointments assigned, {} to be booked next", resumed.assigned, resumed.requested);
     }
     Ok(())
 }
 
-/// Reads and checks a tenant file.
-fn read(path: &PathBuf) -> Result<Tenant, CommandError> {
-    let text = fs::read_to_string(path).map_err(|error| CommandError::NoFile { path: path.clone(), error })?;
-    let mut json = serde_json::Deserializer::from_str(&text);
-    let tenant: Tenant = serde_path_to_error::deserialize(&mut json).map_err(|error| CommandError::Form {
-        path: path.clone(),
-        line: error.inner().line(),
-        at: match error.path().to_string().as_str() {
-            "." => "the top".to_owned(),
+/// Reads and checks a tenant file. A person writes it, so an unknown field is an error: it is most likely misspelled.
+fn read(path: &Path) -> Result<Tenant, CommandError> {
+    let file = |error| CommandError::File { path: path.to_owned(), error };
+    let text = fs::read(path).map_err(file)?;
+    let line = Cell::new(1);
+    let mut json = serde_json::Deserializer::from_reader(LineCounter { rest: &text, line: &line });
+    let mut track = serde_path_to_error::Track::new();
+    let mut unknown = Vec::new();
+    let tenant: Result<Tenant, _> =
+        serde_ignored::deserialize(serde_path_to_error::Deserializer::new(&mut json, &mut track), |field| {
+            unknown.push((line.get(), field.to_string()))
+        });
+    let form = |line, at: String, problem| CommandError::Form { path: path.to_owned(), line, at, problem };
+    if let Some((line, at)) = unknown.into_iter().next() {
+        let field = at.rsplit('.').next().unwrap_or_default().to_owned();
+        return Err(form(line, at, format!("unknown field `{field}`")));
+    }
+    let tenant = tenant.and_then(|tenant| json.end().map(|()| tenant)).map_err(|error| {
+        let at = match track.path().to_string().as_str() {
+            "." => "the top level".to_owned(),
             inside => inside.to_owned(),
-        },
-        what: error.inner().to_string(),
+        };
+        form(error.line(), at, error.to_string())
     })?;
     let problems: Vec<String> = tenant.problems().iter().map(|problem| format!("  {problem}")).collect();
-    if problems.is_empty() { Ok(tenant) } else { Err(CommandError::Problems { path: path.clone(), problems }) }
+    if problems.is_empty() { Ok(tenant) } else { Err(CommandError::Invalid { path: path.to_owned(), problems }) }
 }
 
-async fn tenants() -> Result<Tenants, CommandError> {
-    Ok(Tenants::new(&aws::config().await, settings::required("TENANTS_TABLE")?))
+/// Counts the lines that the parser has read: an ignored field has no error that could name its line.
+struct LineCounter<'a> {
+    rest: &'a [u8],
+    line: &'a Cell<usize>,
 }
 
-async fn stored(tenants: &Tenants, id: &str) -> Result<TenantRecord, CommandError> {
-    let found = tenants.record(&TenantId::new(id)).await?;
-    found.ok_or_else(|| CommandError::NotFound(format!("tenant {id}")))
+impl Read for LineCounter<'_> {
+    /// One byte at a time, so that the count is never ahead of the parser.
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let (Some((byte, rest)), Some(slot)) = (self.rest.split_first(), buffer.first_mut()) else { return Ok(0) };
+        (*slot, self.rest) = (*byte, rest);
+        self.line.set(self.line.get() + usize::from(*byte == b'\n'));
+        Ok(1)
+    }
 }
 
-/// A stored tenant in the form of its file: with the mappings that came from there.
+/// A stored tenant in the form of its file, with the mappings that came from there.
 fn as_file(record: &TenantRecord) -> Value {
     let operators = record.mappings.iter().filter(|mapping| mapping.source == MappingSource::Operator);
     let mut tenant = record.tenant.clone();
@@ -155,7 +180,7 @@ fn summary(tenant: &Tenant) -> String {
     format!("{} staff, {} services", tenant.staff.len(), tenant.services.len())
 }
 
-/// Every value by its path. Lists of things that have an id go by that, so that an order is no change.
+/// Every value by its path. Entries with an id are named by it, so that another order is no change.
 fn flat(value: &Value) -> BTreeMap<String, Value> {
     fn walk(path: &str, value: &Value, found: &mut BTreeMap<String, Value>) {
         let inside = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
@@ -198,14 +223,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn things_with_an_id_go_by_it() {
+    fn entries_with_an_id_are_named_by_it() {
         let flat = flat(&json!({"staff": [{"id": "anna", "emails": ["a@b.c"]}], "name": "x"}));
         let paths: Vec<&str> = flat.keys().map(String::as_str).collect();
         assert_eq!(paths, ["name", "staff[anna].emails[0]", "staff[anna].id"]);
     }
 
     #[test]
-    fn a_wrong_field_is_named_with_its_line_and_path() {
+    fn an_unknown_field_is_refused_with_its_line_and_path() {
         let path = std::env::temp_dir().join(format!("frontdesk-tenant-{}.json", std::process::id()));
         fs::write(
             &path,
@@ -214,8 +239,8 @@ mod tests {
         .unwrap();
         let error = read(&path).unwrap_err();
         fs::remove_file(&path).unwrap();
-        let CommandError::Form { line, at, what, .. } = error else { panic!("{error}") };
+        let CommandError::Form { line, at, problem, .. } = error else { panic!("{error}") };
         assert_eq!((line, at.as_str()), (3, "retell.acount"));
-        assert!(what.contains("unknown field `acount`"), "{what}");
+        assert!(problem.contains("unknown field `acount`"), "{problem}");
     }
 }

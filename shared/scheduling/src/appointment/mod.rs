@@ -149,10 +149,7 @@ impl Appointment {
 
     /// Whether it is booked, assigned or not, and not closed.
     pub fn is_booked(&self) -> bool {
-        let is_closed = matches!(
-            self.state,
-            State::Cancelled { .. } | State::Completed { .. } | State::NoShow { .. }
-        );
+        let is_closed = matches!(self.state, State::Cancelled { .. } | State::Completed { .. } | State::NoShow { .. });
         !is_closed && self.booking().is_some()
     }
 
@@ -170,13 +167,9 @@ impl Appointment {
     ///
     /// A start alone does not say that: a worker may hold it, or Cal.com may hold an unconfirmed booking.
     pub fn is_past(&self, now: DateTime<Utc>) -> bool {
-        let is_unbooked = matches!(
-            self.state,
-            State::Requested { .. } | State::NeedsReview { booking: ReviewBooking::None, .. }
-        );
-        is_unbooked
-            && self.unconfirmed_booking().is_none()
-            && self.request.start.at().is_some_and(|start| start < now)
+        let is_unbooked =
+            matches!(self.state, State::Requested { .. } | State::NeedsReview { booking: ReviewBooking::None, .. });
+        is_unbooked && self.unconfirmed_booking().is_none() && self.request.start.at().is_some_and(|start| start < now)
     }
 
     /// Whether it is booked, assigned or not, and started before `before`.

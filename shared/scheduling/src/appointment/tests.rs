@@ -150,9 +150,8 @@ fn a_booking_stays_unconfirmed_until_cal_com_was_queried_for_it() {
 #[test]
 fn an_appointment_that_does_not_move_is_due_with_its_cause() {
     let timing = Timing::default();
-    let due = |appointment: &Appointment| {
-        appointment.due(&timing).map(|due| ((due.at - by(0).now).num_seconds(), due.cause))
-    };
+    let due =
+        |appointment: &Appointment| appointment.due(&timing).map(|due| ((due.at - by(0).now).num_seconds(), due.cause));
     let appointment = requested(86_400);
     assert_eq!(due(&appointment), Some((120, DueCause::NeverSent)));
     let claim = claimed(appointment, 5);
@@ -323,11 +322,7 @@ fn changed(
 }
 
 /// What only the worker that claims it can do.
-fn as_worker(
-    appointment: Appointment,
-    by: Actor<'_>,
-    act: impl FnOnce(Claimed) -> Appointment,
-) -> Option<Appointment> {
+fn as_worker(appointment: Appointment, by: Actor<'_>, act: impl FnOnce(Claimed) -> Appointment) -> Option<Appointment> {
     appointment.claim(LEASE, by).ok().map(act)
 }
 

@@ -61,22 +61,14 @@ impl Confirmation {
 
 impl Appointment {
     /// A new appointment: `requested`, or `needs_review` if its start can't be used.
-    pub fn new(
-        tenant: TenantId,
-        call: CallId,
-        source: Source,
-        request: AppointmentRequest,
-        by: Actor<'_>,
-    ) -> Self {
+    pub fn new(tenant: TenantId, call: CallId, source: Source, request: AppointmentRequest, by: Actor<'_>) -> Self {
         let (state, cause) = match &request.start {
-            RequestedStart::At { note, .. } => (
-                State::requested(BookingProgress::default()),
-                Cause::Requested { ambiguous_time: note.is_some() },
-            ),
-            RequestedStart::Unusable { problem, .. } => (
-                State::review(ReviewReason::Start(*problem), ReviewBooking::None),
-                Cause::UnusableStart(*problem),
-            ),
+            RequestedStart::At { note, .. } => {
+                (State::requested(BookingProgress::default()), Cause::Requested { ambiguous_time: note.is_some() })
+            }
+            RequestedStart::Unusable { problem, .. } => {
+                (State::review(ReviewReason::Start(*problem), ReviewBooking::None), Cause::UnusableStart(*problem))
+            }
         };
         Self::created(state, cause, tenant, call, source, request, by)
     }

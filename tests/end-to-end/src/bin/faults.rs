@@ -262,8 +262,9 @@ async fn until_settled(
     loop {
         let before = settled.len();
         // Not all of many at once: looking is work for what stands in for AWS, too.
-        let loaded =
-            stream::iter(open.iter().take(LOOKED_AT)).map(|id| stack.appointments.load(id)).buffer_unordered(CONCURRENCY);
+        let loaded = stream::iter(open.iter().take(LOOKED_AT))
+            .map(|id| stack.appointments.load(id))
+            .buffer_unordered(CONCURRENCY);
         for (appointment, _) in loaded.collect::<Vec<_>>().await.into_iter().flatten().flatten() {
             if appointment.due(&platform::env::timing().unwrap_or_default()).is_none() {
                 settled.insert(appointment.id.clone(), appointment);

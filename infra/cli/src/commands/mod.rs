@@ -1,0 +1,9 @@
+//! The commands, one file each.
+
+pub mod appointment;
+pub mod customer;
+pub mod dead_letters;
+pub mod hosts;
+pub mod import;
+pub mod quality;
+pub mod tenant;
