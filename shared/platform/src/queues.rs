@@ -141,6 +141,11 @@ impl Queue {
     /// The attribute that says since when a message has been returned to its queue for a newer deployed version.
     pub(crate) const DEFERRED_SINCE: &str = "deferred_since";
 
+    /// The queue at this URL.
+    pub fn new(config: &SdkConfig, url: String) -> Self {
+        Self { client: Client::new(config), url }
+    }
+
     /// The queue of appointments to be booked.
     ///
     /// # Errors
@@ -175,7 +180,7 @@ impl Queue {
     }
 
     fn from_env(config: &SdkConfig, variable: &'static str) -> Result<Self, EnvError> {
-        Ok(Self { client: Client::new(config), url: env::required(variable)? })
+        Ok(Self::new(config, env::required(variable)?))
     }
 
     /// Opens a connection by requesting an attribute, so that the first message is sent sooner.

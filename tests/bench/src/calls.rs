@@ -12,7 +12,7 @@ use crate::plan::Plan;
 
 /// The key with which the calls are signed.
 pub const RETELL_KEY: &str = "key_bench";
-/// Appointments reschedule each other without a gap, and begin early each day, after every change of the clocks.
+/// Appointments follow each other without a gap, and begin early each day, after every change of the clocks.
 const APART: TimeDelta = TimeDelta::minutes(30);
 const PER_DAY: u64 = 34;
 
@@ -43,10 +43,10 @@ impl Calls {
         call["call"]["call_id"] = json!(format!("call_bench{nth:08}"));
         let number = format!("030{:07}", 2_000_000 + nth);
         call["call"]["from_number"] = json!(format!("+49{}", &number[1..]));
-        let request = &mut call["call"]["call_analysis"]["custom_analysis_data"];
-        request["appointment_start"] = json!(start);
-        request["customer_phone"] = json!(number);
-        request["customer_email"] = json!(format!("customer{nth}@example.org"));
+        let wish = &mut call["call"]["call_analysis"]["custom_analysis_data"];
+        wish["appointment_start"] = json!(start);
+        wish["customer_phone"] = json!(number);
+        wish["customer_email"] = json!(format!("customer{nth}@example.org"));
         call
     }
 }

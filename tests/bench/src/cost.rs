@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::figures::{Counters, print_table};
+use crate::measurements::{Figures, print_table};
 
 /// One gigabyte of a function's memory for one second.
 const GB_SECOND: f64 = 0.000_013_333_4;
@@ -97,7 +97,7 @@ pub struct Month {
 ///
 /// Lambda gives a share of a core in proportion to memory, so that the CPU of an event takes longer by as much, and its
 /// waiting takes as long as ever.
-pub fn by_memory(figures: &BTreeMap<String, Counters>) -> Vec<AtMemory> {
+pub fn by_memory(figures: &BTreeMap<String, Figures>) -> Vec<AtMemory> {
     let of = |function: &str| {
         let figures = &figures[function];
         SIZES_MB.map(|mb| {
@@ -122,7 +122,7 @@ fn lambda(ms: f64, mb: f64) -> f64 {
 
 /// What months of a thousand and of a million appointments cost. `counted` has what the template makes, by what it is;
 /// `counting` is how many units are written to count one appointment.
-pub fn months(figures: &BTreeMap<String, Counters>, counted: &BTreeMap<String, f64>, counting: f64) -> Vec<Month> {
+pub fn months(figures: &BTreeMap<String, Figures>, counted: &BTreeMap<String, f64>, counting: f64) -> Vec<Month> {
     let share = CHOSEN_MB / ONE_CORE_MB;
     let invocation = |name: &str| {
         let figures = &figures[name];
@@ -130,7 +130,7 @@ pub fn months(figures: &BTreeMap<String, Counters>, counted: &BTreeMap<String, f
         lambda((figures.following_ms.p50 - cpu).max(0.0) + cpu / share, CHOSEN_MB)
     };
     let chain = ["webhook-intake", "calcom-booking", "staff-assignment"];
-    let of_chain = |of: fn(&Counters) -> f64| chain.iter().map(|name| of(&figures[*name])).sum::<f64>();
+    let of_chain = |of: fn(&Figures) -> f64| chain.iter().map(|name| of(&figures[*name])).sum::<f64>();
     let of_template = |what: &str| counted.get(what).copied().unwrap_or_default();
     let month = |appointments: f64| {
         let webhooks = appointments * assumed::WEBHOOKS_PER_APPOINTMENT;

@@ -1,25 +1,25 @@
-//! Plays the world of one function's release binary: the Lambda Runtime API, AWS and Cal.com on loopback, each answering
+//! Plays the harness of one function's release binary: the Lambda Runtime API, AWS and Cal.com on loopback, each answering
 //! after a set delay, and counts what it asks for.
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | [`plan`] | what is to be measured, as `tests/bench/run` hands it over |
 //! | [`runtime_api`] | Lambda's side of a function: events in, answers out |
-//! | [`world`] | AWS and Cal.com behind TLS; DynamoDB is a real implementation of it (`dynoxide`) |
-//! | [`tls`] | the certificate that the world shows |
+//! | [`harness`] | AWS and Cal.com behind TLS; DynamoDB is a real implementation of it (`dynoxide`) |
+//! | [`tls`] | the certificate that the harness shows |
 //! | [`process`] | a function's process: its CPU and memory |
 //! | [`calls`] | as many different calls as are wanted, signed |
-//! | [`figures`] | what was measured |
+//! | [`measurements`] | what was measured |
 //! | [`cost`] | what that costs on AWS |
 
 pub mod calls;
 pub mod cost;
-pub mod figures;
+pub mod harness;
+pub mod measurements;
 pub mod plan;
 pub mod process;
 pub mod runtime_api;
 pub mod tls;
-pub mod world;
 
 use std::io::Write;
 
@@ -28,9 +28,9 @@ use flate2::{Compression, write::GzEncoder};
 use tokio::process::Command;
 
 /// Loads the plan's tenant with the operator's command.
-pub async fn load_tenant(plan: &plan::Plan, world: &world::World) {
+pub async fn load_tenant(plan: &plan::Plan, harness: &harness::Harness) {
     let mut command = Command::new(&plan.operator);
-    let done = command.args(["tenant", "load"]).arg(&plan.tenant).envs(world.environment()).output().await;
+    let done = command.args(["tenant", "load", "--apply"]).arg(&plan.tenant).envs(harness.environment()).output().await;
     let done = done.expect("the operator's command runs");
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }

@@ -27,7 +27,7 @@ const LARGEST_ANSWER: usize = 6 * 1024 * 1024;
 
 /// What a function made of an event.
 #[derive(Debug)]
-pub struct Response {
+pub struct Answered {
     /// Its answer, or its error.
     pub body: Result<Value, Value>,
     /// From handing out the event to having the answer.
@@ -53,7 +53,7 @@ struct Shared {
     events: Mutex<UnboundedReceiver<Event>>,
     answers: UnboundedSender<(Result<Value, Value>, Instant)>,
     asked: Notify,
-    requested_at: std::sync::Mutex<Option<Instant>>,
+    asked_at: std::sync::Mutex<Option<Instant>>,
     handed_out_at: std::sync::Mutex<Option<Instant>>,
     init_error: std::sync::Mutex<Option<String>>,
 }
@@ -67,7 +67,7 @@ impl RuntimeApi {
             events: Mutex::new(waiting),
             answers: sender,
             asked: Notify::new(),
-            requested_at: std::sync::Mutex::default(),
+            asked_at: std::sync::Mutex::default(),
             handed_out_at: std::sync::Mutex::default(),
             init_error: std::sync::Mutex::default(),
         });
@@ -92,7 +92,7 @@ impl RuntimeApi {
         let ready = async {
             loop {
                 let asked = self.shared.asked.notified();
-                if let Some(at) = *self.shared.requested_at.lock().expect("nobody panics with it") {
+                if let Some(at) = *self.shared.asked_at.lock().expect("nobody panics with it") {
                     return at;
                 }
                 asked.await;
@@ -104,14 +104,14 @@ impl RuntimeApi {
         })
     }
 
-    /// Hands out one event and timing for what the function makes of it.
-    pub async fn invoke(&self, event: &Value) -> Response {
+    /// Hands out one event and waits for what the function makes of it.
+    pub async fn invoke(&self, event: &Value) -> Answered {
         self.invoke_raw(event.to_string(), "Root=1-67a5b8c0-0123456789abcdef01234567;Parent=0123456789abcdef;Sampled=1")
             .await
     }
 
     /// The same with an event as text, and the header of a trace.
-    pub async fn invoke_raw(&self, body: String, trace: &str) -> Response {
+    pub async fn invoke_raw(&self, body: String, trace: &str) -> Answered {
         let id = uuid::Uuid::new_v4().to_string();
         let deadline = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970") + Duration::from_secs(300);
         let arn = format!("arn:aws:lambda:eu-central-1:123456789012:function:{}", self.name);
@@ -129,12 +129,12 @@ impl RuntimeApi {
         let answer = tokio::time::timeout(PATIENCE, async { self.answers.lock().await.recv().await }).await;
         let (body, at) = answer.unwrap_or_else(|_| panic!("{} never answered", self.name)).expect("the server runs");
         let since = self.shared.handed_out_at.lock().expect("nobody panics with it").expect("it was handed out");
-        Response { body, took: at - since }
+        Answered { body, took: at - since }
     }
 }
 
 async fn next(State(shared): State<Arc<Shared>>) -> Response {
-    shared.requested_at.lock().expect("nobody panics with it").get_or_insert_with(Instant::now);
+    shared.asked_at.lock().expect("nobody panics with it").get_or_insert_with(Instant::now);
     shared.asked.notify_waiters();
     let Some(event) = shared.events.lock().await.recv().await else { return StatusCode::GONE.into_response() };
     *shared.handed_out_at.lock().expect("nobody panics with it") = Some(Instant::now());

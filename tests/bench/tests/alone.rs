@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use bench::{
     calls::{self, Calls, RETELL_KEY},
+    harness::Harness,
     plan::Plan,
     process::Process,
-    world::World,
 };
 use chrono::Utc;
 use retell::signature;
@@ -23,10 +23,10 @@ const HAIRCUT: u64 = 2563193;
 /// Keys that are known for less are not read again because one does not fit.
 const OLD_ENOUGH: Duration = Duration::from_secs(21);
 
-/// A world of its own for each test.
+/// A harness of its own for each test.
 struct Alone {
     plan: Plan,
-    world: World,
+    harness: Harness,
     log: PathBuf,
 }
 
@@ -36,21 +36,21 @@ impl Alone {
         let mut plan = Plan::read(&PathBuf::from(path));
         plan.scratch = plan.scratch.join(name);
         std::fs::create_dir_all(&plan.scratch).unwrap();
-        let world = World::start(&plan).await;
-        bench::load_tenant(&plan, &world).await;
-        Self { log: plan.scratch.join("function.log"), plan, world }
+        let harness = Harness::start(&plan).await;
+        bench::load_tenant(&plan, &harness).await;
+        Self { log: plan.scratch.join("function.log"), plan, harness }
     }
 
     async fn start(&self, function: &str) -> Process {
-        self.world.asked();
+        self.harness.asked();
         let contender = self.plan.contender(function);
-        let process = Process::start(function, contender, &self.world.environment(), &self.log).await;
+        let process = Process::start(function, contender, &self.harness.environment(), &self.log).await;
         process.api.ready().await;
         process
     }
 
     fn secrets_read(&self) -> u64 {
-        self.world.asked().get("Secrets Manager GetSecretValue").copied().unwrap_or_default()
+        self.harness.asked().get("Secrets Manager GetSecretValue").copied().unwrap_or_default()
     }
 
     fn log_lines(&self) -> Vec<Value> {
@@ -79,11 +79,11 @@ async fn a_retell_key_that_is_replaced_without_notice_loses_no_webhook() {
     let mut calls = Calls::like(&alone.plan);
     assert_eq!(status(&intake, &signed_with(RETELL_KEY, &calls.make().to_string())).await, 200);
     tokio::time::sleep(OLD_ENOUGH).await;
-    alone.world.put_retell_keys(json!({"main": {"current": "key_new", "previous": RETELL_KEY}}));
+    alone.harness.put_retell_keys(json!({"main": {"current": "key_new", "previous": RETELL_KEY}}));
     for key in ["key_new", RETELL_KEY, "key_new"] {
         assert_eq!(status(&intake, &signed_with(key, &calls.make().to_string())).await, 200, "{key}");
     }
-    alone.world.put_retell_keys(json!({"main": {"current": "key_new"}}));
+    alone.harness.put_retell_keys(json!({"main": {"current": "key_new"}}));
     assert_eq!(status(&intake, &signed_with("key_new", &calls.make().to_string())).await, 200);
 }
 
@@ -107,7 +107,7 @@ async fn wrong_signatures_have_the_keys_read_again_but_once_in_a_while() {
     for _ in 0..200 {
         assert_eq!(status(&intake, &event).await, 401);
     }
-    let asked = alone.world.asked();
+    let asked = alone.harness.asked();
     assert!(by_service(&asked, "Secrets Manager") <= 1, "{asked:?}");
     assert_eq!(by_service(&asked, "DynamoDB") + by_service(&asked, "SQS"), 0, "{asked:?}");
 }
@@ -120,12 +120,12 @@ async fn a_batch_reads_the_keys_once() {
     for _ in 0..10 {
         assert_eq!(status(&intake, &calls::as_event(&calls.make().to_string())).await, 200);
     }
-    let messages = alone.world.messages();
+    let messages = alone.harness.messages();
     let booking = alone.start("calcom-booking").await;
     let answer = booking.api.invoke(&calls::as_batch(&messages, "bookings")).await.body.unwrap();
     assert_eq!(answer["batchItemFailures"], json!([]));
     assert_eq!(alone.secrets_read(), 1);
-    assert_eq!(alone.world.sent().len(), 10);
+    assert_eq!(alone.harness.sent().len(), 10);
 }
 
 /// Has Cal.com refuse the key once, after `keys` were put in its place if there are any. Answers how often Cal.com was
@@ -134,20 +134,20 @@ async fn refused_once(name: &str, keys: Option<Value>) -> (u64, String) {
     let alone = Alone::for_test(name).await;
     let intake = alone.start("webhook-intake").await;
     assert_eq!(status(&intake, &calls::as_event(&Calls::like(&alone.plan).make().to_string())).await, 200);
-    let message = alone.world.sent().pop().unwrap().body;
+    let message = alone.harness.sent().pop().unwrap().body;
     let booking = alone.start("calcom-booking").await;
     tokio::time::sleep(OLD_ENOUGH).await;
     if let Some(keys) = keys {
-        alone.world.put_calcom_keys(keys);
+        alone.harness.put_calcom_keys(keys);
     }
     let refused = json!({"refused": {"status": 401, "message": "Invalid API key"}});
-    alone.world.order_fault(HAIRCUT, &json!({"request": "slots", "times": 1, "kind": refused})).await;
-    alone.world.asked();
+    alone.harness.order_fault(HAIRCUT, &json!({"request": "slots", "times": 1, "kind": refused})).await;
+    alone.harness.asked();
     let answer = booking.api.invoke(&calls::as_batch(&[message], "bookings")).await.body.unwrap();
     assert_eq!(answer["batchItemFailures"], json!([]));
-    let sent = alone.world.sent();
+    let sent = alone.harness.sent();
     assert_eq!(sent.len(), 1);
-    (by_service(&alone.world.asked(), "Cal.com"), sent[0].queue.clone())
+    (by_service(&alone.harness.asked(), "Cal.com"), sent[0].queue.clone())
 }
 
 #[tokio::test]
@@ -171,7 +171,7 @@ async fn one_trace_leads_from_the_webhook_to_the_assignment() {
     let event = calls::as_event(&Calls::like(&alone.plan).make().to_string());
     intake.api.invoke_raw(event.to_string(), TRACE).await.body.unwrap();
     for (function, queue) in [("calcom-booking", "bookings"), ("staff-assignment", "assignments")] {
-        let sent = alone.world.sent().pop().unwrap();
+        let sent = alone.harness.sent().pop().unwrap();
         assert_eq!(sent.trace.as_deref(), Some(TRACE), "what is sent to {function}");
         let mut batch = calls::as_batch(&[sent.body], queue);
         batch["Records"][0]["attributes"]["AWSTraceHeader"] = json!(TRACE);
@@ -197,7 +197,7 @@ async fn what_the_first_event_would_wait_for_is_done_before_it() {
         ("staff-assignment", &["DynamoDB"]),
     ] {
         let process = alone.start(function).await;
-        let asked = alone.world.asked();
+        let asked = alone.harness.asked();
         for service in services {
             assert_eq!(by_service(&asked, service), 1, "{function}: {asked:?}");
         }

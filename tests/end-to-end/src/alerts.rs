@@ -13,9 +13,9 @@ pub struct Alerts {
     queue: String,
 }
 
-/// What a subscriber was told.
+/// What a subscriber was received.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AlertChanges {
+pub struct Notification {
     /// The subject.
     pub subject: String,
     /// The text.
@@ -35,22 +35,22 @@ impl Alerts {
     }
 
     /// All that came since it was last asked, of which the subject holds `about`.
-    pub async fn told(&self, about: &str) -> Vec<AlertChanges> {
-        let mut told = Vec::new();
+    pub async fn received(&self, about: &str) -> Vec<Notification> {
+        let mut received = Vec::new();
         loop {
-            let received = self.sqs.receive_message().queue_url(&self.queue).max_number_of_messages(10).send().await;
-            let messages = received.unwrap().messages.unwrap_or_default();
+            let batch = self.sqs.receive_message().queue_url(&self.queue).max_number_of_messages(10).send().await;
+            let messages = batch.unwrap().messages.unwrap_or_default();
             if messages.is_empty() {
-                return told;
+                return received;
             }
             for message in messages {
                 let body: Value = serde_json::from_str(message.body().unwrap()).unwrap();
                 let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
-                told.push(AlertChanges { subject: text("LogContext"), text: text("Message") });
+                received.push(Notification { subject: text("Subject"), text: text("Message") });
                 let handle = message.receipt_handle.unwrap();
                 self.sqs.delete_message().queue_url(&self.queue).receipt_handle(handle).send().await.unwrap();
             }
-            told.retain(|one| one.subject.contains(about));
+            received.retain(|one| one.subject.contains(about));
         }
     }
 }

@@ -9,10 +9,10 @@ mod recount;
 mod salon;
 mod stack;
 
-pub use alerts::{AlertChanges, Alerts};
+pub use alerts::{Alerts, Notification};
 pub use command::frontdesk;
 pub use recount::{counters, differences, recount};
-pub use salon::{Call, Salon, SalonForm, clock_change, soon};
+pub use salon::{Call, Salon, SalonForm, claimed, clock_change, soon};
 pub use stack::{Stack, WebhookAnswer, eventually, variable};
 
 /// Stands in every name, email, note and transcript that the tests send.

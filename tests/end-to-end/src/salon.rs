@@ -1,6 +1,6 @@
 //! A salon for one test: a tenant with its own agent, and event types of its own at Cal.com's stand-in.
 
-use chrono::{DateTime, Datelike, Days, NaiveTime, TimeZone, Utc, Weekday};
+use chrono::{DateTime, Datelike, Days, NaiveTime, TimeDelta, TimeZone, Utc, Weekday};
 use chrono_tz::Europe::Berlin;
 use scheduling::{
     appointment::{Actor, Appointment},
@@ -11,7 +11,7 @@ use scheduling::{
     tenant::Tenant,
 };
 use serde_json::{Value, json};
-use store::{Along, Asked, CallEvent, Pointers};
+use store::{CallEvent, NewAppointment, SlotClaim, Versioned};
 use uuid::Uuid;
 
 use crate::{MARK, MARKED_PHONE, Stack, stack::WebhookAnswer, variable};
@@ -163,8 +163,8 @@ impl Salon {
         let appointment = Appointment::new(self.tenant.clone(), call.clone(), Source::phone(), request, by);
         let (tenant, caller) = (&self.tenant, None);
         let event = CallEvent { tenant, call: &call, caller, name: "call_analyzed", body: b"{}", received_at: now };
-        let asked = Asked { appointment: &appointment, customers: &[], what: None };
-        self.stack.calls.record(&event, Some((&asked, &Pointers::IfFree))).await.unwrap();
+        let asked = NewAppointment { appointment: &appointment, customers: &[], dedup_key: None };
+        self.stack.calls.record(&event, Some((&asked, &SlotClaim::IfVacant))).await.unwrap();
         appointment.id
     }
 
@@ -186,10 +186,10 @@ impl Salon {
     }
 
     /// Changes a stored appointment past all functions.
-    pub async fn change(&self, id: &AppointmentId, change: impl FnOnce(&mut Appointment)) {
-        let (mut appointment, version) = self.stack.appointments.load(id).await.unwrap().unwrap();
-        change(&mut appointment);
-        self.stack.appointments.save(&appointment, version, Along::default()).await.unwrap();
+    pub async fn change(&self, id: &AppointmentId, change: impl FnOnce(Appointment) -> Appointment) {
+        let Versioned { value: appointment, version } = self.stack.appointments.load(id).await.unwrap().unwrap();
+        let appointment = change(appointment);
+        self.stack.appointments.update(&appointment, version).commit().await.unwrap();
     }
 
     /// Orders a fault of the round-robin event type.
@@ -222,6 +222,11 @@ impl Salon {
     fn domain(&self) -> String {
         format!("{}.example", self.tenant)
     }
+}
+
+/// The appointment as a worker that has claimed it stores it.
+pub fn claimed(appointment: Appointment, lease: TimeDelta, by: Actor<'_>) -> Appointment {
+    appointment.claim(lease, by).unwrap().appointment().clone()
 }
 
 /// The next weekday but one at this hour on Berlin's clock, as a caller would say it and as an instant.

@@ -5,10 +5,7 @@ use std::{env, future::Future, time::Duration};
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_lambda::{primitives::Blob, types::Environment};
 use chrono::{DateTime, Utc};
-use platform::{
-    aws, settings,
-    store::{Appointments, Calls, CounterStore, Tenants},
-};
+use platform::{aws, env as environment};
 use retell::signature;
 use scheduling::{
     appointment::{Appointment, StateName},
@@ -16,6 +13,7 @@ use scheduling::{
 };
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use store::{Appointments, Calls, CounterStore, Tenants};
 
 /// How long something may take to happen before a test takes it for lost.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -29,8 +27,8 @@ pub struct Stack {
     pub config: aws_config::SdkConfig,
     /// The table of appointments.
     pub appointments: Appointments,
-    /// The table of figures.
-    pub figures: CounterStore,
+    /// The table of counters.
+    pub counters: CounterStore,
     /// The tables that intake writes.
     pub calls: Calls,
     /// The table of tenants.
@@ -65,12 +63,12 @@ impl Stack {
     pub async fn deployed() -> Self {
         // A sweep that a test timing for may take as long as a function may.
         let patient = TimeoutConfig::builder().operation_timeout(LONGEST_INVOCATION).build();
-        let config = aws::config().await.into_builder().timeout_config(patient).build();
+        let config = aws::user_config().await.into_builder().timeout_config(patient).build();
         let appointments = variable("APPOINTMENTS_TABLE");
-        let (month, timing) = (chrono::TimeDelta::days(30), settings::timing().unwrap());
+        let (month, timing) = (chrono::TimeDelta::days(30), environment::timing().unwrap());
         Self {
             appointments: Appointments::new(&config, appointments.clone(), timing),
-            figures: CounterStore::new(&config, variable("COUNTERS_TABLE"), appointments.clone()),
+            counters: CounterStore::new(&config, variable("COUNTERS_TABLE"), appointments.clone()),
             calls: Calls::new(&config, variable("CALLS_TABLE"), appointments, month, timing),
             tenants: Tenants::new(&config, variable("TENANTS_TABLE")),
             http: reqwest::Client::new(),
@@ -102,7 +100,7 @@ impl Stack {
 
     /// The appointment as it is stored.
     pub async fn appointment(&self, id: &AppointmentId) -> Appointment {
-        self.appointments.load(id).await.unwrap().unwrap_or_else(|| panic!("{id} is not stored")).0
+        self.appointments.load(id).await.unwrap().unwrap_or_else(|| panic!("{id} is not stored")).value
     }
 
     /// Timing until the appointment is in one of these states.

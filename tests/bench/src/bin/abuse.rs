@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 
 use bench::{
     calls::{self, Calls},
-    figures::print_table,
+    harness::Harness,
+    measurements::print_table,
     plan::Plan,
     process::Process,
-    world::World,
 };
 use chrono::{TimeDelta, Utc};
 use clap::Parser;
@@ -44,15 +44,15 @@ fn once(what: &str, event: Value, expected: &'static str) -> Try {
 #[tokio::main]
 async fn main() -> ExitCode {
     let plan = Plan::read(&Arguments::parse().plan);
-    let world = World::start(&plan).await;
-    bench::load_tenant(&plan, &world).await;
+    let harness = Harness::start(&plan).await;
+    bench::load_tenant(&plan, &harness).await;
     let log = plan.scratch.join("abuse.log");
-    let intake = Process::start("webhook-intake", plan.contender("webhook-intake"), &world.environment(), &log).await;
+    let intake = Process::start("webhook-intake", plan.contender("webhook-intake"), &harness.environment(), &log).await;
     intake.api.ready().await;
     let mut calls = Calls::like(&plan);
     let before = calls.make().to_string();
     intake.api.invoke(&calls::as_event(&before)).await;
-    world.asked();
+    harness.asked();
     let mut is_right = true;
     let mut rows = Vec::new();
     for tried in everything(&mut calls, &before) {
@@ -60,7 +60,7 @@ async fn main() -> ExitCode {
         for _ in 0..tried.times {
             *answered.entry(told(&intake.api.invoke_raw(tried.event.to_string(), "").await.body)).or_default() += 1;
         }
-        let asked = world.asked();
+        let asked = harness.asked();
         let to = |service: &str| {
             let counts = asked.iter().filter(|(kind, _)| kind.starts_with(service)).map(|(_, count)| *count as usize);
             counts.sum::<usize>()

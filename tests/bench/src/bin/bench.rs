@@ -6,10 +6,10 @@ use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
 use bench::{
     calls::{self, Calls},
     cost,
-    figures::{Counters, Spread, milliseconds, print_table},
+    harness::Harness,
+    measurements::{Figures, Spread, milliseconds, print_table},
     plan::Plan,
     process::Process,
-    world::World,
 };
 use clap::Parser;
 use serde::Serialize;
@@ -50,7 +50,7 @@ struct Extent {
 /// What the bench knows between its measurements.
 struct Bench {
     plan: Plan,
-    world: World,
+    harness: Harness,
     calls: Calls,
     extent: Extent,
     only: Option<Vec<String>>,
@@ -89,7 +89,7 @@ struct BatchOfTen {
 struct Results {
     aws_ms: u64,
     calcom_ms: u64,
-    figures: BTreeMap<String, Counters>,
+    figures: BTreeMap<String, Figures>,
     batch: BatchOfTen,
     growth: Vec<Growth>,
     units_of_counting: f64,
@@ -110,15 +110,15 @@ struct Goal {
 async fn main() {
     let arguments = Arguments::parse();
     let plan = Plan::read(&arguments.plan);
-    let world = World::start(&plan).await;
+    let harness = Harness::start(&plan).await;
     let extent = if arguments.quick {
         Extent { starts: 5, events: 100, bookings: 50, growth: 0, sweeps: 5 }
     } else {
         Extent { starts: 20, events: 1000, bookings: 200, growth: 10_000, sweeps: 50 }
     };
-    let mut bench = Bench { calls: Calls::like(&plan), plan, world, extent, only: arguments.only };
-    bench::load_tenant(&bench.plan, &bench.world).await;
-    bench.world.take(AWS_MS, CALCOM_MS);
+    let mut bench = Bench { calls: Calls::like(&plan), plan, harness, extent, only: arguments.only };
+    bench::load_tenant(&bench.plan, &bench.harness).await;
+    bench.harness.take(AWS_MS, CALCOM_MS);
     let figures = bench.figures().await;
     if bench.only.is_some() {
         print_figures(&figures);
@@ -135,7 +135,7 @@ async fn main() {
 }
 
 impl Bench {
-    async fn figures(&mut self) -> BTreeMap<String, Counters> {
+    async fn figures(&mut self) -> BTreeMap<String, Figures> {
         let mut figures = BTreeMap::new();
         let bookings = self.record(&mut figures, "floor", Events::Same("{}")).await;
         assert!(bookings.is_empty(), "the floor asks for nothing");
@@ -158,7 +158,7 @@ impl Bench {
         figures
     }
 
-    async fn compare(&mut self, figures: BTreeMap<String, Counters>) -> Results {
+    async fn compare(&mut self, figures: BTreeMap<String, Figures>) -> Results {
         let batch = self.batch_of_ten().await;
         let growth = self.growth().await;
         let units_of_counting = self.counting().await;
@@ -178,14 +178,14 @@ impl Bench {
         }
     }
 
-    async fn record(&mut self, figures: &mut BTreeMap<String, Counters>, name: &str, events: Events) -> Vec<String> {
+    async fn record(&mut self, figures: &mut BTreeMap<String, Figures>, name: &str, events: Events) -> Vec<String> {
         self.record_all(figures, name, events, Vec::new()).await
     }
 
     /// Measures one contender and answers what it has sent.
     async fn record_all(
         &mut self,
-        figures: &mut BTreeMap<String, Counters>,
+        figures: &mut BTreeMap<String, Figures>,
         name: &str,
         events: Events,
         mut messages: Vec<String>,
@@ -195,8 +195,8 @@ impl Bench {
             return Vec::new();
         }
         eprintln!("{name}: {} starts, and then {} events", self.extent.starts, self.following(events));
-        self.world.asked();
-        self.world.sent();
+        self.harness.asked();
+        self.harness.sent();
         let (mut ready, mut ready_cpu, mut first, mut first_cpu) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut requests_to_ready = BTreeMap::new();
         for _ in 0..self.extent.starts {
@@ -204,18 +204,18 @@ impl Bench {
             ready.push(process.api.ready().await - process.started);
             let cpu = process.cpu();
             ready_cpu.push(cpu);
-            requests_to_ready = self.world.asked();
+            requests_to_ready = self.harness.asked();
             let event = self.event(events, &mut messages);
             first.push(invoke(&process, events, &event).await);
             first_cpu.push(process.cpu() - cpu);
-            self.world.asked();
+            self.harness.asked();
         }
         let process = self.start(name).await;
         process.api.ready().await;
         let event = self.event(events, &mut messages);
         invoke(&process, events, &event).await;
-        self.world.asked();
-        self.world.units();
+        self.harness.asked();
+        self.harness.units();
         let logged = self.logged(name);
         let (mut following, mut following_cpu) = (Vec::new(), Vec::new());
         let user_cpu = process.user_cpu();
@@ -226,9 +226,9 @@ impl Bench {
             following.push(invoke(&process, events, &event).await);
             following_cpu.push(process.cpu() - cpu);
         }
-        let (asked, units, logged) = (self.world.asked(), self.world.units(), self.logged(name) - logged);
-        let sent = self.world.messages();
-        let measured = Counters {
+        let (asked, units, logged) = (self.harness.asked(), self.harness.units(), self.logged(name) - logged);
+        let sent = self.harness.messages();
+        let measured = Figures {
             zipped: self.plan.contender(name).zipped,
             ready_ms: Spread::of(ready),
             ready_cpu_ms: Spread::of(ready_cpu),
@@ -260,7 +260,7 @@ impl Bench {
     }
 
     async fn start(&self, name: &str) -> Process {
-        Process::start(name, self.plan.contender(name), &self.world.environment(), &self.log_of(name)).await
+        Process::start(name, self.plan.contender(name), &self.harness.environment(), &self.log_of(name)).await
     }
 
     fn log_of(&self, name: &str) -> PathBuf {
@@ -284,21 +284,21 @@ impl Bench {
     /// Has intake take so many calls, and answers what it sends.
     async fn queue(&mut self, count: usize) -> Vec<String> {
         let process = self.start("webhook-intake").await;
-        self.world.sent();
+        self.harness.sent();
         for _ in 0..count {
             let event = self.event(Events::Calls, &mut Vec::new());
             invoke(&process, Events::Calls, &event).await;
         }
-        self.world.messages()
+        self.harness.messages()
     }
 
     /// How long ten bookings in one batch take beside one, where Cal.com is what takes time.
     async fn batch_of_ten(&mut self) -> BatchOfTen {
         eprintln!("calcom-booking: a batch of {BATCH} beside one, with Cal.com at {SLOW_CALCOM_MS} ms");
-        self.world.take(0, 0);
+        self.harness.take(0, 0);
         const TIMES: usize = 5;
         let messages = self.queue(TIMES * (BATCH + 1) + 1).await;
-        self.world.take(AWS_MS, SLOW_CALCOM_MS);
+        self.harness.take(AWS_MS, SLOW_CALCOM_MS);
         let process = self.start("calcom-booking").await;
         let mut messages = messages.into_iter();
         let mut batch_of =
@@ -315,7 +315,7 @@ impl Bench {
     /// How many units are written to count an appointment that has been assigned.
     async fn counting(&mut self) -> f64 {
         eprintln!("quality-monitor: counts {BATCH} that are assigned");
-        self.world.take(0, 0);
+        self.harness.take(0, 0);
         let monitor = self.start("quality-monitor").await;
         let hourly = Events::Same(HOURLY);
         let look = self.event(hourly, &mut Vec::new());
@@ -323,12 +323,12 @@ impl Bench {
         let mut messages = self.queue(BATCH).await;
         for (name, events) in [("calcom-booking", Events::Bookings), ("staff-assignment", Events::Assignments)] {
             let process = self.start(name).await;
-            self.process(&process, BATCH, events, &mut messages).await;
-            messages = self.world.messages();
+            self.work_off(&process, BATCH, events, &mut messages).await;
+            messages = self.harness.messages();
         }
-        self.world.units();
+        self.harness.units();
         invoke(&monitor, hourly, &look).await;
-        self.world.units().written / BATCH as f64
+        self.harness.units().written / BATCH as f64
     }
 
     /// Whether thousands of events make a function slower or larger.
@@ -336,7 +336,7 @@ impl Bench {
         if self.extent.growth == 0 {
             return Vec::new();
         }
-        self.world.take(0, 0);
+        self.harness.take(0, 0);
         let mut grown = Vec::new();
         let mut messages = Vec::new();
         for (name, events) in [
@@ -345,9 +345,9 @@ impl Bench {
             ("staff-assignment", Events::Assignments),
         ] {
             eprintln!("{name}: {} events", self.extent.growth);
-            self.world.sent();
+            self.harness.sent();
             grown.push(self.growth_of(name, events, &mut messages).await);
-            messages = self.world.messages();
+            messages = self.harness.messages();
         }
         grown
     }
@@ -356,16 +356,16 @@ impl Bench {
         let (old, tenth) = (self.start(name).await, self.extent.growth / 10);
         let mut resident = Vec::new();
         for _ in 0..10 {
-            self.process(&old, tenth, events, messages).await;
+            self.work_off(&old, tenth, events, messages).await;
             resident.push(old.resident());
         }
-        // Beside a new one in the same minute, since the world grows, too, and the machine is not always as fast.
+        // Beside a new one in the same minute, since the harness grows, too, and the machine is not always as fast.
         let new = self.start(name).await;
-        self.process(&new, BATCH, events, messages).await;
+        self.work_off(&new, BATCH, events, messages).await;
         let (mut cpu_of_new, mut cpu_of_old) = (Vec::new(), Vec::new());
         for _ in 0..tenth / BATCH {
-            cpu_of_new.push(self.process(&new, BATCH, events, messages).await);
-            cpu_of_old.push(self.process(&old, BATCH, events, messages).await);
+            cpu_of_new.push(self.work_off(&new, BATCH, events, messages).await);
+            cpu_of_old.push(self.work_off(&old, BATCH, events, messages).await);
         }
         Growth {
             function: name.to_owned(),
@@ -376,7 +376,7 @@ impl Bench {
     }
 
     /// Hands out so many events, those of a queue in whole batches, and answers what CPU one took.
-    async fn process(
+    async fn work_off(
         &mut self,
         process: &Process,
         count: usize,
@@ -412,10 +412,10 @@ const PEERS: [&str; 2] = ["python-intake", "node-intake"];
 const FUNCTIONS: [&str; 6] =
     ["webhook-intake", "calcom-booking", "staff-assignment", "past-cleanup", "sync-reconciler", "quality-monitor"];
 
-fn goals(figures: &BTreeMap<String, Counters>, batch: &BatchOfTen, growth: &[Growth]) -> Vec<Goal> {
-    let worst = |of: fn(&Counters) -> f64| FUNCTIONS.iter().map(|name| of(&figures[*name])).fold(0.0, f64::max);
+fn goals(figures: &BTreeMap<String, Figures>, batch: &BatchOfTen, growth: &[Growth]) -> Vec<Goal> {
+    let worst = |of: fn(&Figures) -> f64| FUNCTIONS.iter().map(|name| of(&figures[*name])).fold(0.0, f64::max);
     let least_of_peers =
-        |of: fn(&Counters) -> f64| PEERS.iter().map(|name| of(&figures[*name])).fold(f64::MAX, f64::min);
+        |of: fn(&Figures) -> f64| PEERS.iter().map(|name| of(&figures[*name])).fold(f64::MAX, f64::min);
     let mut goals = Vec::new();
     let mut add = |figure: &str, goal: &str, measured: String, reached: bool| {
         goals.push(Goal { figure: figure.to_owned(), goal: goal.to_owned(), measured, reached });
@@ -490,7 +490,7 @@ fn print_growth(grown: &[Growth]) {
     }
 }
 
-fn print_figures(all: &BTreeMap<String, Counters>) {
+fn print_figures(all: &BTreeMap<String, Figures>) {
     let rows: Vec<Vec<String>> = all.iter().map(|(name, figures)| of_contender(name, figures)).collect();
     print_table(
         &[
@@ -516,7 +516,7 @@ fn print_figures(all: &BTreeMap<String, Counters>) {
     print_table(&["", "until ready", "per event"], &rows);
 }
 
-fn of_contender(name: &str, figures: &Counters) -> Vec<String> {
+fn of_contender(name: &str, figures: &Figures) -> Vec<String> {
     let one = |value: f64| format!("{value:.1}");
     let two = |value: f64| format!("{value:.2}");
     vec![
@@ -537,7 +537,7 @@ fn of_contender(name: &str, figures: &Counters) -> Vec<String> {
     ]
 }
 
-fn requests_of(name: &str, figures: &Counters) -> Vec<String> {
+fn requests_of(name: &str, figures: &Figures) -> Vec<String> {
     let list = |requests: Vec<String>| if requests.is_empty() { "none".to_owned() } else { requests.join(", ") };
     let until_ready = figures.requests_to_ready.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
     // What is kept for minutes is asked for once in very many events.

@@ -15,10 +15,11 @@ use end_to_end::{Call, Salon, SalonForm, Stack, counters, differences, recount, 
 use fastrand::Rng;
 use futures_util::{StreamExt, stream};
 use scheduling::{
-    appointment::{Appointment, ReviewReason, State},
+    appointment::{Appointment, Cause, ReviewReason, State},
     ids::{AppointmentId, CallId, TenantId},
 };
 use serde_json::{Value, json};
+use store::Versioned;
 
 /// Many calls while everything goes wrong.
 #[derive(Parser)]
@@ -60,7 +61,7 @@ const SLOW_BY_MS: u64 = 5_000;
 const VISIBILITY_SECONDS: &str = "36";
 
 /// What a call is expected to end as.
-struct Asked {
+struct NewAppointment {
     salon: usize,
     call: Call,
     /// The call that asked for the same before, if one did.
@@ -121,13 +122,14 @@ async fn shorten_visibility(stack: &Stack) {
 }
 
 /// Calls of every kind: mostly plain ones, and in between those that the contract warns of.
-fn calls(salons: &[Salon], count: usize, dice: &mut Rng) -> Vec<Asked> {
-    let mut asked: Vec<Asked> = Vec::new();
+fn calls(salons: &[Salon], count: usize, dice: &mut Rng) -> Vec<NewAppointment> {
+    let mut asked: Vec<NewAppointment> = Vec::new();
     for nth in 0..count {
         let salon = dice.usize(..salons.len());
         let start = slot(dice);
         let cut = json!({"service": "Haarschnitt", "appointment_start": start});
-        let plain = |fields: Value| Asked { salon, call: salons[salon].call(fields), same_as: None, is_hidden: false };
+        let plain =
+            |fields: Value| NewAppointment { salon, call: salons[salon].call(fields), same_as: None, is_hidden: false };
         let next = match dice.usize(..100) {
             0..3 => plain(json!({"service": "Haarschnitt", "appointment_start": "2025-11-12 10:00"})),
             3..6 => plain(json!({"service": "Farbe", "appointment_start": start})),
@@ -147,7 +149,7 @@ fn calls(salons: &[Salon], count: usize, dice: &mut Rng) -> Vec<Asked> {
                 let before = asked[before].same_as.unwrap_or(before);
                 let call = called_again(&asked[before].call);
                 let same_as = (!asked[before].is_hidden).then_some(before);
-                Asked { salon: asked[before].salon, call, same_as, is_hidden: asked[before].is_hidden }
+                NewAppointment { salon: asked[before].salon, call, same_as, is_hidden: asked[before].is_hidden }
             }
             _ => plain(cut),
         };
@@ -178,7 +180,7 @@ fn slot(dice: &mut Rng) -> String {
 /// Delivers the webhooks in their order, and poison messages between them. Answers which appointment each call was told.
 async fn deliver_all(
     stack: &Arc<Stack>,
-    asked: &[Asked],
+    asked: &[NewAppointment],
     deliveries: &[usize],
     dice: &mut Rng,
 ) -> BTreeMap<usize, AppointmentId> {
@@ -265,7 +267,7 @@ async fn until_settled(
         let loaded = stream::iter(open.iter().take(LOOKED_AT))
             .map(|id| stack.appointments.load(id))
             .buffer_unordered(CONCURRENCY);
-        for (appointment, _) in loaded.collect::<Vec<_>>().await.into_iter().flatten().flatten() {
+        for Versioned { value: appointment, .. } in loaded.collect::<Vec<_>>().await.into_iter().flatten().flatten() {
             if appointment.due(&platform::env::timing().unwrap_or_default()).is_none() {
                 settled.insert(appointment.id.clone(), appointment);
             }
@@ -279,7 +281,7 @@ async fn until_settled(
         tokio::time::sleep(Duration::from_secs(if moved && open.len() > LOOKED_AT { 1 } else { 5 })).await;
     }
     for id in open {
-        if let Ok(Some((appointment, _))) = stack.appointments.load(&id).await {
+        if let Ok(Some(Versioned { value: appointment, .. })) = stack.appointments.load(&id).await {
             settled.insert(id, appointment);
         }
     }
@@ -297,7 +299,7 @@ async fn miscounted(
     // As they stand now: what was settled may have changed once more since.
     let loaded = stream::iter(appointments.keys()).map(|id| stack.appointments.load(id)).buffer_unordered(CONCURRENCY);
     let loaded: Vec<_> = loaded.collect().await;
-    let records: Vec<Appointment> = loaded.into_iter().flatten().flatten().map(|(record, _)| record).collect();
+    let records: Vec<Appointment> = loaded.into_iter().flatten().flatten().map(|stored| stored.value).collect();
     let recounted = recount(stack, &records).await;
     let mut found = Vec::new();
     // A run may be cut off, as any other work here; what it left is counted by the next.
@@ -320,7 +322,7 @@ struct Found {
 }
 
 fn judge(
-    asked: &[Asked],
+    asked: &[NewAppointment],
     told: &BTreeMap<usize, AppointmentId>,
     appointments: &BTreeMap<AppointmentId, Appointment>,
     standing: &[Value],
@@ -378,13 +380,13 @@ impl Found {
     fn print(&self, arguments: &Arguments, appointments: &BTreeMap<AppointmentId, Appointment>, deliveries: usize) {
         let mut states: BTreeMap<String, usize> = BTreeMap::new();
         let mut attempts: BTreeMap<u32, usize> = BTreeMap::new();
-        let mut workers_lost = 0;
-        let (mut found_again, mut settled_in) = (0, Vec::new());
+        let mut expired_leases = 0;
+        let (mut recovered, mut settled_in) = (0, Vec::new());
         for appointment in appointments.values() {
             *states.entry(state_of(appointment)).or_default() += 1;
             *attempts.entry(appointment.attempts().min(6)).or_default() += 1;
-            workers_lost += appointment.workers_lost();
-            found_again += usize::from(appointment.history().iter().any(|line| line.why == "found_again"));
+            expired_leases += appointment.expired_leases();
+            recovered += usize::from(appointment.history().iter().any(|it| it.cause == Cause::Recovered));
             let last = appointment.history().last().map_or(appointment.created_at, |line| line.at);
             settled_in.push((last - appointment.created_at).num_milliseconds() as f64 / 1000.0);
         }
@@ -397,7 +399,7 @@ impl Found {
         states.iter().for_each(|(state, count)| println!("    {state:<24} {count}"));
         println!("  bookings at Cal.com        {}", self.bookings);
         println!(
-            "  found again after a lost answer or a dead worker: {found_again}; workers lost while booking: {workers_lost}"
+            "  found again after a lost answer or a dead worker: {recovered}; workers lost while booking: {expired_leases}"
         );
         let attempts =
             attempts.iter().map(|(times, count)| format!("{count} in {times}{}", if *times == 6 { "+" } else { "" }));

@@ -15,7 +15,7 @@ use std::{
 use chrono::{Datelike, Days, NaiveTime, TimeDelta, Utc, Weekday};
 use chrono_tz::Europe::Berlin;
 use clap::Parser;
-use end_to_end::{Call, Salon, SalonForm, Stack, variable};
+use end_to_end::{Call, Salon, SalonForm, Stack};
 use futures_util::{StreamExt, future::join_all, stream};
 use platform::queues::Queue;
 use scheduling::{appointment::StateName, ids::AppointmentId};
@@ -114,9 +114,9 @@ fn watch_queues(stack: &Arc<Stack>) -> (Arc<AtomicU32>, JoinHandle<()>) {
     let peak = Arc::new(AtomicU32::new(0));
     let (noted, config) = (Arc::clone(&peak), stack.config.clone());
     let watch = tokio::spawn(async move {
-        let queues = ["BOOKINGS_QUEUE_URL", "ASSIGNMENTS_QUEUE_URL"].map(|name| Queue::new(&config, variable(name)));
+        let queues = [Queue::bookings_from_env(&config).unwrap(), Queue::assignments_from_env(&config).unwrap()];
         loop {
-            let waiting = join_all(queues.iter().map(Queue::waiting)).await;
+            let waiting = join_all(queues.iter().map(Queue::approximate_length)).await;
             let waiting: u32 = waiting.into_iter().flatten().sum();
             noted.fetch_max(waiting, Ordering::Relaxed);
             tokio::time::sleep(BETWEEN_LOOKS).await;

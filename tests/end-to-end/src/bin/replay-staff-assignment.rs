@@ -1,5 +1,5 @@
 //! `replay-staff-assignment events/incidents/2025-10-staff-assignment.json`: has the twenty appointments of the incident
-//! go through the deployed stack, prints its figures and ours, and then tells it as it happened: with a version that
+//! go through the deployed stack, prints its counters and ours, and then tells it as it happened: with a version that
 //! loses the hosts. Ends with status 1 if a figure is not what it should be, or the version is not named.
 //! `tests/replay` starts it.
 
@@ -10,13 +10,13 @@ use chrono_tz::Europe::Berlin;
 use end_to_end::{Alerts, Stack, eventually, frontdesk, soon, variable};
 use quality::{
     rate::Rate,
+    regression::Regression,
     report::Report,
     rules::{Measurement, Verdict},
     summary::Ratio,
-    versions::Regression,
 };
 use scheduling::{
-    appointment::{Appointment, State, StateName},
+    appointment::{Appointment, Cause, State, StateName},
     booking::HostEvidence,
     ids::{AppointmentId, CallId},
     tenant::Tenant,
@@ -86,7 +86,7 @@ async fn main() -> ExitCode {
     }
     let bad = salon.evaluate().await;
     leave(&bad);
-    let told = alerts.told("version_worse").await;
+    let told = alerts.received("version_regression").await;
     let is_caught = is_named(&bad, "2025-10-06-fix")
         && told.len() == 1
         && told.iter().any(|told| told.text.contains("host_extraction"));
@@ -99,7 +99,7 @@ async fn main() -> ExitCode {
         salon.stack.until_settled(&id).await;
     }
     let mended = salon.evaluate().await;
-    let cleared = alerts.told("cleared: version_worse").await;
+    let cleared = alerts.received("cleared: version_regression").await;
     cleared.iter().for_each(|told| println!("{}", told.subject));
     let is_cleared = mended.regressed_versions().is_empty() && cleared.len() == 1;
     println!("\nfigures as they should be: {is_good}; the version is named: {is_caught}; and cleared: {is_cleared}");
@@ -153,7 +153,7 @@ impl Salon {
     async fn until_settled(&self, id: &AppointmentId) -> Appointment {
         let settled = async || {
             let appointment = self.stack.appointment(id).await;
-            if appointment.history()[0].is_imported() && appointment.is_in_progress() {
+            if appointment.history()[0].cause == Cause::Imported && appointment.is_in_progress() {
                 self.stack.invoke("sync-reconciler", &json!({})).await;
             }
             (!appointment.is_in_progress()).then_some(appointment)
@@ -188,7 +188,7 @@ impl Salon {
         let lines =
             format!("id,source,start,service,staff\n{},walk-in,{},Service {service},{staff}\n", case.id, self.start());
         fs::write(&file, lines).expect("the file is written");
-        for told in ["1 are written", "1 were there already"] {
+        for told in ["1 written", "1 existing"] {
             let (_, printed) = frontdesk(&["import", "october", &file.display().to_string(), "--apply"]);
             assert!(printed.contains(told), "{printed}");
         }
@@ -263,7 +263,7 @@ fn targets_hold(report: &Report, settled: &[(&Case, Appointment)]) -> bool {
 
 /// Whether one version is named, for its hosts.
 fn is_named(report: &Report, version: &str) -> bool {
-    let named = report.alarms().filter_map(|alarm| match &alarm.verdict {
+    let named = report.active_alerts().filter_map(|alarm| match &alarm.verdict {
         Verdict::Bad(Measurement::Version(worse)) => Some(worse),
         _ => None,
     });

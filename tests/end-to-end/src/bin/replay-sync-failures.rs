@@ -170,8 +170,8 @@ async fn whole_answers(salon: &Salon, fed_in: &[(&Case, Appointment)]) -> Option
     let mut whole = None;
     for (case, appointment) in fed_in {
         let Some(bytes) = case.first_answer_bytes else { continue };
-        let answers = salon.stack.appointments.answers(&appointment.id).await.expect("the answers are kept");
-        let is_whole = answers.iter().any(|answer| answer.exchange.body.len() == bytes);
+        let exchanges = salon.stack.appointments.exchanges(&appointment.id).await.expect("the exchanges are stored");
+        let is_whole = exchanges.iter().any(|answer| answer.exchange.body.len() == bytes);
         whole = Some(whole.unwrap_or(true) && is_whole);
     }
     whole

@@ -54,7 +54,12 @@ async fn main() -> ExitCode {
     let appointment = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await.id;
     let to_come = item_of(&dynamodb, &appointment).await;
     let by = Actor { function: "scale", version: "test", now: Utc::now() };
-    salon.change(&appointment, |appointment| appointment.close(Outcome::Completed, by).expect("it was booked")).await;
+    salon
+        .change(&appointment, |mut appointment| {
+            appointment.close(Outcome::Completed, by).expect("it was booked");
+            appointment
+        })
+        .await;
     let completed = item_of(&dynamodb, &appointment).await;
     let long_ago = Utc::now() - TimeDelta::days(3);
     let due = salon.store_untold_at(long_ago, long_ago + TimeDelta::days(1)).await;

@@ -5,7 +5,7 @@ use std::fs;
 use chrono::Utc;
 use end_to_end::{MARK, Salon, Stack, eventually, frontdesk, soon};
 use scheduling::{
-    appointment::{ReviewReason, State, StateName},
+    appointment::{Cause, ReviewReason, State, StateName},
     assignment::StrategyName,
     ids::{HostId, TenantId},
 };
@@ -54,29 +54,29 @@ async fn a_tenant_is_shown_before_it_is_written_and_can_be_taken_out_again() {
     let stack = Stack::deployed().await;
     let mut file = TenantFile::new();
     let id = TenantId::new(file.id());
-    let (done, printed) = frontdesk(&["tenant", "load", &file.path, "--dry-run"]);
+    let (done, printed) = frontdesk(&["tenant", "load", &file.path]);
     assert!(
-        done && printed.contains("+ staff[kim].id: \"kim\"") && printed.contains("nothing is written"),
+        done && printed.contains("+ staff[kim].id: \"kim\"") && printed.contains("Dry run: nothing written"),
         "{printed}"
     );
     assert!(stack.tenants.record(&id).await.unwrap().is_none());
 
-    assert!(frontdesk(&["tenant", "load", &file.path]).0);
+    assert!(frontdesk(&["tenant", "load", &file.path, "--apply"]).0);
     let record = stack.tenants.record(&id).await.unwrap().unwrap();
     assert_eq!((record.mappings.len(), record.mappings[0].host), (1, HostId(9)));
-    assert_eq!(frontdesk(&["tenant", "load", &file.path]), (true, format!("{id}: nothing changes\n")));
+    assert_eq!(frontdesk(&["tenant", "load", &file.path]), (true, format!("{id}: no changes\n")));
 
     file.tenant["name"] = json!("Garage Nord");
     file.tenant["host_mappings"] = json!([]);
     file.write();
-    let (_, printed) = frontdesk(&["tenant", "load", &file.path]);
+    let (_, printed) = frontdesk(&["tenant", "load", &file.path, "--apply"]);
     assert!(printed.contains("~ name: \"Garage\" -> \"Garage Nord\"") && printed.contains("- host_mappings[9].host"));
     assert_eq!(stack.tenants.record(&id).await.unwrap().unwrap().mappings, []);
 
-    assert!(frontdesk(&["tenant", "remove", id.as_str()]).0);
+    assert!(frontdesk(&["tenant", "remove", id.as_str(), "--apply"]).0);
     assert!(stack.tenants.record(&id).await.unwrap().is_none());
     let (done, printed) = frontdesk(&["tenant", "remove", id.as_str()]);
-    assert!(!done && printed.contains(&format!("there is no tenant {id}")), "{printed}");
+    assert!(!done && printed.contains(&format!("failed to find tenant {id}")), "{printed}");
 }
 
 #[tokio::test]
@@ -98,12 +98,12 @@ async fn a_tenant_file_that_makes_no_sense_is_refused_with_the_paths_inside_it()
 #[tokio::test]
 async fn an_agent_that_is_another_tenants_is_not_taken_over() {
     let (first, mut second) = (TenantFile::new(), TenantFile::new());
-    assert!(frontdesk(&["tenant", "load", &first.path]).0);
+    assert!(frontdesk(&["tenant", "load", &first.path, "--apply"]).0);
     second.tenant["retell"] = first.tenant["retell"].clone();
     second.write();
     let (done, printed) = frontdesk(&["tenant", "load", &second.path]);
     assert!(!done && printed.contains(&format!("belongs to tenant {}", first.id())), "{printed}");
-    assert!(frontdesk(&["tenant", "remove", first.id()]).0);
+    assert!(frontdesk(&["tenant", "remove", first.id(), "--apply"]).0);
 }
 
 #[tokio::test]
@@ -116,8 +116,8 @@ async fn an_operator_sees_what_needs_review_and_assigns_it_by_hand() {
     let (_, listed) = frontdesk(&["appointment", "review", salon.tenant.as_str()]);
     assert!(listed.starts_with(id.as_str()) && listed.contains("host_unknown_to_us"), "{listed}");
     let (done, printed) = frontdesk(&["appointment", "assign", id.as_str(), "nobody"]);
-    assert!(!done && printed.contains("there is no staff member nobody"), "{printed}");
-    assert!(frontdesk(&["appointment", "assign", id.as_str(), "ben"]).0);
+    assert!(!done && printed.contains("failed to find staff member nobody"), "{printed}");
+    assert!(frontdesk(&["appointment", "assign", id.as_str(), "ben", "--apply"]).0);
     let State::Assigned { assignment, .. } = salon.stack.appointment(&id).await.state().clone() else { panic!() };
     assert_eq!((assignment.staff.as_str(), assignment.strategy), ("ben", StrategyName::Operator));
     let uid = salon.bookings_of(salon.haircut()).await[0]["uid"].as_str().unwrap().to_owned();
@@ -134,7 +134,7 @@ async fn a_dead_letter_has_its_appointment_reviewed_and_is_redriven_by_command()
     let id = salon.store_untold(soon(10, 0).1).await;
     let call = salon.stack.appointment(&id).await.call;
     salon.stack.tenants.remove(&record).await.unwrap();
-    let order = json!({"v": 1, "tenant": salon.tenant, "appointment": id, "call": call});
+    let order = json!({"v": 1, "kind": "process", "tenant": salon.tenant, "appointment": id, "call": call});
     let last = json!({"ApproximateReceiveCount": "5"});
     let event = json!({"Records": [{"messageId": "last", "body": order.to_string(), "attributes": last}]});
     salon.stack.invoke("calcom-booking", &event).await;
@@ -142,20 +142,20 @@ async fn a_dead_letter_has_its_appointment_reviewed_and_is_redriven_by_command()
     let State::NeedsReview { reason: ReviewReason::Stalled, detail, .. } = set_aside.state() else {
         panic!("{set_aside:?}")
     };
-    assert_eq!(detail.as_deref(), Some("the tenant is not stored"));
+    assert!(detail.as_deref().is_some_and(|it| it.starts_with("failed to load the tenant: it is not stored")));
 
     let (_, listed) = frontdesk(&["dead-letters", "list"]);
-    assert!(listed.contains(id.as_str()) && listed.contains("the tenant is not stored"), "{listed}");
+    assert!(listed.contains(id.as_str()) && listed.contains("failed to load the tenant: it is not stored"), "{listed}");
     salon.stack.tenants.write(&record.tenant, None, Utc::now()).await.unwrap();
     let redrive = ["dead-letters", "redrive", "--appointment", id.as_str()];
-    let said = until_said(&[redrive.as_slice(), &["--dry-run"]].concat(), "would be sent again").await;
+    let said = until_said(&redrive, "1 resent, 0 discarded").await;
     assert!(said, "the letter never came back into its queue");
     assert_eq!(salon.stack.appointment(&id).await.state().name(), StateName::NeedsReview);
-    let sent = until_said(&redrive, "1 sent again").await;
+    let sent = until_said(&[redrive.as_slice(), &["--apply"]].concat(), "1 resent").await;
     assert!(sent, "the letter never came back into its queue");
     let appointment = salon.stack.until_settled(&id).await;
     assert_eq!(appointment.state().name(), StateName::Assigned);
-    assert!(appointment.history().iter().any(|line| line.why == "taken_up_again" && line.by == "operator"));
+    assert!(appointment.history().iter().any(|it| it.cause == Cause::Resumed && it.is_manual()));
 }
 
 /// Runs a command until it says something: a letter that was looked at is hidden for a while.
@@ -172,13 +172,13 @@ async fn what_needs_review_is_tried_again_by_command_and_shows_what_cal_com_said
     assert_eq!(appointment.state().name(), StateName::NeedsReview);
     let folder = std::env::temp_dir().join(appointment.id.as_str());
     let (said, shown) =
-        frontdesk(&["appointment", "answers", appointment.id.as_str(), "--into", folder.to_str().unwrap()]);
+        frontdesk(&["appointment", "exchanges", appointment.id.as_str(), "--into", folder.to_str().unwrap()]);
     let kept: Vec<String> =
         fs::read_dir(&folder).unwrap().map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect();
     fs::remove_dir_all(&folder).unwrap();
     assert!(said && shown.contains("400  30 bytes  POST /v2/bookings {"), "{shown}");
     assert_eq!(kept, vec![text; 4]);
-    let (said, _) = frontdesk(&["appointment", "retry", appointment.id.as_str()]);
+    let (said, _) = frontdesk(&["appointment", "retry", appointment.id.as_str(), "--apply"]);
     assert!(said);
     let assigned = salon.stack.until(&appointment.id, &[StateName::Assigned]).await;
     assert_eq!(assigned.booking().map(|booking| booking.event_type.0), Some(salon.haircut()));
@@ -193,14 +193,15 @@ async fn all_that_is_stored_of_a_customer_is_handed_out_and_then_erased() {
     let text = |field: &str| fields[field].as_str().unwrap().to_owned();
     let (phone, email, name) = (text("customer_phone"), text("customer_email"), text("customer_name"));
     let of = |command: &'static str, way: &'static str, contact: &str| {
-        frontdesk(&["customer", command, "--tenant", salon.tenant.as_str(), way, contact])
+        let of_customer = ["customer", command, "--tenant", salon.tenant.as_str(), way, contact];
+        frontdesk(&[of_customer.as_slice(), if command == "erase" { &["--apply"] } else { &[] }].concat())
     };
     for (way, contact) in [("--phone", &phone), ("--email", &email)] {
         let (said, exported) = of("export", way, contact);
         let exported: Value = serde_json::from_str(&exported).unwrap();
         assert!(said);
         assert_eq!(exported["appointments"][0]["appointment"]["request"]["customer"]["name"], json!(name));
-        assert!(exported["appointments"][0]["answers"][0]["body"].as_str().unwrap().contains(&name));
+        assert!(exported["appointments"][0]["exchanges"][0]["body"].as_str().unwrap().contains(&name));
         assert!(exported["calls"][0]["events"][0]["body"].as_str().unwrap().contains(&name));
     }
     let (said, erased) = of("erase", "--email", &email);
@@ -209,7 +210,7 @@ async fn all_that_is_stored_of_a_customer_is_handed_out_and_then_erased() {
     let left = salon.stack.appointment(&appointment.id).await;
     assert_eq!((left.state(), left.request.start.at()), (appointment.state(), appointment.request.start.at()));
     assert!(!serde_json::to_string(&left).unwrap().contains(MARK));
-    assert!(salon.stack.appointments.answers(&appointment.id).await.unwrap().is_empty());
+    assert!(salon.stack.appointments.exchanges(&appointment.id).await.unwrap().is_empty());
     assert!(salon.stack.calls.events(&salon.tenant, &call.id).await.unwrap().is_empty());
     for (way, contact) in [("--phone", &phone), ("--email", &email)] {
         let (_, exported) = of("export", way, contact);

@@ -120,5 +120,9 @@ async fn while_the_store_is_down_retell_is_asked_to_send_again() {
     let answer = answer.await.unwrap();
     lambda.delete_function().function_name(&name).send().await.unwrap();
     let told: serde_json::Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
-    assert_eq!((answer["statusCode"].as_u64(), told["error"].as_str()), (Some(503), Some("store_down")), "{answer}");
+    assert_eq!(
+        (answer["statusCode"].as_u64(), told["error"].as_str()),
+        (Some(503), Some("store_unavailable")),
+        "{answer}"
+    );
 }

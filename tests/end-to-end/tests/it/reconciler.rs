@@ -1,8 +1,8 @@
 //! What should have moved and has not is found and sent again.
 
 use chrono::{TimeDelta, Utc};
-use end_to_end::{Salon, eventually, soon};
-use scheduling::appointment::{Actor, ReviewReason, State, StateName};
+use end_to_end::{Salon, claimed, eventually, soon};
+use scheduling::appointment::{Actor, Confirmation, ReviewReason, State, StateName};
 use serde_json::json;
 use tokio::sync::Mutex;
 
@@ -30,7 +30,7 @@ async fn what_is_under_way_is_left_to_its_message() {
     let (salon, _alone) = (Salon::open().await, SWEEPING.lock().await);
     let by = by_test();
     let id = salon.store_untold(soon(10, 0).1).await;
-    salon.change(&id, |appointment| appointment.claim(TimeDelta::minutes(5), by).unwrap()).await;
+    salon.change(&id, |appointment| claimed(appointment, TimeDelta::minutes(5), by)).await;
     let before = salon.stack.appointment(&id).await;
     salon.stack.invoke("sync-reconciler", &json!({})).await;
     assert_eq!(salon.stack.appointment(&id).await, before);
@@ -40,8 +40,8 @@ async fn what_is_under_way_is_left_to_its_message() {
 async fn what_kills_its_workers_time_after_time_is_set_aside() {
     let (salon, _alone) = (Salon::open().await, SWEEPING.lock().await);
     let id = salon.store_untold(soon(10, 0).1).await;
-    let die_six_times = |appointment: &mut scheduling::appointment::Appointment| {
-        (0..6).for_each(|_| appointment.claim(TimeDelta::seconds(-1), by_test()).unwrap());
+    let die_six_times = |appointment: scheduling::appointment::Appointment| {
+        (0..6).fold(appointment, |appointment, _| claimed(appointment, TimeDelta::seconds(-1), by_test()))
     };
     salon.change(&id, die_six_times).await;
     let set_aside = eventually(async || {
@@ -65,15 +65,15 @@ async fn a_booking_that_nobody_assigned_is_sent_to_be_assigned() {
         event_type: scheduling::ids::EventTypeId(salon.haircut()),
         start,
         hosts: scheduling::booking::HostEvidence::None {
-            because: scheduling::booking::NoHost::Empty,
+            reason: scheduling::booking::NoHost::Empty,
             looked_up_again: false,
         },
     };
     let long_ago = Actor { now: Utc::now() - TimeDelta::hours(1), ..by_test() };
     salon
         .change(&id, |appointment| {
-            appointment.claim(TimeDelta::minutes(1), long_ago).unwrap();
-            appointment.book(booking, "booked", long_ago).unwrap();
+            let claim = appointment.claim(TimeDelta::minutes(1), long_ago).unwrap();
+            claim.confirm(booking, Confirmation::Booked, long_ago)
         })
         .await;
     let report = salon.stack.invoke("sync-reconciler", &json!({})).await;

@@ -3,13 +3,14 @@
 use chrono::Utc;
 use end_to_end::{Salon, SalonForm, soon};
 use scheduling::{
-    appointment::{Actor, Appointment, ReviewReason, State, StateName},
+    appointment::{Actor, Appointment, Cause, ReviewBooking, ReviewReason, State, StateName},
     assignment::{Assignment, MappingSource, StrategyName, Unassigned},
     booking::{HostEvidence, NoHost},
+    failure::Category,
     ids::{HostId, StaffId},
 };
 use serde_json::json;
-use store::Along;
+use store::Versioned;
 
 async fn salon_with_host(email: impl Fn(&Salon) -> String) -> Salon {
     let salon = Salon::open().await;
@@ -21,7 +22,9 @@ async fn salon_with_host(email: impl Fn(&Salon) -> String) -> Salon {
 
 fn reason_of(appointment: &Appointment) -> Option<Unassigned> {
     match appointment.state() {
-        State::NeedsReview { reason: ReviewReason::Assignment(reason), booking: Some(_), .. } => Some(*reason),
+        State::NeedsReview { reason: ReviewReason::Assignment(reason), booking: ReviewBooking::Booked(_), .. } => {
+            Some(*reason)
+        }
         _ => None,
     }
 }
@@ -42,18 +45,18 @@ async fn a_host_that_comes_as_unknown_is_asked_for_once_and_assigned() {
     assert_eq!(strategy_of(&appointment), Some((StrategyName::HostEmail, Some(host))));
     let requests = salon.stack.stand_in(salon.haircut(), "/requests", None).await;
     assert_eq!(requests, json!({"slots": 1, "book": 1, "get": 1}));
-    let answers = salon.stack.appointments.answers(&appointment.id).await.unwrap();
-    assert_eq!(answers.len(), 2, "the answer to the booking and the one to the question are both kept");
+    let exchanges = salon.stack.appointments.exchanges(&appointment.id).await.unwrap();
+    assert_eq!(exchanges.len(), 2, "the answer to the booking and the one to the question are both kept");
 }
 
 #[tokio::test]
 async fn a_host_that_stays_unknown_needs_review_with_the_reason_why_there_is_none() {
-    for (form, because) in [("unknown", NoHost::Unknown), ("empty", NoHost::Empty)] {
+    for (form, reason) in [("unknown", NoHost::Unknown), ("empty", NoHost::Empty)] {
         let event_type = json!({"host_when_booked": form, "host_when_read": form});
         let salon = Salon::with(SalonForm { event_type, ..SalonForm::default() }).await;
         let appointment = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
         assert_eq!(reason_of(&appointment), Some(Unassigned::NoHostInBooking));
-        assert_eq!(appointment.booking().unwrap().hosts, HostEvidence::None { because, looked_up_again: true });
+        assert_eq!(appointment.booking().unwrap().hosts, HostEvidence::None { reason, looked_up_again: true });
         let requests = salon.stack.stand_in(salon.haircut(), "/requests", None).await;
         assert_eq!(requests["get"], json!(1), "it is asked once");
     }
@@ -92,7 +95,7 @@ async fn an_event_type_of_ones_own_is_enough_where_there_is_no_host() {
     let appointment = salon.settle(&call).await;
     assert_eq!(strategy_of(&appointment), Some((StrategyName::EventTypeOwner, None)));
     let hosts = &appointment.booking().unwrap().hosts;
-    assert_eq!(*hosts, HostEvidence::None { because: NoHost::Unknown, looked_up_again: true });
+    assert_eq!(*hosts, HostEvidence::None { reason: NoHost::Unknown, looked_up_again: true });
 }
 
 #[tokio::test]
@@ -102,20 +105,22 @@ async fn a_host_that_cal_com_cannot_name_now_is_asked_for_again_later() {
     salon.order_fault("get", 2, json!({"refused": {"status": 503, "message": "down"}})).await;
     let appointment = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
     assert_eq!(strategy_of(&appointment), Some((StrategyName::HostEmail, Some(HostId(salon.host("anna"))))));
-    let waited = appointment.history().iter().find(|line| line.why == "calcom_unavailable").unwrap();
-    assert_eq!(waited.times, 2);
+    let waited =
+        appointment.history().iter().find(|it| it.cause == Cause::Failed(Category::CalcomUnavailable)).unwrap();
+    assert_eq!(waited.times(), 2);
 }
 
 #[tokio::test]
 async fn an_operators_assignment_is_never_overwritten() {
     let salon = Salon::open().await;
     let found = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
-    let (mut appointment, version) = salon.stack.appointments.load(&found.id).await.unwrap().unwrap();
+    let Versioned { value: mut appointment, version } =
+        salon.stack.appointments.load(&found.id).await.unwrap().unwrap();
     let assignment = Assignment { staff: StaffId::new("ben"), strategy: StrategyName::Operator, host: None };
     let by = Actor { function: "operator", version: "test", now: Utc::now() };
     appointment.assign_by_operator(assignment, by).unwrap();
-    salon.stack.appointments.save(&appointment, version, Along::default()).await.unwrap();
-    let order = json!({"v": 1, "tenant": salon.tenant, "appointment": found.id, "call": found.call});
+    salon.stack.appointments.update(&appointment, version).commit().await.unwrap();
+    let order = json!({"v": 1, "kind": "process", "tenant": salon.tenant, "appointment": found.id, "call": found.call});
     let event = json!({"Records": [{"messageId": "m1", "body": order.to_string(), "attributes": {}}]});
     let answer = salon.stack.invoke("staff-assignment", &event).await;
     assert_eq!(answer, json!({"batchItemFailures": []}));

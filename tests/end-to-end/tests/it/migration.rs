@@ -50,25 +50,25 @@ async fn hosts_of_past_bookings_are_mapped_and_what_waited_for_them_is_assigned(
     let (done, shown) = frontdesk(&plan);
     assert!(done && shown.contains(&format!("host {stranger} -> anna   certain: the same email")), "{shown}");
     assert!(shown.contains(&format!("host {} -> ben   certain", salon.host("ben"))), "{shown}");
-    assert!(shown.contains("nothing is written"), "{shown}");
+    assert!(shown.contains("Dry run: nothing written"), "{shown}");
     assert_eq!(strategy(&salon, &waiting.id).await, None);
 
     let (done, shown) = frontdesk(&[plan.as_slice(), &["--apply"]].concat());
-    assert!(done && shown.contains("2 mappings are written, 1 appointments assigned; 0 still wait"), "{shown}");
+    assert!(done && shown.contains("2 mappings written, 1 appointments assigned, 0 still in review"), "{shown}");
     assert_eq!(strategy(&salon, &waiting.id).await, Some(StrategyName::HostMapping));
     let mappings = salon.stack.tenants.mappings(&salon.tenant, &[stranger]).await.unwrap();
     assert_eq!((mappings[0].staff.as_str(), mappings[0].source), ("anna", MappingSource::HostEmail));
 
     let (done, shown) = frontdesk(&[plan.as_slice(), &["--apply"]].concat());
-    assert!(done && shown.contains("mapped already") && shown.contains("0 mappings are written"), "{shown}");
+    assert!(done && shown.contains("Every host has a mapping") && shown.contains("0 mappings written"), "{shown}");
 }
 
 #[tokio::test]
 async fn a_staff_member_who_is_corrected_gets_what_waited_for_them() {
     let (salon, _, waiting) = with_a_stranger().await;
     let file = Lines::of("json", &[&serde_json::to_string(&told_who_it_is(&salon).await).unwrap()]);
-    let (done, shown) = frontdesk(&["tenant", "load", file.path()]);
-    assert!(done && shown.contains("1 appointments that waited are assigned"), "{shown}");
+    let (done, shown) = frontdesk(&["tenant", "load", file.path(), "--apply"]);
+    assert!(done && shown.contains("1 waiting appointments assigned"), "{shown}");
     assert_eq!(strategy(&salon, &waiting.id).await, Some(StrategyName::HostEmail));
 }
 
@@ -112,13 +112,13 @@ async fn appointments_of_another_system_are_taken_over_once() {
     );
     let import = ["import", salon.tenant.as_str(), file.path()];
     let (done, shown) = frontdesk(&import);
-    assert!(done && shown.contains("5 lines are right") && shown.contains("nothing is written"), "{shown}");
+    assert!(done && shown.contains("5 valid lines") && shown.contains("Dry run: nothing written"), "{shown}");
     for told in [
         "1 are to be booked",
-        "1 are booked, and their staff",
-        "1 are booked and have",
-        "1 are passed over: cancelled",
-        "1 are passed over: past and not booked",
+        "1 booked, to be assigned",
+        "1 booked and assigned",
+        "1 skipped: cancelled",
+        "1 skipped: past and not booked",
         "line 4: its phone number",
     ] {
         assert!(shown.contains(told), "{told}: {shown}");
@@ -127,16 +127,17 @@ async fn appointments_of_another_system_are_taken_over_once() {
     assert!(salon.stack.appointments.load(&id(1)).await.unwrap().is_none());
 
     let (done, shown) = frontdesk(&[import.as_slice(), &["--apply"]].concat());
-    assert!(done && shown.contains("3 are written, 0 were there already"), "{shown}");
+    assert!(done && shown.contains("3 written, 0 existing"), "{shown}");
     let (_, shown) = frontdesk(&[import.as_slice(), &["--apply"]].concat());
-    assert!(shown.contains("0 are written, 3 were there already"), "{shown}");
+    assert!(shown.contains("0 written, 3 existing"), "{shown}");
     // What the reconciler does, once it is due.
     for line in [1, 3] {
         let waiting = salon.stack.appointment(&id(line)).await;
         assert!(waiting.due(&platform::env::timing().unwrap()).is_some(), "line {line} is found by the reconciler");
         assert_eq!(waiting.source.as_str(), if line == 1 { "walk-in" } else { "phone" });
         let queue = if line == 1 { "staff-assignment" } else { "calcom-booking" };
-        let order = json!({"v": 1, "tenant": salon.tenant, "appointment": id(line), "call": waiting.call});
+        let order =
+            json!({"v": 1, "kind": "process", "tenant": salon.tenant, "appointment": id(line), "call": waiting.call});
         let event = json!({"Records": [{"messageId": "m", "body": order.to_string(), "attributes": {"ApproximateReceiveCount": "1"}}]});
         salon.stack.invoke(queue, &event).await;
         salon.stack.until(&id(line), &[StateName::Assigned]).await;
@@ -162,7 +163,7 @@ async fn a_file_with_wrong_lines_is_refused_with_each_of_them_named() {
         ],
     );
     let (done, shown) = frontdesk(&["import", salon.tenant.as_str(), file.path(), "--apply"]);
-    assert!(!done && shown.contains("5 of its lines can't be imported, and nothing is"), "{shown}");
+    assert!(!done && shown.contains("5 lines are invalid, and nothing was written"), "{shown}");
     for told in
         ["line 2: start:", "line 3: service:", "line 4: missing field", "line 5: staff:", "line 6: id: line 1 has"]
     {

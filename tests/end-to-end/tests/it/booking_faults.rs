@@ -1,10 +1,9 @@
 //! Cal.com refuses, is slow, or books without saying so.
 
 use chrono::{TimeDelta, Utc};
-use end_to_end::{Salon, SalonForm, soon, variable};
+use end_to_end::{Salon, SalonForm, claimed, soon, variable};
 use scheduling::{
-    appointment::{Actor, Appointment, CancelReason, ReviewReason, State, StateName, UnconfirmedBooking},
-    contact::ContactPart,
+    appointment::{Actor, Appointment, CancelReason, Cause, ReviewReason, State, StateName, UnconfirmedBooking},
     failure::Category,
 };
 use serde_json::json;
@@ -25,8 +24,11 @@ async fn a_lost_answer_is_found_again_and_not_booked_twice() {
     salon.order_fault("book", 1, json!("answer_lost")).await;
     let appointment = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
     assert_eq!(appointment.state().name(), StateName::Assigned);
-    let told: Vec<&str> = appointment.history().iter().map(|line| line.why.as_str()).collect();
-    assert_eq!(told, ["call_analyzed", "claimed", "calcom_unavailable", "claimed", "found_again", "host_email"]);
+    let causes: Vec<String> = appointment.history().iter().map(|it| it.cause.to_string()).collect();
+    assert_eq!(
+        causes,
+        ["requested", "claimed", "failed:calcom_unavailable", "claimed", "recovered", "assigned:host_email"]
+    );
     let at_calcom = salon.bookings_of(salon.haircut()).await;
     assert_eq!((at_calcom.len(), &at_calcom[0]["uid"]), (1, &json!(appointment.booking().unwrap().uid)));
 }
@@ -38,9 +40,13 @@ async fn a_rate_limit_is_waited_out_for_as_long_as_calcom_asks() {
     salon.order_fault("slots", 1, limit).await;
     let appointment = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
     assert_eq!(appointment.state().name(), StateName::Assigned);
-    let at = |why: &str| appointment.history().iter().find(|line| line.why == why).unwrap().at;
-    let again = appointment.history().iter().rfind(|line| line.why == "claimed").unwrap().at;
-    assert!((again - at("rate_limited")).num_milliseconds() >= 1900, "{:#?}", appointment.history());
+    let at = |cause: Cause| appointment.history().iter().find(|it| it.cause == cause).unwrap().at;
+    let again = appointment.history().iter().rfind(|it| it.cause == Cause::Claimed).unwrap().at;
+    assert!(
+        (again - at(Cause::Failed(Category::RateLimited))).num_milliseconds() >= 1900,
+        "{:#?}",
+        appointment.history()
+    );
 }
 
 #[tokio::test]
@@ -59,13 +65,13 @@ async fn a_slot_that_is_taken_needs_review_with_free_slots_near_it() {
 #[tokio::test]
 async fn a_refusal_in_calcoms_words_is_sorted_by_them_and_kept_whole() {
     let salon = Salon::open().await;
-    let message = "Attendee with this email can't book because the maximum number of active bookings has been reached.";
+    let message = "Attendee with this email can't book reason the maximum number of active bookings has been reached.";
     salon.order_fault("book", 1, json!({"refused": {"status": 400, "message": message}})).await;
     let appointment = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
     assert_eq!(review_of(&appointment), Some((Category::BookerLimit, 0)));
-    let answers = salon.stack.appointments.answers(&appointment.id).await.unwrap();
-    let kept: serde_json::Value = serde_json::from_slice(&answers[0].exchange.body).unwrap();
-    assert_eq!((answers[0].exchange.status, &kept["error"]["message"]), (Some(400), &json!(message)));
+    let exchanges = salon.stack.appointments.exchanges(&appointment.id).await.unwrap();
+    let kept: serde_json::Value = serde_json::from_slice(&exchanges[0].exchange.body).unwrap();
+    assert_eq!((exchanges[0].exchange.status, &kept["error"]["message"]), (Some(400), &json!(message)));
 }
 
 #[tokio::test]
@@ -75,7 +81,8 @@ async fn a_contact_that_calcom_refuses_is_repaired_once() {
     salon.order_fault("book", 1, json!({"refused": {"status": 400, "message": message}})).await;
     let appointment = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
     assert_eq!(appointment.state().name(), StateName::Assigned);
-    assert_eq!(appointment.omitted_contact(), Some(ContactPart::Phone));
+    let sent = salon.stack.appointments.exchanges(&appointment.id).await.unwrap();
+    assert!(!sent.last().unwrap().exchange.request.contains("phoneNumber"), "the number is omitted");
     assert!(appointment.request.customer.phone.is_some(), "people can still call");
     let attendee = &salon.bookings_of(salon.haircut()).await[0]["attendees"][0];
     assert!(attendee["phoneNumber"].is_null() && attendee["email"].is_string(), "{attendee}");
@@ -105,7 +112,8 @@ async fn an_email_that_cal_com_refuses_is_left_out_and_the_number_stays() {
     let message = "attendee.email must be an email";
     salon.order_fault("book", 1, json!({"refused": {"status": 400, "message": message}})).await;
     let appointment = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
-    assert_eq!(appointment.omitted_contact(), Some(ContactPart::Email));
+    let sent = salon.stack.appointments.exchanges(&appointment.id).await.unwrap();
+    assert!(!sent.last().unwrap().exchange.request.contains("\"email\""), "the email is omitted");
     let attendee = &salon.bookings_of(salon.haircut()).await[0]["attendees"][0];
     assert!(attendee["phoneNumber"].is_string() && attendee["email"].is_null(), "{attendee}");
 }
@@ -117,7 +125,7 @@ async fn a_booking_that_is_made_after_its_time_out_is_found_and_not_made_twice()
     salon.order_fault("book", 1, json!({"slow": {"milliseconds": 5000}})).await;
     let appointment = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
     assert_eq!(appointment.state().name(), StateName::Assigned);
-    assert!(appointment.history().iter().any(|line| line.why == "found_again"), "{:#?}", appointment.history());
+    assert!(appointment.history().iter().any(|it| it.cause == Cause::Recovered), "{:#?}", appointment.history());
     assert_eq!(salon.bookings_of(salon.haircut()).await.len(), 1);
 }
 
@@ -129,11 +137,11 @@ async fn of_two_bookings_for_one_appointment_the_later_is_cancelled_and_that_is_
     let first = salon.book_at_calcom(&id, start).await;
     salon.book_at_calcom(&id, start).await;
     let by = Actor { function: "test", version: "test", now: Utc::now() };
-    salon.change(&id, |appointment| appointment.claim(TimeDelta::seconds(-1), by).unwrap()).await;
+    salon.change(&id, |appointment| claimed(appointment, TimeDelta::seconds(-1), by)).await;
     salon.stack.invoke("sync-reconciler", &json!({})).await;
     let appointment = salon.stack.until_settled(&id).await;
     assert_eq!(appointment.booking().unwrap().uid, first);
-    assert!(appointment.history().iter().any(|line| line.why == "duplicate_cancelled"));
+    assert!(appointment.history().iter().any(|it| it.cause == Cause::DuplicateCancelled));
     let standing = salon.bookings_of(salon.haircut()).await;
     assert_eq!((standing.len(), &standing[0]["uid"]), (1, &json!(first)));
 }
@@ -146,7 +154,7 @@ async fn a_booking_that_was_cancelled_before_we_heard_of_it_is_not_made_again() 
     let uid = salon.book_at_calcom(&id, start).await;
     salon.stack.post_to_calcom(&format!("/v2/bookings/{uid}/cancel"), &json!({})).await;
     let by = Actor { function: "test", version: "test", now: Utc::now() };
-    salon.change(&id, |appointment| appointment.claim(TimeDelta::seconds(-1), by).unwrap()).await;
+    salon.change(&id, |appointment| claimed(appointment, TimeDelta::seconds(-1), by)).await;
     salon.stack.invoke("sync-reconciler", &json!({})).await;
     let appointment = salon.stack.until_settled(&id).await;
     assert!(
@@ -162,7 +170,7 @@ async fn a_yes_that_cannot_be_read_is_looked_up_and_never_sent_again() {
     salon.order_fault("book", 1, json!({"body": {"status": 201, "text": "yes"}})).await;
     let appointment = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
     assert_eq!(review_of(&appointment), Some((Category::Unknown, 0)));
-    assert_eq!(appointment.unconfirmed(), Some(UnconfirmedBooking::UnreadableResponse));
+    assert_eq!(appointment.unconfirmed_booking(), Some(UnconfirmedBooking::UnreadableResponse));
     let requests = salon.stack.stand_in(salon.haircut(), "/requests", None).await;
     assert_eq!(requests["book"], json!(1));
 }
@@ -180,9 +188,9 @@ async fn an_error_of_three_megabytes_is_read_back_byte_for_byte() {
     salon.order_fault("book", 4, json!({"body": {"status": 400, "text": text}})).await;
     let appointment = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
     assert_eq!(review_of(&appointment), Some((Category::Unknown, 0)));
-    let answers = salon.stack.appointments.answers(&appointment.id).await.unwrap();
-    assert_eq!(answers.len(), 4);
-    for StoredExchange { exchange, .. } in answers {
+    let exchanges = salon.stack.appointments.exchanges(&appointment.id).await.unwrap();
+    assert_eq!(exchanges.len(), 4);
+    for StoredExchange { exchange, .. } in exchanges {
         assert!(exchange.body == text.as_bytes(), "{} of {} bytes", exchange.body.len(), text.len());
         assert!(exchange.request.starts_with("POST /v2/bookings {"), "{}", exchange.request);
     }
@@ -219,7 +227,8 @@ async fn a_refused_key_pauses_its_tenant_with_one_alarm_and_others_go_on() {
     for minute in [0, 30] {
         let id = paused.deliver(&paused.haircut_at(&soon(10, minute).0)).await;
         if minute == 0 {
-            let is_paused = |line: &scheduling::appointment::Transition| line.why == "credentials";
+            let is_paused =
+                |line: &scheduling::appointment::Transition| line.cause == Cause::Failed(Category::Credentials);
             let refused = end_to_end::eventually(async || {
                 paused.stack.appointment(&id).await.history().iter().any(is_paused).then_some(())
             });

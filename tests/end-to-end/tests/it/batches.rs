@@ -5,14 +5,11 @@ use std::time::{Duration, SystemTime};
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use end_to_end::{Salon, Stack, soon, variable};
 use platform::{
-    batch::Batches,
-    queues::{AppointmentMessage, MessageVersion, Queue},
+    batch::{Batches, WorkError},
+    queues::Queue,
     telemetry::Metrics,
 };
-use scheduling::{
-    appointment::StateName,
-    ids::{AppointmentId, CallId, TenantId},
-};
+use scheduling::appointment::StateName;
 use serde_json::json;
 
 #[tokio::test]
@@ -21,7 +18,7 @@ async fn a_poison_message_reaches_the_dead_letter_queue_with_its_reason_while_it
     let call = salon.haircut_at(&soon(10, 0).0);
     let good = salon.deliver(&call).await;
     let poison = format!("not a message, {good}");
-    let order = json!({"v": 1, "tenant": salon.tenant, "appointment": good, "call": call.id});
+    let order = json!({"v": 1, "kind": "process", "tenant": salon.tenant, "appointment": good, "call": call.id});
     let event = json!({"Records": [
         {"messageId": "poison", "body": poison, "attributes": {"ApproximateReceiveCount": "1"}},
         {"messageId": "good", "body": order.to_string(), "attributes": {"ApproximateReceiveCount": "1"}},
@@ -38,7 +35,7 @@ async fn a_poison_message_reaches_the_dead_letter_queue_with_its_reason_while_it
 #[tokio::test]
 async fn a_poison_message_sent_to_the_queue_itself_is_set_aside_at_once() {
     let stack = Stack::deployed().await;
-    let poison = format!("{{\"v\": 99, \"n\": \"{}\"}}", uuid::Uuid::new_v4());
+    let poison = format!("{{\"v\": \"x\", \"n\": \"{}\"}}", uuid::Uuid::new_v4());
     let sqs = aws_sdk_sqs::Client::new(&stack.config);
     sqs.send_message().queue_url(variable("ASSIGNMENTS_QUEUE_URL")).message_body(&poison).send().await.unwrap();
     stack.receive("ASSIGNMENTS_DEAD_LETTER_QUEUE_URL", |body| body == poison).await;
@@ -48,41 +45,50 @@ async fn a_poison_message_sent_to_the_queue_itself_is_set_aside_at_once() {
 #[error("it failed")]
 struct ItFailed;
 
+impl WorkError for ItFailed {
+    fn is_newer_form(&self) -> bool {
+        false
+    }
+}
+
 fn message(call: &str, received: u32) -> SqsMessage {
-    let order = AppointmentMessage {
-        v: MessageVersion,
-        tenant: TenantId::new("salon"),
-        appointment: AppointmentId::new(format!("appointment of {call}")),
-        call: CallId::new(call),
-        looked_up_again: false,
-        trace: None,
-    };
+    let body = json!({"v": 1, "kind": "process", "tenant": "salon", "call": call,
+        "appointment": format!("appointment of {call}")});
+    sqs_message(call, &body.to_string(), received)
+}
+
+fn sqs_message(id: &str, body: &str, received: u32) -> SqsMessage {
     let mut message = SqsMessage::default();
-    message.message_id = Some(call.to_owned());
-    message.body = Some(serde_json::to_string(&order).unwrap());
+    message.message_id = Some(id.to_owned());
+    message.body = Some(body.to_owned());
     message.attributes.insert("ApproximateReceiveCount".to_owned(), received.to_string());
     message
 }
 
 async fn failed_of(messages: Vec<SqsMessage>, time_left: Duration) -> Vec<String> {
+    processed(messages, time_left, "BOOKINGS_QUEUE_URL").await
+}
+
+/// Processes messages from the queue that `source` names, and returns those that failed.
+async fn processed(messages: Vec<SqsMessage>, time_left: Duration, source: &str) -> Vec<String> {
     let stack = Stack::deployed().await;
-    let dead_letters = Queue::new(&stack.config, variable("BOOKINGS_DEAD_LETTER_QUEUE_URL"));
-    let batches = Batches::new(dead_letters, stack.appointments.clone(), Metrics::new("test")).unwrap();
+    let source = Queue::new(&stack.config, variable(source));
+    let timing = platform::env::timing().unwrap();
+    let batches = Batches::from_env(&stack.config, source, timing, Metrics::new("test")).unwrap();
     let mut event = SqsEvent::default();
     event.records = messages;
     let mut context = lambda_runtime::Context::default();
     context.deadline =
         (SystemTime::now() + time_left).duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis() as u64;
-    let response = batches
-        .process(event, &context, |order, _| async move {
-            match order.call.as_str() {
-                "fails" => Err(ItFailed),
-                "panics" => panic!("a fault in the code"),
-                "hangs" => std::future::pending().await,
-                _ => Ok(()),
-            }
-        })
-        .await;
+    let work = |message: platform::queues::AppointmentMessage, _| async move {
+        match message.call.as_str() {
+            "fails" => Err(ItFailed),
+            "panics" => panic!("a fault in the code"),
+            "hangs" => std::future::pending().await,
+            _ => Ok(()),
+        }
+    };
+    let response = batches.process(event, &context, work, |_, _| std::future::ready(())).await;
     let mut failed: Vec<String> =
         response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect();
     failed.sort();
@@ -115,4 +121,27 @@ async fn at_its_last_delivery_a_failing_message_is_set_aside_with_its_reason() {
     let stack = Stack::deployed().await;
     let set_aside = stack.receive("BOOKINGS_DEAD_LETTER_QUEUE_URL", |body| body.contains(&unique)).await;
     assert_eq!(set_aside.message_attributes.unwrap()["reason"].string_value(), Some("it failed"));
+}
+
+#[tokio::test]
+async fn a_message_of_the_next_version_returns_to_its_queue_and_becomes_a_dead_letter_only_if_no_version_takes_it() {
+    let unique = uuid::Uuid::new_v4().to_string();
+    let body = json!({"v": 1, "kind": "merge", "tenants": ["a", "b"], "n": unique}).to_string();
+    let minute = Duration::from_secs(60);
+    // A queue that no deployed function reads.
+    let returned_to = "ASSIGNMENTS_DEAD_LETTER_QUEUE_URL";
+    assert_eq!(processed(vec![sqs_message("newer", &body, 5)], minute, returned_to).await, Vec::<String>::new());
+    let stack = Stack::deployed().await;
+    let returned = stack.receive(returned_to, |found| found == body).await;
+    let since = returned.message_attributes.unwrap()["deferred_since"].string_value().unwrap().to_owned();
+    let since: chrono::DateTime<chrono::Utc> = since.parse().unwrap();
+
+    let long_ago = since - platform::env::timing().unwrap().defer_window - chrono::TimeDelta::seconds(1);
+    let mut abandoned = sqs_message("abandoned", &body, 1);
+    let attribute = json!({"stringValue": long_ago.to_rfc3339(), "dataType": "String"});
+    let attribute = serde_json::from_value(attribute).unwrap();
+    abandoned.message_attributes.insert("deferred_since".to_owned(), attribute);
+    assert_eq!(processed(vec![abandoned], minute, returned_to).await, Vec::<String>::new());
+    let dead = stack.receive("BOOKINGS_DEAD_LETTER_QUEUE_URL", |found| found == body).await;
+    assert_eq!(dead.message_attributes.unwrap()["reason"].string_value(), Some("newer_form"));
 }

@@ -3,7 +3,7 @@
 use chrono::Utc;
 use end_to_end::{MARK, Salon, SalonForm, clock_change, soon};
 use scheduling::{
-    appointment::{ReviewReason, State, StateName},
+    appointment::{Cause, ReviewReason, State, StateName},
     assignment::StrategyName,
     booking::HostEvidence,
     start_time::StartProblem,
@@ -35,9 +35,12 @@ async fn a_call_becomes_a_booked_appointment_with_its_staff_member() {
     assert_eq!(at_calcom[0]["metadata"]["frontdeskAppointmentId"], json!(appointment.id));
     assert_eq!(at_calcom[0]["metadata"]["frontdeskCallId"], json!(appointment.call));
 
-    let answers = salon.stack.appointments.answers(&appointment.id).await.unwrap();
-    let kept: Value = serde_json::from_slice(&answers[0].exchange.body).unwrap();
-    assert_eq!((answers.len(), answers[0].exchange.status, &kept["data"]["uid"]), (1, Some(201), &at_calcom[0]["uid"]));
+    let exchanges = salon.stack.appointments.exchanges(&appointment.id).await.unwrap();
+    let kept: Value = serde_json::from_slice(&exchanges[0].exchange.body).unwrap();
+    assert_eq!(
+        (exchanges.len(), exchanges[0].exchange.status, &kept["data"]["uid"]),
+        (1, Some(201), &at_calcom[0]["uid"])
+    );
     assert_eq!(salon.stack.appointments.of_booking(&booking.uid).await.unwrap(), Some(appointment.id));
 }
 
@@ -144,7 +147,7 @@ async fn a_time_that_happens_twice_is_booked_at_the_earlier_one_and_noted() {
     let day = clock_change(10);
     let appointment = salon.settle(&salon.haircut_at(&format!("{day} 02:30"))).await;
     assert_eq!(appointment.booking().unwrap().start.to_rfc3339(), format!("{day}T00:30:00+00:00"));
-    assert_eq!(appointment.history()[0].why, "call_analyzed, earlier_of_two");
+    assert_eq!(appointment.history()[0].cause, Cause::Requested { ambiguous_time: true });
     assert_eq!(appointment.state().name(), StateName::Assigned);
 }
 

@@ -33,7 +33,7 @@ pub fn milliseconds(time: Duration) -> f64 {
 
 /// All that is measured of one contender.
 #[derive(Debug, Clone, Serialize)]
-pub struct Counters {
+pub struct Figures {
     /// The bytes of its package, zipped.
     pub zipped: u64,
     /// From the start of its process until it asks for its first event.
@@ -66,7 +66,7 @@ pub struct Counters {
     pub logged: f64,
 }
 
-impl Counters {
+impl Figures {
     /// All requests per event to what begins so.
     pub fn requests_to(&self, prefix: &str) -> f64 {
         self.requests.iter().filter(|(kind, _)| kind.starts_with(prefix)).map(|(_, count)| count).sum()

@@ -50,7 +50,7 @@ async fn book_for_whoever_asked(stand_in: StandIn, headers: HeaderMap, body: Byt
     }
     if !is_open(&event_type, start) {
         return Err(bad_request(
-            "The event type can't be booked at the \"start\" time provided. This could be because it's too soon.",
+            "The event type can't be booked at the \"start\" time provided. This could be reason it's too soon.",
         ));
     }
     let free = stand_in.calendar().free_hosts(&event_type, start);

@@ -65,7 +65,12 @@ async fn counters_equal_a_recount_whatever_comes_twice_and_whatever_is_corrected
     assert_eq!(differences_of(&salon, &ids).await, Vec::<String>::new());
     let assignment = Assignment { staff: StaffId::new("anna"), strategy: StrategyName::Operator, host: None };
     let by = Actor { function: OPERATOR, version: "test", now: Utc::now() };
-    salon.change(&ids[0], |appointment| appointment.assign_by_operator(assignment, by).unwrap()).await;
+    salon
+        .change(&ids[0], |mut appointment| {
+            appointment.assign_by_operator(assignment, by).unwrap();
+            appointment
+        })
+        .await;
     assert!(!differences_of(&salon, &ids).await.is_empty(), "nobody has counted the correction yet");
     tokio::join!(monitor(&salon), monitor(&salon));
     assert_eq!(differences_of(&salon, &ids).await, Vec::<String>::new());
@@ -82,14 +87,14 @@ async fn an_alert_is_told_once_when_it_rises_and_once_when_it_clears() {
     let ours = format!("day_without_staff (tenant {})", salon.tenant);
     let ids = settled(&salon, 2).await;
     monitor(&salon).await;
-    assert_eq!(alerts.told(&ours).await, [], "two are too few to tell");
+    assert_eq!(alerts.received(&ours).await, [], "two are too few to tell");
     settled_later(&salon).await;
     for _ in 0..3 {
         monitor(&salon).await;
     }
-    let raised = alerts.told(&ours).await;
+    let raised = alerts.received(&ours).await;
     assert_eq!(raised.len(), 1, "{raised:?}");
-    assert!(raised[0].subject.starts_with("Frontdesk ALARM"), "{raised:?}");
+    assert!(raised[0].subject.starts_with("Frontdesk ALERT"), "{raised:?}");
     for word in
         ["staff_assignment is 0 % (0 of 3)", "host_extraction: no_host_in_booking", "frontdesk appointment review"]
     {
@@ -97,11 +102,16 @@ async fn an_alert_is_told_once_when_it_rises_and_once_when_it_clears() {
     }
     let assignment = Assignment { staff: StaffId::new("anna"), strategy: StrategyName::Operator, host: None };
     let by = Actor { function: OPERATOR, version: "test", now: Utc::now() };
-    salon.change(&ids[0], |appointment| appointment.assign_by_operator(assignment, by).unwrap()).await;
+    salon
+        .change(&ids[0], |mut appointment| {
+            appointment.assign_by_operator(assignment, by).unwrap();
+            appointment
+        })
+        .await;
     for _ in 0..3 {
         monitor(&salon).await;
     }
-    let cleared = alerts.told(&ours).await;
+    let cleared = alerts.received(&ours).await;
     assert_eq!(cleared.len(), 1, "{cleared:?}");
     assert!(cleared[0].subject.starts_with("Frontdesk cleared"), "{cleared:?}");
 }
@@ -109,50 +119,50 @@ async fn an_alert_is_told_once_when_it_rises_and_once_when_it_clears() {
 #[tokio::test]
 async fn a_monitor_that_has_read_older_figures_raises_nothing_that_is_cleared() {
     let salon = Salon::open().await;
-    let figures = &salon.stack.figures;
+    let counters = &salon.stack.counters;
     // Later than any monitor of another test, so that none has a say.
     let beginning = Utc::now() + TimeDelta::days(365);
     let read_at = |seconds: i64, raised: bool| Alert {
-        standing: Evaluation {
+        evaluation: Evaluation {
             rule: "staff_assignment_low".to_owned(),
             scope: Scope::Tenant(salon.tenant.clone()),
             verdict: Verdict::TooFew,
         },
         raised,
         since: beginning + TimeDelta::seconds(seconds),
-        told: false,
+        notified: false,
     };
     for (seconds, raised) in [(10, true), (30, false)] {
-        assert!(figures.turn(&read_at(seconds, raised)).await.unwrap());
-        figures.told(&read_at(seconds, raised)).await.unwrap();
+        assert!(counters.transition_alert(&read_at(seconds, raised)).await.unwrap());
+        counters.mark_notified(&read_at(seconds, raised)).await.unwrap();
     }
-    assert!(!figures.turn(&read_at(20, true)).await.unwrap());
-    assert!(figures.turn(&read_at(40, true)).await.unwrap());
-    assert!(!figures.turn(&read_at(35, false)).await.unwrap());
+    assert!(!counters.transition_alert(&read_at(20, true)).await.unwrap());
+    assert!(counters.transition_alert(&read_at(40, true)).await.unwrap());
+    assert!(!counters.transition_alert(&read_at(35, false)).await.unwrap());
 }
 
 #[tokio::test]
 async fn an_alert_of_which_nothing_is_heard_any_more_is_cleared_so_that_the_next_one_is_told() {
     let salon = Salon::open().await;
     let alerts = Alerts::subscribe(&salon.stack).await;
-    let standing = |rule: &str| Evaluation {
+    let evaluation = |rule: &str| Evaluation {
         rule: rule.to_owned(),
         scope: Scope::Tenant(salon.tenant.clone()),
         verdict: Verdict::TooFew,
     };
     let raised = |rule: &str, days: i64| Alert {
-        standing: standing(rule),
+        evaluation: evaluation(rule),
         raised: true,
         since: Utc::now() - TimeDelta::days(days),
-        told: true,
+        notified: true,
     };
     for alert in [raised("day_without_staff", 3), raised("staff_assignment_low", 1), raised("a_rule_of_old", 1)] {
-        assert!(salon.stack.figures.turn(&alert).await.unwrap());
+        assert!(salon.stack.counters.transition_alert(&alert).await.unwrap());
     }
     monitor(&salon).await;
     monitor(&salon).await;
-    let told = alerts.told(salon.tenant.as_str()).await;
-    let mut subjects: Vec<&str> = told.iter().map(|told| told.subject.split(" (").next().unwrap()).collect();
+    let sent = alerts.received(salon.tenant.as_str()).await;
+    let mut subjects: Vec<&str> = sent.iter().map(|sent| sent.subject.split(" (").next().unwrap()).collect();
     subjects.sort_unstable();
     assert_eq!(subjects, ["Frontdesk cleared: a_rule_of_old", "Frontdesk cleared: day_without_staff"]);
 }
@@ -161,17 +171,17 @@ async fn an_alert_of_which_nothing_is_heard_any_more_is_cleared_so_that_the_next
 async fn an_alert_of_which_nobody_was_told_is_told_by_the_next_run() {
     let salon = Salon::open().await;
     let alerts = Alerts::subscribe(&salon.stack).await;
-    let standing = Evaluation {
+    let evaluation = Evaluation {
         rule: "staff_assignment_low".to_owned(),
         scope: Scope::Tenant(salon.tenant.clone()),
         verdict: Verdict::TooFew,
     };
-    let untold = Alert { standing, raised: true, since: Utc::now() - TimeDelta::hours(1), told: false };
-    assert!(salon.stack.figures.turn(&untold).await.unwrap());
+    let untold = Alert { evaluation, raised: true, since: Utc::now() - TimeDelta::hours(1), notified: false };
+    assert!(salon.stack.counters.transition_alert(&untold).await.unwrap());
     for _ in 0..3 {
         monitor(&salon).await;
     }
-    assert_eq!(alerts.told(salon.tenant.as_str()).await.len(), 1);
+    assert_eq!(alerts.received(salon.tenant.as_str()).await.len(), 1);
 }
 
 async fn settled_later(salon: &Salon) {
@@ -186,10 +196,10 @@ async fn the_daily_report_comes_with_its_page() {
     settled(&salon, 1).await;
     let answer = salon.stack.invoke("quality-monitor", &json!({"daily": true})).await;
     let report: Report = serde_json::from_value(answer["report"].clone()).unwrap();
-    let told = alerts.told("Frontdesk report of").await;
-    let told = told.iter().find(|told| told.text.contains(&format!("{} appointments", report.overall.appointments)));
-    let text = &told.expect("the report is sent").text;
-    assert!(text.contains("Has a staff member") && text.contains("from call to assigned"), "{text}");
+    let sent = alerts.received("Frontdesk quality report,").await;
+    let found = sent.iter().find(|one| one.text.contains(&format!("{} appointments", report.overall.appointments)));
+    let text = &found.expect("the report is sent").text;
+    assert!(text.contains("Has a staff member") && text.contains("call to assigned"), "{text}");
     let link = text.split_whitespace().find(|word| word.starts_with("http")).expect("a link");
     let page = salon.stack.http.get(link).send().await.unwrap().error_for_status().unwrap();
     assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");

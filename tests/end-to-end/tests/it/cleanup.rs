@@ -1,9 +1,9 @@
 //! Appointments whose start went by.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use end_to_end::{Salon, eventually, soon};
+use end_to_end::{Salon, claimed, eventually, soon};
 use scheduling::{
-    appointment::{Actor, Appointment, CancelReason, State, StateName},
+    appointment::{Actor, CancelReason, Confirmation, State, StateName},
     assignment::{Assignment, StrategyName},
     booking::{Booking, BookingStatus, HostEvidence, NoHost},
     ids::{AppointmentId, BookingUid, EventTypeId, StaffId},
@@ -23,15 +23,16 @@ async fn assigned_days_ago(salon: &Salon, stands_at: DateTime<Utc>) -> (Appointm
     let start = Utc::now() - TimeDelta::days(2);
     let id = salon.store_untold(start).await;
     let uid = salon.book_at_calcom(&id, stands_at).await;
-    let hosts = HostEvidence::None { because: NoHost::Empty, looked_up_again: true };
+    let hosts = HostEvidence::None { reason: NoHost::Empty, looked_up_again: true };
     let event_type = EventTypeId(salon.haircut());
     let booking = Booking { uid: uid.clone(), status: BookingStatus::Accepted, event_type, start, hosts };
     let assignment = Assignment { staff: StaffId::new("anna"), strategy: StrategyName::Operator, host: None };
     salon
         .change(&id, |appointment| {
-            appointment.claim(TimeDelta::seconds(1), by_test()).unwrap();
-            appointment.book(booking, "booked", by_test()).unwrap();
+            let claim = appointment.claim(TimeDelta::seconds(1), by_test()).unwrap();
+            let mut appointment = claim.confirm(booking, Confirmation::Booked, by_test());
             appointment.assign(assignment, by_test()).unwrap();
+            appointment
         })
         .await;
     (id, uid)
@@ -75,14 +76,13 @@ async fn a_booking_that_was_moved_at_cal_com_is_followed_and_not_taken_for_cance
 async fn what_a_dead_worker_may_have_booked_is_not_cancelled_by_its_start() {
     let (salon, _alone) = (Salon::open().await, SWEEPING.lock().await);
     let id = salon.store_untold(Utc::now() - TimeDelta::minutes(5)).await;
-    let died = |appointment: &mut Appointment| appointment.claim(TimeDelta::seconds(-1), by_test()).unwrap();
-    salon.change(&id, died).await;
+    salon.change(&id, |appointment| claimed(appointment, TimeDelta::seconds(-1), by_test())).await;
     salon.stack.invoke("past-cleanup", &json!({})).await;
     assert_eq!(name_of(&salon, &id).await, StateName::Booking);
     salon.stack.invoke("sync-reconciler", &json!({})).await;
     let settled = salon.stack.until_settled(&id).await;
     assert!(matches!(settled.state(), State::Cancelled { reason: CancelReason::Past, .. }), "{settled:?}");
-    assert_eq!(settled.workers_lost(), 1, "a worker looked for its booking first");
+    assert_eq!(settled.expired_leases(), 1, "a worker looked for its booking first");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Two at once: one wins, and the other sees why.
 
 use chrono::{TimeDelta, Utc};
-use end_to_end::{Call, Salon, SalonForm, soon};
+use end_to_end::{Call, Salon, SalonForm, claimed, soon};
 use scheduling::{
     appointment::{Actor, ReviewReason, State, StateName},
     failure::Category,
@@ -154,9 +154,8 @@ async fn a_cleanup_that_meets_a_booking_leaves_it_alone() {
     let salon = Salon::open().await;
     let id = salon.store_untold(Utc::now() - TimeDelta::minutes(1)).await;
     let by = Actor { function: "test", version: "test", now: Utc::now() };
-    let (mut claimed, version) = salon.stack.appointments.load(&id).await.unwrap().unwrap();
-    claimed.claim(TimeDelta::seconds(60), by).unwrap();
-    salon.stack.appointments.save(&claimed, version, store::Along::default()).await.unwrap();
+    salon.change(&id, |appointment| claimed(appointment, TimeDelta::seconds(60), by)).await;
+    let claimed = salon.stack.appointment(&id).await;
     salon.stack.invoke("past-cleanup", &json!({})).await;
     assert_eq!(salon.stack.appointment(&id).await, claimed);
 }

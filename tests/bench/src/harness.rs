@@ -31,8 +31,8 @@ use crate::{calls::RETELL_KEY, plan::Plan, tls::Certificate};
 const LARGEST_BODY: usize = 32 * 1024 * 1024;
 const REGION: &str = "eu-central-1";
 
-/// The world around a function.
-pub struct World {
+/// The harness around a function.
+pub struct Harness {
     aws: String,
     calcom: String,
     trusted: PathBuf,
@@ -76,7 +76,7 @@ pub struct Sent {
     pub trace: Option<String>,
 }
 
-impl World {
+impl Harness {
     /// Starts it, with the plan's tables empty.
     pub async fn start(plan: &Plan) -> Self {
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
@@ -168,7 +168,7 @@ impl World {
             ("RETELL_KEYS_SECRET", "retell-keys"),
             ("CALCOM_KEYS_SECRET", "calcom-keys"),
             ("ALERTS_TOPIC", "arn:aws:sns:eu-central-1:123456789012:alerts"),
-            ("REPORTS_BUCKET", "pages"),
+            ("REPORTS_BUCKET", "reports"),
             ("MAX_RECEIVE_COUNT", "5"),
             ("FRONTDESK_VERSION", "bench"),
         ]

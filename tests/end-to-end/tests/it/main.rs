@@ -1,0 +1,16 @@
+//! The end-to-end tests, in one binary: linked once. `tests/run end-to-end` starts the stack that they need.
+
+mod batches;
+mod booking_faults;
+mod cleanup;
+mod cli;
+mod concurrency;
+mod events;
+mod happy_path;
+mod hosts;
+mod logs;
+mod migration;
+mod quality;
+mod reconciler;
+mod refusals;
+mod versions;
