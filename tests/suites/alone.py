@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Each function's release binary alone, with Lambda, AWS and Cal.com played on loopback and every request counted.
+"""A function's release binary alone: stand-ins for Lambda, AWS and Cal.com on loopback count every request.
 
-    tests/alone
+    tests/run alone
 
-Keys that are replaced, one trace from webhook to staff member, and a table of what is tried against the webhook, what it
-answers and what that costs.
+Replaced keys, one trace from webhook to staff member, and a table of attacks on the webhook with its responses and costs.
+This is the suite that tests what is deployed: the release profile.
 """
 
 import os
@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "infra/local"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "infra/local"))
 from frontdesk_local import tools  # noqa: E402
 from frontdesk_local.console import fail, say  # noqa: E402
 
@@ -21,15 +21,16 @@ def main():
     if sys.argv[1:]:
         sys.exit(__doc__)
     tools.run_inside()
-    from frontdesk_local import world
+    from frontdesk_local import harness
 
-    plan = world.prepare("abuse")
+    plan = harness.prepare("abuse", functions=["webhook-intake", "calcom-booking"])
     say("keys and traces")
-    test = ["cargo", "test", "--locked", "--package=bench"]
-    if subprocess.run(test, cwd=tools.ROOT, env={**os.environ, "PLAN": str(plan)}).returncode != 0:
-        fail("A function does not do what it should; what it did stands above.")
-    say("what is tried against the webhook")
-    sys.exit(world.go("abuse", plan, []))
+    test = os.environ.get("FRONTDESK_TEST_ALONE")
+    command = [test] if test else ["cargo", "test", "--locked", "--package=bench", "--test=alone"]
+    if subprocess.run(command, cwd=tools.ROOT, env={**os.environ, "PLAN": str(plan)}).returncode != 0:
+        fail("failed: a function does not behave as it should; see above")
+    say("attacks on the webhook")
+    sys.exit(harness.go("abuse", plan, []))
 
 
 if __name__ == "__main__":

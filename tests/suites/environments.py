@@ -2,7 +2,7 @@
 """Two environments from one template in one account, one with a key of its own: neither sees the other, and a deleted one
 leaves its data.
 
-    tests/environments
+    tests/run environments
 """
 
 import json
@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "infra/local"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "infra/local"))
 from frontdesk_local import tools  # noqa: E402
 from frontdesk_local.console import fail, say  # noqa: E402
 
@@ -73,7 +73,7 @@ def assign_a_call(deployed, call_id=None):
     """Has a call come to a stack, and answers its appointment once it is assigned."""
     from frontdesk_local import call, stack
 
-    stack.operator(deployed, "tenant", "load", str(tools.ROOT / "infra/local/salon-sommer.json"))
+    stack.frontdesk(deployed, "tenant", "load", "--apply", str(tools.ROOT / "infra/local/salon-sommer.json"))
     webhook = json.loads(call.body())
     if call_id:
         webhook["call"]["call_id"] = call_id
@@ -86,7 +86,7 @@ def assign_a_call(deployed, call_id=None):
     expect(status == 200, f"{deployed.name} answers {status}: {answer}")
     deadline = time.monotonic() + SETTLED_WITHIN
     while time.monotonic() < deadline:
-        shown = json.loads(stack.operator(deployed, "appointment", "show", answer["appointment_id"]))
+        shown = json.loads(stack.frontdesk(deployed, "appointment", "show", answer["appointment_id"]))
         if shown["state"] == "assigned":
             say(f"{deployed.name}: assigned to {shown['staff']}")
             return answer["appointment_id"]

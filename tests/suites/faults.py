@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Many calls through the deployed stack while everything goes wrong that can: nothing may be lost or booked twice.
+"""Many calls through the deployed stack under every fault: nothing may be lost or booked twice.
 
-    tests/faults --calls 300 --seed 1
-    tests/faults --calls 300 --seed 1 --seeds 20     twenty seeds, from 1 on
-    tests/faults --calls 10000 --seed 1              takes a good quarter of an hour on two cores
+    tests/run faults --calls 300 --seed 1
+    tests/run faults --calls 300 --seed 1 --seeds 20     twenty seeds, from 1 on
+    tests/run faults --calls 10000 --seed 1              takes a good quarter of an hour on two cores
 
 Cal.com fails, limits, is slow and loses answers; DynamoDB throttles; SQS refuses, repeats and reorders; functions are
-killed by SIGKILL between what they have just done and what they were to do next. All waits are a tenth of the usual.
+killed by SIGKILL between what they have just done and what they were to do next. All delays are a tenth of their defaults.
 """
 
 import argparse
@@ -15,12 +15,11 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "infra/local"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "infra/local"))
 from frontdesk_local import tools  # noqa: E402
 from frontdesk_local.console import fail, say  # noqa: E402
 
-# Of this run alone: two may go on beside each other.
-LOGS = {name: tools.WORK / f"logs/fault-proxy-{name}-{os.getpid()}.log" for name in ("aws", "calcom")}
+LOGS = {name: tools.LOGS / f"fault-proxy-{name}.log" for name in ("aws", "calcom")}
 
 
 def main():
@@ -30,20 +29,20 @@ def main():
     parser.add_argument("--seeds", type=int, default=1, help="how many seeds, from --seed on")
     asked = parser.parse_args()
     tools.run_inside()
-    from frontdesk_local import trial
+    from frontdesk_local import scenario
 
-    trial.build("faults", "fault-proxy")
+    scenario.build("faults", "fault-proxy")
     failed = [seed for seed in range(asked.seed, asked.seed + asked.seeds) if not holds(seed, asked.calls)]
     if failed:
-        fail(f"Something was lost or booked twice with seed {', '.join(map(str, failed))}.")
+        fail(f"failed: something was lost or booked twice with seed {', '.join(map(str, failed))}.")
     say(f"nothing was lost and nothing booked twice: {asked.seeds} seeds of {asked.calls} calls")
 
 
 def holds(seed, calls):
     """Whether nothing is lost and nothing booked twice with this seed."""
-    from frontdesk_local import trial
+    from frontdesk_local import scenario
 
-    status = trial.run("faults", ["--calls", str(calls), "--seed", str(seed)], lambda processes: proxies(processes, seed))
+    status = scenario.run("faults", ["--calls", str(calls), "--seed", str(seed)], lambda processes: proxies(processes, seed))
     killed = sum(log.read_text().count("killed after") for log in LOGS.values())
     print(f"  functions killed           {killed}", flush=True)
     return status == 0
@@ -57,9 +56,9 @@ def proxies(processes, seed):
     def through_proxy(name, url):
         port = free_port()
         process = processes.start([stack.binary("fault-proxy"), port, url, seed], LOGS[name])
-        while "passes" not in LOGS[name].read_text():
+        while "forwards" not in LOGS[name].read_text():
             if process.poll() is not None:
-                fail(f"The fault proxy ended by itself. Its last words stand in {LOGS[name]}")
+                fail(f"failed to start the fault proxy: it exited. Read {LOGS[name]}")
             time.sleep(0.02)
         return f"http://127.0.0.1:{port}"
 

@@ -2,14 +2,14 @@
 """Calls as they come on a day, and then very many at once, on the deployed stack: what was held, that it drained, and that
 nothing was lost.
 
-    tests/load                                       two a second for half a minute, then 200 at once
-    tests/load --rate 5 --seconds 60 --burst 1000
+    tests/run load                                       two a second for half a minute, then 200 at once
+    tests/run load --rate 5 --seconds 60 --burst 1000
 """
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "infra/local"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "infra/local"))
 from frontdesk_local import tools  # noqa: E402
 
 
@@ -17,10 +17,10 @@ def main():
     if {"-h", "--help"} & set(sys.argv):
         sys.exit(__doc__)
     tools.run_inside()
-    from frontdesk_local import trial
+    from frontdesk_local import scenario
 
-    trial.build("load")
-    sys.exit(trial.run("load", sys.argv[1:]))
+    scenario.build("load")
+    sys.exit(scenario.run("load", sys.argv[1:]))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Opens the quality report of the October replay in a real browser and compares what it shows with the report's JSON.
 
-    tests/page            needs Chromium or Chrome; runs `tests/replay 2025-10` first where it has left no report
-    tests/page --keep     also keeps the two pictures beside the incident that the README shows
+    tests/run page            needs Chromium or Chrome; runs `tests/run replay 2025-10` first if there is no report
+    tests/run page --keep     also stores the two pictures that shared/quality/README.md shows
 """
 
 import html.parser
@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "infra/local"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "infra/local"))
 from frontdesk_local import tools  # noqa: E402
 from frontdesk_local.console import fail, say  # noqa: E402
 
@@ -34,7 +34,7 @@ def main():
     browser = find_browser()
     page, told = REPORTS / "2025-10.html", REPORTS / "2025-10.json"
     if not page.exists():
-        subprocess.run([sys.executable, tools.ROOT / "tests/replay", "2025-10"], check=True)
+        subprocess.run([sys.executable, tools.ROOT / "tests/suites/replay.py", "2025-10"], check=True)
     report = json.loads(told.read_text())
     shown = Shown()
     shown.feed(run(browser, "--dump-dom", page.as_uri()))
@@ -76,8 +76,8 @@ class Shown(html.parser.HTMLParser):
         counts = (int(named.get("data-met") or 0), int(named.get("data-of") or 0))
         if "data-day" in named:
             self.bars[named["data-rate"], named["data-day"]] = counts
-        elif "data-figure" in named:
-            self.figure = named["data-figure"]
+        elif "data-value" in named:
+            self.figure = named["data-value"]
             self.figures[self.figure] = [counts, ""]
         elif "data-part" in named:
             self.part = named["data-part"]

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """Feeds an incident in as it was, has nobody act, and prints what became of it then and now.
 
-    tests/replay 2025-10      the figures of those days, and the version that made them worse
-    tests/replay 2025-11      the appointments that had not reached Cal.com
+    tests/run replay 2025-10      the figures of those days, and the version that made them worse
+    tests/run replay 2025-11      the appointments that had not reached Cal.com
 """
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "infra/local"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "infra/local"))
 from frontdesk_local import tools  # noqa: E402
 
 
@@ -17,12 +17,12 @@ def main():
     if len(found) != 1:
         sys.exit(__doc__)
     tools.run_inside()
-    from frontdesk_local import trial
+    from frontdesk_local import scenario
 
     # The incident's program goes by the name of its file, without the month.
     program = "replay" + found[0].stem.removeprefix(sys.argv[1])
-    trial.build(program)
-    sys.exit(trial.run(program, [str(found[0])]))
+    scenario.build(program)
+    sys.exit(scenario.run(program, [str(found[0])]))
 
 
 if __name__ == "__main__":

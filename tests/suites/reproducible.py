@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Builds a function twice, from two clones at two places, and compares the binaries byte for byte.
 
-    tests/reproducible                      staff-assignment; some ten minutes on two cores
-    tests/reproducible webhook-intake
+    tests/run reproducible                      staff-assignment; some ten minutes on two cores
+    tests/run reproducible webhook-intake
 
 Only where a binary was built stands in it besides what it was built from: paths in the places of panics. They are
 replaced by the same words in both builds.
@@ -15,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "infra/local"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "infra/local"))
 from frontdesk_local import tools  # noqa: E402
 from frontdesk_local.console import fail, say  # noqa: E402
 

@@ -81,7 +81,7 @@ class TheTemplate(unittest.TestCase):
         roles = [self.referenced(function["Role"]) for function in functions.values()]
         self.assertEqual(len(set(roles)), len(functions))
         # All objects of our own bucket; and X-Ray, which knows no resources.
-        every_object, every_trace = "${PagesBucket.Arn}/*", ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
+        every_object, every_trace = "${ReportsBucket.Arn}/*", ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
         policies = [(name, policy) for name, policy in self.of_type("AWS::IAM::Policy").items()]
         for name, role in self.of_type("AWS::IAM::Role").items():
             self.assertNotIn("ManagedPolicyArns", role, name)
@@ -178,7 +178,7 @@ class TheTemplate(unittest.TestCase):
         for group in groups:
             self.assertIn("DEPLOYMENT_STOP_ON_ALARM", group["AutoRollbackConfiguration"]["Events"])
             watched = {self.referenced(alarm["Name"]) for alarm in group["AlarmConfiguration"]["Alarms"]}
-            self.assertLessEqual({"CalcomBookingErrorsAlarm", "WorseVersionAlarm", "BookingsSetAsideAlarm"}, watched)
+            self.assertLessEqual({"CalcomBookingErrorsAlarm", "RegressedVersionAlarm", "BookingsDeadLetteredAlarm"}, watched)
 
     def test_a_deployment_gives_every_function_a_new_version_whatever_has_changed(self):
         def versions(deployment):
@@ -193,7 +193,7 @@ class TheTemplate(unittest.TestCase):
     def test_whoever_is_told_of_an_alarm_is_told_of_its_end(self):
         for name, alarm in self.of_type("AWS::CloudWatch::Alarm").items():
             # An account that is paused is counted once and may stay so.
-            if name != "TenantPausedAlarm":
+            if name != "AccountPausedAlarm":
                 self.assertEqual(alarm.get("AlarmActions"), alarm.get("OKActions"), name)
 
     def test_every_function_stands_in_the_alarms_and_on_the_dashboard(self):

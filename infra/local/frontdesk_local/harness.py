@@ -1,4 +1,4 @@
-"""Programs of tests/bench: they play the world around one function's release binary, by a plan that is made here."""
+"""Programs of tests/bench: they stand in for everything around one function's release binary, by a plan that is made here."""
 
 import io
 import json
@@ -25,39 +25,44 @@ OF_A_TABLE = ["KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes", "Bi
 METRICS = 60
 
 
-def prepare(program, with_peers=False):
-    """Builds the functions and the program, and answers where the plan lies."""
-    stack.build()
-    # Apart, so that its features change nothing of what is built already.
-    tools.cargo("build", "--release", "--locked", "--package=floor")
-    tools.cargo("build", "--locked", "--package=bench", f"--bin={program}")
+def prepare(program, functions=None, with_peers=False):
+    """Builds the functions with the release profile and the program, and returns the path of the plan."""
+    functions = functions or [*stack.FUNCTIONS, "floor"]
+    say("building with the profile release (minutes the first time)")
+    tools.cargo("build", "--release", "--locked", "--bins", *(f"--package={name}" for name in functions if name != "floor"))
+    if "floor" in functions:
+        # Separately, so that its features change nothing of the functions.
+        tools.cargo("build", "--release", "--locked", "--package=floor")
+    if not tools.is_built():
+        tools.cargo("build", "--locked", "--bin=frontdesk", "--package=cli")
+        tools.cargo("build", "--locked", "--package=bench", f"--bin={program}")
     PLACE.mkdir(parents=True, exist_ok=True)
     plan = PLACE / "plan.json"
-    plan.write_text(json.dumps(made(peers() if with_peers else {}), indent=1))
+    plan.write_text(json.dumps(made(functions, peers() if with_peers else {}), indent=1))
     return plan
 
 
 def go(program, plan, arguments):
     """Runs the program and answers its status."""
-    command = ["cargo", "run", "--locked", "--quiet", "--package=bench", f"--bin={program}", "--", plan, *arguments]
+    command = [tools.binary(program, "dev"), plan, *arguments]
     try:
         return subprocess.run(command, cwd=ROOT, env=tools.without_calcom_key()).returncode
     except KeyboardInterrupt:
         return INTERRUPTED
 
 
-def made(peers):
+def made(functions, peers):
     """The plan, as `bench::plan::Plan` reads it."""
     template = json.loads(json.dumps(cfn_yaml.load(str(ROOT / "infra/template.yaml"))))
     tables = {name: r["Properties"] for name, r in template["Resources"].items() if r["Type"] == "AWS::DynamoDB::Table"}
     kinds = [resource["Type"].rpartition("::")[2] for resource in template["Resources"].values()]
-    functions = {name: of_binary(name) for name in ["floor", *stack.FUNCTIONS]}
+    contenders = {name: of_binary(name) for name in functions}
     return {
         "tables": {name: {key: table[key] for key in OF_A_TABLE if key in table} for name, table in tables.items()},
-        "contenders": functions | peers,
-        "operator": str(stack.binary("frontdesk")),
+        "contenders": contenders | peers,
+        "operator": str(tools.binary("frontdesk", "dev")),
         "tenant": str(ROOT / "infra/local/salon-sommer.json"),
-        "event_types": str(ROOT / "tests/calcom-stand-in/salon-sommer.json"),
+        "event_types": str(ROOT / "tests/stand-in/salon-sommer.json"),
         "call": str(ROOT / "events/retell-call-analyzed.json"),
         "certificates": certificates(),
         "counted": {
@@ -72,7 +77,16 @@ def made(peers):
 
 
 def of_binary(name):
-    return {"command": [str(stack.binary(name))], "zipped": len(stack.package(name))}
+    path = tools.binary(name, "release")
+    return {"command": [str(path)], "zipped": zipped_file(path)}
+
+
+def zipped_file(path):
+    """The size of a function's package, in bytes."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(path, "bootstrap")
+    return len(packed.getvalue())
 
 
 def certificates():

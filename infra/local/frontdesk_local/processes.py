@@ -1,4 +1,4 @@
-"""Processes that end with the one that started them."""
+"""Processes that end with the process that started them."""
 
 import ctypes
 import os
@@ -55,7 +55,7 @@ class Processes:
 
 
 def _end_with_parent():
-    """Has the kernel end this process when its parent is gone, however that came. Only Linux knows this."""
+    """Makes the kernel end this process when its parent ends, for whatever reason. Linux only."""
     try:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     except (OSError, AttributeError):
@@ -69,9 +69,9 @@ def _signal_group(process, number):
         pass
 
 
-def free_port(wished=None):
-    """The port wished for if nobody has it, else any free one."""
-    for port in [wished, 0] if wished else [0]:
+def free_port(preferred=None):
+    """The preferred port if it is free, else any free port."""
+    for port in [preferred, 0] if preferred else [0]:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -79,7 +79,7 @@ def free_port(wished=None):
             except OSError:
                 continue
             return probe.getsockname()[1]
-    fail("There is no free port on this machine.")
+    fail("failed to find a free port")
 
 
 def wait_until_up(what, url, process, log, seconds=60):
@@ -87,7 +87,7 @@ def wait_until_up(what, url, process, log, seconds=60):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            fail(f"{what} ended by itself. Its last words stand in {log}")
+            fail(f"failed to start {what}: it exited. Read {log}")
         try:
             urllib.request.urlopen(url, timeout=2).close()
             return
@@ -95,4 +95,4 @@ def wait_until_up(what, url, process, log, seconds=60):
             return
         except OSError:
             time.sleep(0.1)
-    fail(f"{what} did not come up within {seconds} s. Its last words stand in {log}")
+    fail(f"failed to start {what}: no response within {seconds} s. Read {log}")

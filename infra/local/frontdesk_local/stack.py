@@ -1,5 +1,5 @@
-"""The stack of infra/template.yaml on this machine: built, and deployed as it is but for two things: where its code lies,
-and that a new version comes at once."""
+"""The stack of infra/template.yaml on this machine. Two things of the template change: the location of the code, and that a
+new version gets all traffic at once."""
 
 import io
 import json
@@ -24,25 +24,25 @@ USUAL_PORT = 4599
 RETELL_ACCOUNT = "main"
 CALCOM_ACCOUNT = "local"
 CALCOM_STAND_IN_KEY = "cal_local_frontdesk"
-# An account of its own for the test that has Cal.com refuse a key, and one for each salon of a trial: what limits one
-# salon's account keeps no other waiting.
+# One account for the test in which Cal.com refuses a key, and one for each salon of a scenario: the rate limit of one
+# account does not delay another.
 FURTHER_CALCOM_ACCOUNTS = ["second", *(f"salon-{nth}" for nth in range(100))]
 
 
 class Stack:
-    """A deployed stack: its endpoint, its outputs, and the keys that were put into its secrets."""
+    """A deployed stack: its endpoint, its outputs, and how it is reached."""
 
-    def __init__(self, name, endpoint, outputs, calcom_url, waits_divided_by):
+    def __init__(self, name, endpoint, outputs, calcom_url, timing_divisor):
         self.name = name
         self.endpoint = endpoint
-        self.waits_divided_by = waits_divided_by
+        self.timing_divisor = timing_divisor
         self.outputs = outputs
         self.calcom_url = calcom_url
         api = outputs["WebhookApiId"]
         self.webhook_url = f"{endpoint}/_aws/execute-api/{api}/$default/webhooks/retell"
 
     def environment(self):
-        """What the operator's command, a function run alone, or a test needs to find this stack."""
+        """The environment in which the command, a function or a test finds this stack."""
         outputs = self.outputs
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
@@ -52,9 +52,9 @@ class Stack:
             "APPOINTMENTS_TABLE": outputs["AppointmentsTable"],
             "CALLS_TABLE": outputs["CallsTable"],
             "TENANTS_TABLE": outputs["TenantsTable"],
-            "FIGURES_TABLE": outputs["FiguresTable"],
+            "COUNTERS_TABLE": outputs["CountersTable"],
             "ALERTS_TOPIC": outputs["AlertsTopic"],
-            "PAGES_BUCKET": outputs["PagesBucket"],
+            "REPORTS_BUCKET": outputs["ReportsBucket"],
             "BOOKINGS_QUEUE_URL": outputs["BookingsQueueUrl"],
             "ASSIGNMENTS_QUEUE_URL": outputs["AssignmentsQueueUrl"],
             "DEAD_LETTER_QUEUE_URL": outputs["BookingsDeadLetterQueueUrl"],
@@ -64,45 +64,45 @@ class Stack:
             "CALCOM_KEYS_SECRET": outputs["CalcomKeysSecret"],
             "CALCOM_BASE_URL": self.calcom_url,
             "WEBHOOK_URL": self.webhook_url,
-            "WAITS_DIVIDED_BY": str(self.waits_divided_by),
+            "TIMING_DIVISOR": str(self.timing_divisor),
             "STACK_NAME": self.name,
-            "OPERATOR_COMMAND": str(binary("frontdesk")),
+            "FRONTDESK_COMMAND": str(binary("frontdesk")),
         }
 
 
-def build(*besides):
-    """Builds the functions and the operator's command in release, and then the Cal.com stand-in and what else is asked
-    for: apart, so that no feature which a test tool needs gets into a function."""
-    say("building in release (a first build takes some minutes)")
-    for wanted in [*FUNCTIONS, "operator"], ["calcom-stand-in", *besides]:
-        tools.cargo("build", "--release", "--locked", "--bins", *(f"--package={name}" for name in wanted))
+def build(*test_tools):
+    """Builds the functions and the command, and then Cal.com's stand-in and further test tools: separately, so that no
+    feature that a test tool needs gets into a function."""
+    if tools.is_built():
+        return
+    say(f"building with the profile {tools.PROFILE} (minutes the first time, seconds after that)")
+    for packages in [*FUNCTIONS, "cli"], ["calcom-stand-in", *test_tools]:
+        tools.cargo("build", "--locked", "--bins", *tools.profile(), *(f"--package={name}" for name in packages))
 
 
 def binary(name):
-    """Where a built binary lies."""
-    target = os.environ.get("CARGO_TARGET_DIR", ROOT / "target")
-    return (ROOT / target / "release" / name).resolve()
+    """The path of a built binary."""
+    return tools.binary(name)
 
 
-def start(processes, port=None, waits_divided_by=1, through=lambda name, url: url):
-    """Starts Cal.com's stand-in (or takes the real one) and MiniStack, and deploys the template.
+def start(processes, port=None, timing_divisor=1, through=lambda name, url: url):
+    """Starts Cal.com's stand-in (or uses the real one) and MiniStack, and deploys the template.
 
-    The functions reach both `through` something that answers another URL for theirs, if a test wants to stand between.
+    `through` maps a name and a URL to the URL that the functions use, so that a test can put a proxy in between.
     """
     real_key = os.environ.get("CALCOM_API_KEY")
     calcom_url = os.environ.get("CALCOM_BASE_URL", "https://api.cal.com") if real_key else _start_stand_in(processes)
     endpoint = _start_ministack(processes, port, through)
     os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", AWS_DEFAULT_REGION=REGION)
-    stack = deploy(STACK, endpoint, calcom_url, waits_divided_by, through("calcom", calcom_url))
-    _write_environment(stack)
+    stack = deploy(STACK, endpoint, calcom_url, timing_divisor, through("calcom", calcom_url))
     return stack
 
 
-def deploy(name, endpoint, calcom_url, waits_divided_by=1, calcom_url_of_functions=None, **given):
-    """Deploys the template as the stack of this name with these parameters, and puts keys into its secrets."""
+def deploy(name, endpoint, calcom_url, timing_divisor=1, calcom_url_of_functions=None, **given):
+    """Deploys the template as the stack of this name with these parameters, and stores keys in its secrets."""
     say(f"deploying infra/template.yaml as {name}, with Cal.com at {calcom_url}")
-    outputs = _deploy(name, endpoint, calcom_url_of_functions or calcom_url, waits_divided_by, given)
-    stack = Stack(name, endpoint, outputs, calcom_url, waits_divided_by)
+    outputs = _deploy(name, endpoint, calcom_url_of_functions or calcom_url, timing_divisor, given)
+    stack = Stack(name, endpoint, outputs, calcom_url, timing_divisor)
     real_key = os.environ.get("CALCOM_API_KEY")
     secrets = client("secretsmanager", endpoint)
     retell_keys = {RETELL_ACCOUNT: {"current": RETELL_KEY}}
@@ -114,8 +114,8 @@ def deploy(name, endpoint, calcom_url, waits_divided_by=1, calcom_url_of_functio
     return stack
 
 
-def operator(stack, *arguments):
-    """Runs the operator's command against the stack and answers what it printed."""
+def frontdesk(stack, *arguments):
+    """Runs the command against the stack, and returns its output."""
     environment = {**os.environ, **stack.environment()}
     done = subprocess.run([binary("frontdesk"), *arguments], env=environment, capture_output=True, text=True)
     if done.returncode != 0:
@@ -126,20 +126,20 @@ def operator(stack, *arguments):
 def _start_stand_in(processes):
     port = free_port()
     say(f"starting the Cal.com stand-in on port {port}")
-    log = WORK / "logs/calcom-stand-in.log"
-    event_types = ROOT / "tests/calcom-stand-in/salon-sommer.json"
+    log = tools.LOGS / "calcom-stand-in.log"
+    event_types = ROOT / "tests/stand-in/salon-sommer.json"
     process = processes.start([binary("calcom-stand-in"), port, event_types], log)
     url = f"http://127.0.0.1:{port}"
     wait_until_up("The Cal.com stand-in", url, process, log)
     return url
 
 
-def _start_ministack(processes, wished_port, through):
-    port = free_port(wished_port or USUAL_PORT)
+def _start_ministack(processes, preferred_port, through):
+    port = free_port(preferred_port or USUAL_PORT)
     say(f"starting MiniStack, which stands in for AWS, on port {port}")
     endpoint = f"http://127.0.0.1:{port}"
-    log = WORK / "logs/ministack.log"
-    scratch = WORK / "scratch"
+    log = tools.LOGS / "ministack.log"
+    scratch = tools.LOGS / "scratch"
     scratch.mkdir(parents=True, exist_ok=True)
     process = processes.start(
         [tools.ENVIRONMENT / "bin/ministack"],
@@ -157,7 +157,7 @@ def _start_ministack(processes, wished_port, through):
     return endpoint
 
 
-def _deploy(name, endpoint, calcom_url, waits_divided_by, given):
+def _deploy(name, endpoint, calcom_url, timing_divisor, given):
     s3 = client("s3", endpoint)
     if BUCKET not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]:
         s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -166,17 +166,17 @@ def _deploy(name, endpoint, calcom_url, waits_divided_by, given):
         s3.put_object(Bucket=BUCKET, Key=f"{function}.zip", Body=package(function))
         place = rf"CodeUri: \.\./target/lambda/{function}/$"
         template = _replaced_once(template, place, f"CodeUri: s3://{BUCKET}/{function}.zip")
-    # Nothing here plays CodeDeploy; and SAM's transform sees a parameter's default here, not its value.
+    # There is no CodeDeploy here; and SAM's transform sees the default of a parameter here, not its value.
     gradual = r"(GradualDeployment:\n    Type: String\n    Default:) \"true\"$"
     template = _replaced_once(template, gradual, r'\1 "false"')
-    # CloudFormation takes no more than 51,200 bytes of a template in the request itself.
+    # CloudFormation accepts at most 51,200 bytes of a template in the request itself.
     s3.put_object(Bucket=BUCKET, Key="template.yaml", Body=template.encode())
     formation = client("cloudformation", endpoint)
     parameters = {
         "Architecture": "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64",
         "CalcomBaseUrl": calcom_url,
         "FrontdeskVersion": _version(),
-        "WaitsDividedBy": str(waits_divided_by),
+        "TimingDivisor": str(timing_divisor),
         **given,
     }
     formation.create_stack(
@@ -190,7 +190,7 @@ def _deploy(name, endpoint, calcom_url, waits_divided_by, given):
     except Exception as error:
         events = formation.describe_stack_events(StackName=name)["StackEvents"]
         causes = [f"{e['LogicalResourceId']}: {e.get('ResourceStatusReason', '')}" for e in events if "FAILED" in e["ResourceStatus"]]
-        fail(f"The stack can't be deployed: {error}\n" + "\n".join(causes))
+        fail(f"failed to deploy the stack: {error}\n" + "\n".join(causes))
     outputs = formation.describe_stacks(StackName=name)["Stacks"][0]["Outputs"]
     return {output["OutputKey"]: output["OutputValue"] for output in outputs}
 
@@ -198,14 +198,16 @@ def _deploy(name, endpoint, calcom_url, waits_divided_by, given):
 def _replaced_once(template, pattern, replacement):
     replaced, times = re.subn(pattern, replacement, template, flags=re.M)
     if times != 1:
-        fail(f"infra/template.yaml holds {pattern} {times} times; once is right.")
+        fail(f"failed to prepare infra/template.yaml: it contains {pattern} {times} times instead of once")
     return replaced
 
 
 def package(function):
     """A function's package, as it is deployed."""
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+    # What is not deployed is not worth compressing.
+    kind = zipfile.ZIP_DEFLATED if tools.PROFILE == "release" else zipfile.ZIP_STORED
+    with zipfile.ZipFile(packed, "w", kind) as archive:
         archive.write(binary(function), "bootstrap")
     return packed.getvalue()
 
@@ -220,8 +222,8 @@ def client(service, endpoint):
     return boto3.client(service, endpoint_url=endpoint, region_name=REGION)
 
 
-def _write_environment(stack):
-    """Leaves what finds the stack for other shells: as exports, and as JSON for the tests."""
+def write_environment(stack):
+    """Writes the environment of the stack as exports for other shells."""
     path = f"{tools.ENVIRONMENT / 'bin'}:$PATH"
     exports = [f"export {name}='{value}'" for name, value in stack.environment().items()]
     (WORK / "local.env").write_text("\n".join([*exports, f'export PATH="{path}"', ""]))

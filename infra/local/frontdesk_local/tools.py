@@ -17,43 +17,63 @@ CHECKOV = ROOT / "infra/local/requirements-checkov.txt"
 CARGO_LAMBDA = ROOT / "infra/local/requirements-cargo-lambda.txt"
 # The key of the local stack's one Retell account. It opens nothing else.
 RETELL_KEY = "key_local_frontdesk"
+# The build profile. `dev` builds fast; `release` is what is deployed.
+PROFILE = os.environ.get("FRONTDESK_PROFILE", "dev")
+# Suites that run side by side write their logs to folders of their own.
+LOGS = Path(os.environ.get("FRONTDESK_LOGS", WORK / "logs"))
+
+
+def profile():
+    """The options by which cargo builds with the profile."""
+    return ["--release"] if PROFILE == "release" else []
+
+
+def is_built():
+    """Whether `tests/run` has built everything already, so that suites that run side by side need no cargo."""
+    return PROFILE == "dev" and bool(os.environ.get("FRONTDESK_BUILT"))
+
+
+def binary(name, of_profile=None):
+    """The path of a built binary."""
+    folder = "release" if (of_profile or PROFILE) == "release" else "debug"
+    return (ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / folder / name).resolve()
 
 
 def run_inside(requirements=REQUIREMENTS):
-    """Goes on inside the environment: installs what is missing and starts the running script anew with its Python."""
+    """Installs what is missing, and restarts the running script with the environment's Python."""
     python = install(requirements)
     if Path(sys.prefix).resolve() != ENVIRONMENT.resolve():
         os.execv(python, [str(python), str(Path(sys.argv[0]).resolve()), *sys.argv[1:]])
 
 
 def install(requirements, environment=ENVIRONMENT):
-    """Installs the pinned packages, unless they are there, and answers the environment's Python."""
+    """Installs the pinned packages, unless they are installed, and returns the environment's Python."""
     python = environment / "bin/python"
     if python.exists() and not is_new(environment, requirements):
         return python
     if sys.version_info < (3, 10):
-        fail("Python 3.10 or newer is needed; this one is " + sys.version.split()[0])
+        fail("failed to start: Python 3.10 or newer is needed, and this is " + sys.version.split()[0])
     say(f"installing the packages of {requirements.relative_to(ROOT)} into {environment.relative_to(ROOT)}/")
     if not (environment / "bin/pip").exists():
         try:
             venv.create(environment, with_pip=True, clear=True)
         except subprocess.CalledProcessError:
-            fail("Python can't make an environment: its venv module lacks pip. On Debian and Ubuntu, install python3-venv.")
+            fail("failed to create the Python environment: the venv module lacks pip. On Debian and Ubuntu, install python3-venv.")
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements]
     if subprocess.run(pip).returncode != 0:
-        fail("The packages can't be installed. Is PyPI reachable? Then run the same command again.")
+        fail("failed to install the Python packages: see above. Check that PyPI is reachable, then run the command again.")
     stamp(environment, requirements)
     return python
 
 
 def is_new(place, requirements):
-    """Whether what this file asks for has not been installed there yet, as it asks for it now."""
+    """Whether the packages of this file are not installed there in their current form."""
     noted = place / f"{requirements.stem}.installed"
     return not noted.exists() or noted.read_text() != _digest(requirements)
 
 
 def stamp(place, requirements):
-    """Notes that what this file asks for is installed there."""
+    """Records that the packages of this file are installed there."""
     (place / f"{requirements.stem}.installed").write_text(_digest(requirements))
 
 
@@ -62,27 +82,30 @@ def _digest(file):
 
 
 def cargo(*arguments, **options):
-    """Runs cargo in the project's folder and ends the command where that fails."""
+    """Runs cargo in the project's folder, and exits if it fails."""
     try:
         done = subprocess.run(["cargo", *arguments], cwd=ROOT, **options)
     except FileNotFoundError:
-        fail("cargo is missing. Install Rust with rustup, then run the same command again.")
+        fail("failed to run cargo: it is not installed. Install Rust with rustup, then run the command again.")
     if done.returncode != 0:
-        fail(f"`cargo {' '.join(arguments)}` failed; its messages stand above.")
+        fail(f"failed to run `cargo {' '.join(arguments)}`: see above")
     return done
 
 
 def cargo_tool(name, version):
-    """Builds a tool from crates.io at this version, unless it is there, and answers where it lies."""
+    """Installs a tool from crates.io at this version, unless it is installed, and returns its path."""
     place = WORK / "cargo"
     stamp = place / f"{name}-{version}.installed"
     if not stamp.exists():
-        say(f"building {name} {version} into {place.relative_to(ROOT)}/ (some minutes, once)")
-        cargo("install", name, "--version", version, "--locked", "--quiet", "--root", str(place))
+        say(f"building {name} {version} in {place.relative_to(ROOT)}/ (once)")
+        # It runs for seconds and builds for minutes: not optimised, it is ready sooner.
+        fast = {"CARGO_PROFILE_RELEASE_OPT_LEVEL": "0", "CARGO_PROFILE_RELEASE_LTO": "off", "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "256"}
+        arguments = ["install", name, "--version", version, "--locked", "--quiet", "--root", str(place)]
+        cargo(*arguments, env={**os.environ, **fast, "CARGO_TARGET_DIR": str(place / "target")})
         stamp.touch()
     return place / "bin" / name
 
 
 def without_calcom_key():
-    """The environment for tests: they book with the stand-in alone, whatever key lies about."""
+    """The environment of tests without a Cal.com key: they only use the stand-in."""
     return {name: value for name, value in os.environ.items() if name != "CALCOM_API_KEY"}

@@ -1,7 +1,7 @@
 //! Maps Cal.com's errors to the failures of the domain. This is the only place that reads Cal.com's messages.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use reqwest::header::HeaderMap;
+use http::HeaderMap;
 use scheduling::{
     contact::ContactPart,
     exchange::Exchange,

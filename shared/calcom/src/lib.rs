@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "client")]
 mod client;
 mod error;
 mod request;
@@ -13,6 +14,7 @@ pub mod parse {
     };
 }
 
+#[cfg(feature = "client")]
 pub use client::{Calcom, CalcomConfig, PAGE};
 pub use error::{CalcomError, Effect};
 pub use request::{APPOINTMENT_KEY, Attendee, CALL_KEY, NewBooking, SlotsWindow};

@@ -46,7 +46,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .with_state(proxy)
         .into_make_service_with_connect_info::<SocketAddr>();
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port.parse()?)).await?;
-    println!("fault-proxy passes http://{} on to {target}", listener.local_addr()?);
+    println!("fault-proxy forwards http://{} to {target}", listener.local_addr()?);
     axum::serve(listener, service).await?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Numbers, emails and times as they were spoken.
+//! Phone numbers, emails and times as callers say them.
 
 #![no_main]
 

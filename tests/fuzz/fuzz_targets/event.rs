@@ -1,4 +1,4 @@
-//! A webhook's body, and the request in it.
+//! The body of a webhook, and the request in it.
 
 #![no_main]
 
@@ -6,17 +6,17 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use retell::event::Event;
-use scheduling::{tenant::Tenant, request::AppointmentRequest};
+use scheduling::{request::AppointmentRequest, tenant::Tenant};
 
 static SALON: LazyLock<Tenant> = LazyLock::new(|| {
     serde_json::from_str(include_str!("../../../infra/local/salon-sommer.json")).expect("the salon is a tenant")
 });
 
 fuzz_target!(|body: &[u8]| {
-    if let Ok(event) = Event::read(body) {
+    if let Ok(event) = Event::parse(body) {
         let _ = event.call.business_number();
         if let Some(request) = AppointmentRequest::of_call(&event.call, &SALON) {
-            let _ = (request.what(&SALON), request.customer.ids(&SALON.id));
+            let _ = (request.dedup_key(&SALON), request.customer.ids(&SALON.id));
         }
     }
 });

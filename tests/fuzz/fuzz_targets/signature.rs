@@ -1,4 +1,4 @@
-//! A header and a body that anyone may send.
+//! A signature header and a body from anyone.
 
 #![no_main]
 
@@ -11,7 +11,7 @@ fuzz_target!(|input: (&str, &[u8], i64)| {
     let (header, body, now) = input;
     let key = SecretString::from("key".to_owned());
     let Some(now) = DateTime::from_timestamp_millis(now) else { return };
-    if let Ok(signature) = Signature::read(Some(header)) {
+    if let Ok(signature) = Signature::parse(Some(header)) {
         let _ = signature.signer_of(body, [((), &key)], now);
     }
 });

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Gives random bytes, and changed real ones, to whatever reads what others have sent: no panic, and bounded memory.
+"""Feeds random bytes, and mutated real ones, to everything that parses input from outside: no panic, bounded memory.
 
-    tests/fuzz/run                 each target for a minute
-    tests/fuzz/run --seconds 600
+    tests/run fuzz                 each target for a minute
+    tests/run fuzz --seconds 600
 """
 
 import argparse
@@ -16,31 +16,31 @@ from frontdesk_local import tools  # noqa: E402
 from frontdesk_local.console import fail, say  # noqa: E402
 
 CARGO_FUZZ = "0.13.1"
-TARGETS = ["signature", "event", "contact", "answer"]
+TARGETS = ["signature", "event", "contact", "response"]
 LARGEST_INPUT = 64 * 1024
-# As much as a function has.
+# The memory of a function.
 MEMORY_MB = 256
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=int, default=60, help="how long each target runs")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     cargo_fuzz = tools.cargo_tool("cargo-fuzz", CARGO_FUZZ)
     target = tools.WORK / "fuzz/target"
-    say("building the fuzz targets (a first build takes some minutes)")
+    say("building the fuzz targets (a minute the first time)")
     # Coverage instrumentation is a flag that the stable compiler has and hides.
     environment = {**os.environ, "RUSTC_BOOTSTRAP": "1", "CARGO_TARGET_DIR": str(target)}
     build = [cargo_fuzz, "build", "--fuzz-dir", ".", "--sanitizer", "none"]
     if subprocess.run(build, cwd=tools.ROOT / "tests/fuzz", env=environment).returncode != 0:
-        fail("The fuzz targets can't be built; the messages stand above.")
+        fail("failed to build the fuzz targets: see above")
     for name in TARGETS:
-        fuzz(name, next(target.glob(f"*/release/{name}")), asked.seconds)
-    say("nothing panicked")
+        fuzz(name, next(target.glob(f"*/release/{name}")), arguments.seconds)
+    say("no target panicked")
 
 
 def fuzz(name, binary, seconds):
-    """Runs one target, beginning with the events of `events/` and what earlier runs found worth keeping."""
+    """Runs one target, seeded with `events/` and the corpus of earlier runs."""
     say(f"{name}: {seconds} s")
     corpus, found = tools.WORK / f"fuzz/corpus/{name}", tools.WORK / "fuzz/found"
     for folder in (corpus, found):
@@ -51,9 +51,9 @@ def fuzz(name, binary, seconds):
     stats = dict(line.removeprefix("stat::").split(":", 1) for line in done.stderr.splitlines() if line.startswith("stat::"))
     if done.returncode != 0:
         print("\n".join(done.stderr.splitlines()[-40:]))
-        fail(f"{name} broke; the input lies in {found.relative_to(tools.ROOT)}/ and goes into a unit test.")
+        fail(f"failed: {name} crashed. The input is in {found.relative_to(tools.ROOT)}/; add a unit test with it")
     runs, memory = (stats.get(key, "?").strip() for key in ("number_of_executed_units", "peak_rss_mb"))
-    print(f"  {runs} inputs, {memory} MB at the most")
+    print(f"  {runs} inputs, {memory} MB at most")
 
 
 if __name__ == "__main__":
