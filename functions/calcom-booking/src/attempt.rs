@@ -6,8 +6,8 @@ use calcom::{Attendee, Calcom, CalcomError, Effect, NewBooking, SlotsWindow};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 use scheduling::{
-    appointment::{Claimed, Confirmation, UnconfirmedBooking},
-    booking::Booking,
+    appointment::{Claimed, Confirmation},
+    booking::{Booking, UnconfirmedBooking},
     contact::{self, ContactPart},
     failure::BookingFailure,
     ids::EventTypeId,

@@ -9,11 +9,12 @@ use platform::{
     batch::Batches,
     env,
     queues::{AppointmentMessage, MessageKind, Queue},
-    secrets::{CalcomKeys, Secret},
+    secrets::Secret,
     telemetry::{LogContext, Metrics},
 };
 use scheduling::{
-    appointment::{Actor, Appointment, Claimed, NotClaimable, UnconfirmedBooking},
+    appointment::{Actor, Appointment, Claimed, NotClaimable},
+    booking::UnconfirmedBooking,
     failure::{BookingFailure, Category},
     ids::AccountName,
     tenant::Tenant,
@@ -25,28 +26,25 @@ use store::{
 };
 
 use crate::{
+    booker::{Booker, Next},
     breaker::{Admission, CredentialBreaker},
     cooldowns::Cooldowns,
-    outcome::Next,
 };
 
-pub const FUNCTION: &str = "calcom-booking";
+const FUNCTION: &str = "calcom-booking";
 /// The range over which the messages that waited for a cooldown are spread.
 const SPREAD_AFTER_COOLDOWN: TimeDelta = TimeDelta::seconds(5);
 
 /// Everything that booking needs, created once per process.
 pub struct Bookings {
-    pub(crate) appointments: Appointments,
-    pub(crate) tenants: Tenants,
-    pub(crate) keys: Secret<CalcomKeys>,
-    pub(crate) calcom: Calcom,
-    pub(crate) breaker: CredentialBreaker,
-    pub(crate) cooldowns: Cooldowns,
-    pub(crate) bookings: Queue,
-    pub(crate) assignments: Queue,
+    appointments: Appointments,
+    tenants: Tenants,
+    booker: Booker,
+    breaker: CredentialBreaker,
+    bookings: Queue,
+    assignments: Queue,
     batches: Batches,
-    pub(crate) metrics: Metrics,
-    pub(crate) timing: Timing,
+    timing: Timing,
     version: String,
 }
 
@@ -59,14 +57,17 @@ impl Bookings {
         let bookings = Self {
             appointments: Appointments::from_env(&config, timing)?,
             tenants: Tenants::from_env(&config)?,
-            keys: Secret::from_env(&config)?,
-            calcom: Calcom::new(CalcomConfig::from_env(&timing))?,
+            booker: Booker {
+                keys: Secret::from_env(&config)?,
+                calcom: Calcom::new(CalcomConfig::from_env(&timing))?,
+                cooldowns: Cooldowns::default(),
+                metrics: metrics.clone(),
+                timing,
+            },
             breaker: CredentialBreaker::new(AccountPauses::from_env(&config)?, metrics.clone(), timing),
-            cooldowns: Cooldowns::default(),
             assignments: Queue::assignments_from_env(&config)?,
             batches: Batches::from_env(&config, bookings.clone(), timing, metrics.clone())?,
             bookings,
-            metrics,
             timing,
             version: env::deployed_version(),
         };
@@ -76,7 +77,8 @@ impl Bookings {
 
     /// Prepares everything that the first booking would wait for: the keys, and a connection to each service.
     async fn warm_up(&self) {
-        tokio::join!(self.keys.prefetch(), self.tenants.connect(), self.bookings.connect(), self.calcom.connect());
+        let (keys, calcom) = (&self.booker.keys, &self.booker.calcom);
+        tokio::join!(keys.prefetch(), self.tenants.connect(), self.bookings.connect(), calcom.connect());
     }
 
     /// Processes a batch of messages.
@@ -98,7 +100,7 @@ impl Bookings {
             Ok(claim) => claim,
             Err(refused) => return self.skip(&message, refused).await,
         };
-        if let Some(until) = self.cooldowns.until(account, Utc::now()) {
+        if let Some(until) = self.booker.cooldowns.until(account, Utc::now()) {
             return self.resend_at(&message, until + self.spread(&claim, SPREAD_AFTER_COOLDOWN)).await;
         }
         let admission = self.breaker.admit(account).await?;
@@ -119,8 +121,8 @@ impl Bookings {
         };
         let mut exchanges = Vec::new();
         let (appointment, next) = loop {
-            match self.attempt(&mut claim, &tenant, &mut exchanges, &log).await {
-                Some(next) => break self.conclude(claim, next, &log),
+            match self.booker.attempt(&mut claim, &tenant, &mut exchanges, self.actor(), &log).await {
+                Some(next) => break self.booker.conclude(claim, next, self.actor(), &log),
                 None => continue,
             }
         };
@@ -151,10 +153,10 @@ impl Bookings {
     /// appointment is reopened.
     async fn verify(&self, stored: Versioned<Appointment>, tenant: &Tenant) -> Result<(), StepError> {
         let Versioned { value: mut appointment, version } = stored;
-        let keys = self.keys.read().await.map_err(|_| StepError::NotVerified(Category::CalcomUnavailable))?;
+        let keys = self.booker.keys.read().await.map_err(|_| StepError::NotVerified(Category::CalcomUnavailable))?;
         let key = keys.of(&tenant.calcom.account).ok_or(StepError::NotVerified(Category::Credentials))?;
         let Some(booking) = appointment.booking() else { return Ok(()) };
-        let found = self.calcom.get(key, &booking.uid).await;
+        let found = self.booker.calcom.get(key, &booking.uid).await;
         let found = found.map_err(|error| StepError::NotVerified(error.category()))?.value;
         if found.booking.status.is_active() || found.rescheduled_to.is_some() {
             tracing::info!("booking is active, and its customer requests it again");
@@ -206,7 +208,7 @@ impl Bookings {
         TimeDelta::milliseconds((range.num_milliseconds() as f64 * jitter) as i64)
     }
 
-    pub(crate) fn actor(&self) -> Actor<'_> {
+    fn actor(&self) -> Actor<'_> {
         Actor { function: FUNCTION, version: &self.version, now: Utc::now() }
     }
 }

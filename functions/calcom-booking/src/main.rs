@@ -1,10 +1,10 @@
 #![doc = include_str!("../README.md")]
 
 mod attempt;
+mod booker;
 mod breaker;
 mod cooldowns;
 mod handler;
-mod outcome;
 
 use handler::Bookings;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};

@@ -9,7 +9,7 @@ use platform::{
     batch::Batches,
     env,
     queues::{AppointmentMessage, Queue},
-    secrets::{CalcomKeys, Secret},
+    secrets::Secret,
     telemetry::{LogContext, Metrics, Unit},
 };
 use scheduling::{
@@ -25,7 +25,7 @@ use store::{
     step::{self, StepError},
 };
 
-use crate::hosts::HostLookup;
+use crate::hosts::{HostLookup, HostLookups};
 
 const FUNCTION: &str = "staff-assignment";
 /// How often an appointment is loaded again because another writer changed it meanwhile.
@@ -35,12 +35,11 @@ const TRIES: u32 = 4;
 pub struct Assignments {
     appointments: Appointments,
     tenants: Tenants,
-    pub(crate) keys: Secret<CalcomKeys>,
-    pub(crate) calcom: Calcom,
+    hosts: HostLookups,
     assignments: Queue,
     batches: Batches,
     metrics: Metrics,
-    pub(crate) timing: Timing,
+    timing: Timing,
     version: String,
 }
 
@@ -53,8 +52,11 @@ impl Assignments {
         let assignments = Self {
             appointments: Appointments::from_env(&config, timing)?,
             tenants: Tenants::from_env(&config)?,
-            keys: Secret::from_env(&config)?,
-            calcom: Calcom::new(CalcomConfig::from_env(&timing))?,
+            hosts: HostLookups {
+                keys: Secret::from_env(&config)?,
+                calcom: Calcom::new(CalcomConfig::from_env(&timing))?,
+                timing,
+            },
             batches: Batches::from_env(&config, queue.clone(), timing, metrics.clone())?,
             assignments: queue,
             metrics,
@@ -94,11 +96,11 @@ impl Assignments {
             return Ok(self.assignments.return_until(message, time, &self.timing).await?);
         }
         let mut booking = booking.clone();
-        let lookup = self.complete_hosts(&mut appointment, &mut booking, &tenant).await?;
+        let lookup = self.hosts.complete(&mut appointment, &mut booking, &tenant, self.actor()).await?;
         let mappings = self.mappings_of(&booking, &tenant).await?;
         let found = assign(&Case { booking: &booking, tenant: &tenant, mappings: &mappings });
         if let (HostLookup::Failed(failure), Err(_)) = (&lookup, &found)
-            && let Some(at) = self.defer(&mut appointment, &booking, failure)?
+            && let Some(at) = self.hosts.defer(&mut appointment, &booking, failure, self.actor())?
         {
             self.appointments.update(&appointment, version).commit().await?;
             return Ok(self.assignments.send_at(message, at, &self.timing).await?);
@@ -142,7 +144,7 @@ impl Assignments {
         self.tenants.mappings(&tenant.id, &hosts).await
     }
 
-    pub(crate) fn actor(&self) -> Actor<'_> {
+    fn actor(&self) -> Actor<'_> {
         Actor { function: FUNCTION, version: &self.version, now: Utc::now() }
     }
 }

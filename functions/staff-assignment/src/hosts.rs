@@ -1,16 +1,17 @@
 //! Looks up the hosts of a booking that came without any.
 
+use calcom::Calcom;
 use chrono::{DateTime, Utc};
+use platform::secrets::{CalcomKeys, Secret};
 use scheduling::{
-    appointment::Appointment,
+    appointment::{Actor, Appointment},
     booking::{Booking, HostEvidence},
     failure::{BookingFailure, Category},
     retry::{Decision, RetryContext, decide},
     tenant::Tenant,
+    timing::Timing,
 };
 use store::{ExchangeRecord, step::StepError};
-
-use crate::handler::Assignments;
 
 /// The result of looking up the hosts of a booking.
 pub enum HostLookup {
@@ -30,13 +31,24 @@ impl HostLookup {
     }
 }
 
-impl Assignments {
+/// Looks up hosts at Cal.com.
+pub struct HostLookups {
+    /// The keys.
+    pub keys: Secret<CalcomKeys>,
+    /// The client.
+    pub calcom: Calcom,
+    /// Leases, timeouts and delays.
+    pub timing: Timing,
+}
+
+impl HostLookups {
     /// If the booking has no hosts, queries Cal.com for them once more.
-    pub(crate) async fn complete_hosts(
+    pub async fn complete(
         &self,
         appointment: &mut Appointment,
         booking: &mut Booking,
         tenant: &Tenant,
+        by: Actor<'_>,
     ) -> Result<HostLookup, StepError> {
         let HostEvidence::None { reason, looked_up_again: false } = booking.hosts else {
             return Ok(HostLookup::Complete(Vec::new()));
@@ -59,16 +71,17 @@ impl Assignments {
             }
             Err(error) => return Ok(HostLookup::Failed(error.failure)),
         };
-        appointment.record_hosts(booking.hosts.clone(), self.actor())?;
+        appointment.record_hosts(booking.hosts.clone(), by)?;
         Ok(HostLookup::Complete(vec![ExchangeRecord { request: "get", exchange }]))
     }
 
     /// Defers the look-up, and returns until when. `None` if it has been retried for long enough.
-    pub(crate) fn defer(
+    pub fn defer(
         &self,
         appointment: &mut Appointment,
         booking: &Booking,
         failure: &BookingFailure,
+        by: Actor<'_>,
     ) -> Result<Option<DateTime<Utc>>, StepError> {
         let (now, category) = (Utc::now(), failure.category());
         let retries = appointment.retries(category);
@@ -87,7 +100,7 @@ impl Assignments {
         match decide(failure, &context) {
             Decision::Retry { at } | Decision::PauseAccount { until: at } if at < give_up_at => {
                 tracing::warn!(category = category.as_str(), %at, "host look-up deferred: Cal.com can't be queried");
-                appointment.defer_host_lookup(at, category, self.actor())?;
+                appointment.defer_host_lookup(at, category, by)?;
                 Ok(Some(at))
             }
             _ => Ok(None),

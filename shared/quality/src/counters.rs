@@ -1,4 +1,4 @@
-//! Counters: counters, each by tenant, day, source, service and deployed version.
+//! Counters by tenant, day, source, service and deployed version.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -11,16 +11,16 @@ use serde::{Deserialize, Serialize, de::IntoDeserializer};
 
 use crate::rate::Rate;
 
-/// What is counted together.
+/// The dimensions of a counter.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Dimensions {
-    /// The day on which the appointment was asked for, on the tenant's clock.
+    /// The day on which the appointment was requested, in the tenant's time zone.
     pub day: NaiveDate,
-    /// Whose.
+    /// The tenant.
     pub tenant: TenantId,
-    /// By which way it came.
+    /// The channel.
     pub source: Source,
-    /// The service, where it was understood.
+    /// The service, if it is known.
     pub service: Option<ServiceId>,
     /// The deployed version that did, or failed to do, what is counted.
     pub version: String,
@@ -30,79 +30,79 @@ pub struct Dimensions {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Counter {
-    /// Appointments.
+    /// All appointments.
     Appointments,
-    /// Those that a rate is a ratio of.
+    /// Those for which a rate is decided.
     Judged(Rate),
-    /// Those of them for which it is so.
+    /// Those of them that meet it.
     Met(Rate),
-    /// Those that failed with this category, now or at an earlier try.
+    /// Those that failed with this category, now or in an earlier attempt.
     Failed(Category),
-    /// Those that stand still.
+    /// Those that stopped.
     Stopped(StopReason),
-    /// Those booked without a host, by the hour of the tenant's day in which they were asked for.
+    /// Those booked without a host, by the hour of the tenant's day in which they were requested.
     WithoutHost {
         /// From 0 to 23.
         hour: u8,
     },
-    /// Those whose staff member was found so long after they were asked for.
+    /// Those assigned within this time after they were requested.
     AssignedIn(TimeBucket),
 }
 
-/// Where an appointment stopped, why, and at whom.
+/// Where an appointment stopped, why, and whom it concerns.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct StopReason {
-    /// The step it did not get past.
+    /// The step that it did not pass.
     pub step: Step,
-    /// Why, as it stands in the appointment's history.
+    /// The detail of the cause in the appointment's history.
     pub reason: String,
-    /// Whom it concerns, where that is known.
+    /// Whom it concerns, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub party: Option<Party>,
 }
 
-/// A step on an appointment's way.
+/// A step of an appointment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
-    /// Reading what the caller asked for.
+    /// Reading the request.
     Intake,
     /// Booking it with Cal.com.
     Booking,
-    /// Learning the booking's host.
+    /// Learning the hosts of the booking.
     HostExtraction,
-    /// From the host to the staff member.
+    /// Finding the staff member of the host.
     Assignment,
 }
 
-/// Whom a stop concerns.
+/// The person whom a stop concerns.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Party {
-    /// The staff member whom the caller wished for.
+    /// The staff member whom the caller requested.
     Staff(StaffId),
-    /// The host whom Cal.com named.
+    /// The host that Cal.com named.
     Host(HostId),
 }
 
-/// A range of times, each a fifth wider than the one below it.
+/// A range of durations, each a fifth wider than the one below it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TimeBucket(u8);
 
 /// The upper end of the first [`TimeBucket`].
 const FIRST_BUCKET_SECONDS: f64 = 0.1;
-/// So many buckets make twice the time.
+/// How many buckets double the duration.
 const BUCKETS_PER_DOUBLING: f64 = 4.0;
 
 impl TimeBucket {
-    /// The bucket of a time.
+    /// The bucket of a duration.
     pub fn of_seconds(seconds: f64) -> Self {
         let doublings = (seconds.max(FIRST_BUCKET_SECONDS) / FIRST_BUCKET_SECONDS).log2();
         Self((doublings * BUCKETS_PER_DOUBLING).ceil() as u8)
     }
 
-    /// The longest time in it.
+    /// The longest duration in it.
     pub fn up_to_seconds(self) -> f64 {
         FIRST_BUCKET_SECONDS * 2.0_f64.powf(f64::from(self.0) / BUCKETS_PER_DOUBLING)
     }
@@ -158,7 +158,7 @@ impl From<Counter> for String {
     }
 }
 
-/// A name that is no counter's.
+/// A name that no counter has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("there is no counter {0}")]
 pub struct NoSuchCounter(String);
@@ -200,7 +200,7 @@ fn word<T: for<'de> Deserialize<'de>>(word: &str) -> Option<T> {
     T::deserialize(word).ok()
 }
 
-/// Counters with their values. A counter that is not there is 0.
+/// Counters with their values. A missing counter is 0.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counters(BTreeMap<(Dimensions, Counter), i64>);
 
@@ -223,7 +223,7 @@ impl Counters {
         }
     }
 
-    /// What has to be added to `before` to get these.
+    /// What must be added to `before` to get these.
     #[must_use]
     pub fn since(&self, before: &Self) -> Self {
         let mut difference = self.clone();
@@ -243,7 +243,7 @@ impl Counters {
         self.0.is_empty()
     }
 
-    /// Those whose dimensions is so.
+    /// Those whose dimensions satisfy `keep`.
     #[must_use]
     pub fn only(&self, keep: impl Fn(&Dimensions) -> bool) -> Self {
         Self(self.0.iter().filter(|((dimensions, _), _)| keep(dimensions)).map(|(key, n)| (key.clone(), *n)).collect())

@@ -1,30 +1,30 @@
-//! The rates by which Frontdesk is measured.
+//! The rates by which quality is measured.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A ratio of appointments for which something is so. What counts as "so" is told by [`crate::counting`].
+/// A ratio of appointments. [`crate::attribution`] decides which appointments count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rate {
-    /// Of those that are decided: booked with Cal.com.
+    /// Of the decided ones: booked with Cal.com.
     BookingIntegration,
-    /// Of those that we booked: Cal.com's host is known.
+    /// Of those that we booked: the host is known.
     HostExtraction,
-    /// Of those that are decided, booked or not: a staff member is known.
+    /// Of the decided ones, booked or not: a staff member is known.
     StaffAssignment,
-    /// Of those whose host is known: the staff member was found without a person.
+    /// Of those with a host: assigned without a person.
     AutomaticMapping,
-    /// Of those that are decided: a person had to see to it, or has.
+    /// Of the decided ones: a person had to act, or still has.
     ManualIntervention,
-    /// Of those that are decided, or a day old: booked within a day.
+    /// Of the decided ones, or a day old: booked within a day.
     #[serde(rename = "sync_in_24h")]
     SyncIn24h,
 }
 
 impl Rate {
-    /// All of them, in the order in which an appointment passes what they measure.
+    /// All of them, in the order of an appointment's steps.
     pub const ALL: [Self; 6] = [
         Self::BookingIntegration,
         Self::SyncIn24h,
@@ -46,7 +46,7 @@ impl Rate {
         }
     }
 
-    /// What people call it.
+    /// The title in reports.
     pub fn title(self) -> &'static str {
         match self {
             Self::BookingIntegration => "Booked with Cal.com",
@@ -63,8 +63,8 @@ impl Rate {
         self == Self::ManualIntervention
     }
 
-    /// The ratio that is aimed at. Those of the October incident; what must happen within a day was not among them and
-    /// has the target of booking.
+    /// The target, from the report of the October incident. Booking within a day was not part of it and has the target of
+    /// booking.
     pub fn target(self) -> Target {
         match self {
             Self::BookingIntegration | Self::SyncIn24h => Target::Above(0.90),
@@ -82,7 +82,7 @@ impl fmt::Display for Rate {
     }
 }
 
-/// The ratio that is aimed at.
+/// A target.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Target {
     /// More than this.
@@ -92,7 +92,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// Whether a ratio is as it should be.
+    /// Whether a ratio meets it.
     pub fn is_met_by(self, ratio: f64) -> bool {
         match self {
             Self::Above(least) => ratio > least,

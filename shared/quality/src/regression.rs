@@ -1,4 +1,4 @@
-//! Whether the newest version does worse than those before it.
+//! Whether the newest version is worse than those before it.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -10,46 +10,46 @@ use crate::{
     summary::{Cluster, Ratio, Summary, clusters_of},
 };
 
-/// When a deployed version did something.
+/// When a deployed version was active.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VersionActivity {
     /// The version.
     pub version: String,
-    /// For the first time.
+    /// First.
     pub first: DateTime<Utc>,
-    /// For the last time.
+    /// Last.
     pub last: DateTime<Utc>,
 }
 
-/// A version that made things worse.
+/// A version with a regression.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Regression {
-    /// Which.
+    /// The version.
     pub version: String,
-    /// The rates that it made worse; at minimum one, in the order in which an appointment passes what they measure.
+    /// The rates that got worse: at least one, in the order of an appointment's steps.
     pub rates: Vec<RateRegression>,
-    /// Where its appointments stopped, the most frequent first.
+    /// Where its appointments stopped, most frequent first.
     pub stopped: Vec<Cluster>,
 }
 
-/// A rate that a version made worse.
+/// A rate that got worse with a version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RateRegression {
-    /// Which.
+    /// The rate.
     pub rate: Rate,
-    /// What it is with this version.
+    /// With this version.
     pub with: Ratio,
-    /// What it was with the versions before it.
+    /// With the versions before it.
     pub before: Ratio,
-    /// How likely so large a difference is by p_value alone.
+    /// The probability of such a difference if the versions do not differ.
     pub p_value: f64,
 }
 
-/// A version that has done nothing for so long, while another one has, is no longer in use.
+/// A version that did nothing for this long while another one did is out of use.
 const OUT_OF_USE_AFTER: TimeDelta = TimeDelta::hours(6);
-/// A difference smaller than this is no reason to take a version back, however certain it is.
+/// A smaller difference is no reason to roll back, however certain it is.
 const MIN_DIFFERENCE: f64 = 0.10;
-/// How many of a version's clusters are told.
+/// How many clusters of a version are listed.
 const MAX_CLUSTERS: usize = 5;
 
 /// The version that was deployed last, if it is still in use.
@@ -60,7 +60,7 @@ pub fn newest(version_activity: &[VersionActivity]) -> Option<&VersionActivity> 
 
 /// The newest version, if it made any rate worse, by Fisher's exact test against all versions before it.
 ///
-/// `significance` is how likely p_value alone may be to show such a difference; `minimum` is the smallest sample on either
+/// `significance` is the highest probability of such a difference by chance; `minimum` is the smallest sample on either
 /// side.
 pub fn regression(
     counters: &Counters,
@@ -87,11 +87,11 @@ pub fn regression(
     (!rates.is_empty()).then(|| Regression { version: newest.version.clone(), rates, stopped })
 }
 
-/// How likely it is that the rate comes out so bad, or worse, if the versions do not differ.
+/// The probability of so bad a rate, or a worse one, if the versions do not differ.
 fn p_value_of(rate: Rate, with: Ratio, before: Ratio) -> f64 {
     let table = [with.met, with.of - with.met, before.met, before.of - before.met];
     let alternative = if rate.is_better_low() { Alternative::Greater } else { Alternative::Less };
-    // Counters that can't be: nothing can be said of them.
+    // Impossible counters say nothing.
     fishers_exact(&table, alternative).unwrap_or(1.0)
 }
 

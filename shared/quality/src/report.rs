@@ -21,7 +21,7 @@ use crate::{
 /// The quality report, as other programs read it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// When it was made.
+    /// When it was created.
     pub made_at: DateTime<Utc>,
     /// Its first day.
     pub from: NaiveDate,
@@ -29,21 +29,21 @@ pub struct Report {
     pub to: NaiveDate,
     /// All appointments.
     pub overall: Summary,
-    /// What still waited without a person when it was made.
+    /// What was in progress when it was created.
     pub in_progress: InProgress,
-    /// The same by tenant, source, service and version, the longest in_progress_groups first.
+    /// The same by tenant, source, service and version, oldest first.
     pub in_progress_groups: Vec<InProgressGroup>,
-    /// Day by day, those without appointments included.
+    /// By day, including days without appointments.
     pub days: Vec<Part>,
     /// By tenant.
     pub tenants: Vec<Part>,
-    /// By the way appointments came.
+    /// By channel.
     pub sources: Vec<Part>,
     /// By service.
     pub services: Vec<Part>,
-    /// By deployed version, the oldest first.
+    /// By deployed version, oldest first.
     pub versions: Vec<Part>,
-    /// Where and why appointments stopped, the largest groups first.
+    /// Where and why appointments stopped, largest clusters first.
     pub clusters: Vec<Cluster>,
     /// The evaluations of the rules, active alerts first.
     pub evaluations: Vec<Evaluation>,
@@ -54,40 +54,40 @@ pub struct Report {
 pub struct Part {
     /// The name.
     pub name: String,
-    /// What it adds up to.
+    /// Its summary.
     pub summary: Summary,
 }
 
-/// What timing without a person.
+/// Appointments in progress.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InProgress {
     /// How many appointments.
     pub appointments: u64,
-    /// For how long the oldest of them.
+    /// How long the oldest has been in progress.
     pub oldest_seconds: u64,
 }
 
-/// What timing without a person, of one kind.
+/// Appointments in progress with the same dimensions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InProgressGroup {
     /// The tenant.
     pub tenant: TenantId,
-    /// By which way it came.
+    /// The channel.
     pub source: Source,
-    /// The service, where it was understood.
+    /// The service, if it is known.
     pub service: Option<ServiceId>,
-    /// The deployed version that had it last.
+    /// The deployed version of the last transition.
     pub version: String,
-    /// How much, and for how long.
+    /// How many, and how long.
     pub in_progress: InProgress,
 }
 
-/// What timing without a person, gathered by kind. Made empty.
+/// Appointments in progress, grouped by their dimensions.
 #[derive(Debug, Default)]
 pub struct InProgressTally(BTreeMap<(TenantId, Source, Option<ServiceId>, String), InProgress>);
 
 impl InProgressTally {
-    /// Takes an appointment into account, if it timing.
+    /// Adds an appointment, if it is in progress.
     pub fn add(&mut self, appointment: &Appointment, tenant: Option<&Tenant>, now: DateTime<Utc>) {
         let Some(last) = appointment.history().last().filter(|_| appointment.is_in_progress()) else { return };
         let service = tenant.and_then(|tenant| appointment.service(tenant)).cloned();
@@ -122,7 +122,7 @@ impl InProgress {
 }
 
 impl Report {
-    /// Puts a report together of the last `days` days up to `to`.
+    /// The report on the `days` days up to `to`.
     pub fn new(
         counters: &Counters,
         version_activity: &[VersionActivity],
@@ -168,7 +168,7 @@ impl Report {
         self.evaluations.iter().filter(|evaluation| matches!(evaluation.verdict, Verdict::Bad(_)))
     }
 
-    /// The versions that were found to have made things worse.
+    /// The versions with a regression.
     pub fn regressed_versions(&self) -> BTreeSet<&str> {
         let versions = self.active_alerts().filter_map(|evaluation| match &evaluation.scope {
             Scope::Version(version) => Some(version.as_str()),
@@ -177,7 +177,7 @@ impl Report {
         versions.collect()
     }
 
-    /// The appointments that did not get past each step.
+    /// The number of appointments that did not pass each step.
     pub fn stopped_by_step(&self) -> BTreeMap<crate::counters::Step, u64> {
         let mut stopped = BTreeMap::new();
         for cluster in &self.clusters {
@@ -186,7 +186,7 @@ impl Report {
         stopped
     }
 
-    /// Whether a rate is where it is aimed at; `None` where there is nothing to say.
+    /// Whether a rate meets its target; `None` without data.
     pub fn is_on_target(&self, rate: Rate) -> Option<bool> {
         self.overall.rate(rate).value().map(|value| rate.target().is_met_by(value))
     }

@@ -1,4 +1,4 @@
-//! When counters are cause for alarm.
+//! The alert rules.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -13,107 +13,108 @@ use crate::{
     summary::{Ratio, Summary},
 };
 
-/// A rule. The rules are configuration: [`Rule::defaults`] in the form of JSON is where to begin.
+/// An alert rule. Rules are configuration; [`Rule::defaults`] as JSON is a starting point. A person
+/// writes them, so unknown fields are refused.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// Its name: what alerts are raised and cleared under.
+    /// Its name, by which alerts are raised and cleared.
     pub name: String,
-    /// What it looks at.
+    /// The condition that raises an alert.
     pub condition: Condition,
-    /// It says nothing of fewer appointments than this.
+    /// The smallest sample that is evaluated.
     pub minimum: u64,
 }
 
-/// What a rule looks at.
+/// The condition of a rule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Condition {
     /// A rate over the last days, today included.
     RateBelow {
-        /// Which.
+        /// The rate.
         rate: Rate,
-        /// From 0 to 1. Less is an alarm.
+        /// The threshold, from 0 to 1.
         ratio: f64,
         /// How many days.
         days: u8,
     },
-    /// A single day, today or yesterday, on which a rate is 0.
+    /// A day, today or yesterday, on which a rate is 0.
     DayAtZero {
-        /// Which.
+        /// The rate.
         rate: Rate,
     },
-    /// Bookings without a host in the last 24 hours, to the hour.
+    /// Bookings without a host in the last 24 hours, by the hour.
     WithoutHost {
-        /// More is an alarm.
+        /// The largest number without an alert.
         more_than: u64,
     },
-    /// The newest version against those before it, over all tenants.
+    /// The newest version compared with those before it, over all tenants.
     Regression {
-        /// How likely chance alone may be to show such a difference, from 0 to 1.
+        /// The highest probability of such a difference by chance, from 0 to 1.
         significance: f64,
         /// Over how many days.
         days: u8,
     },
 }
 
-/// Whom an alarm concerns.
+/// Whom an evaluation concerns.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// All tenants together.
     All,
-    /// One of them.
+    /// One tenant.
     Tenant(TenantId),
-    /// A version that made things worse.
+    /// A version.
     Version(String),
 }
 
-/// What a rule says now.
+/// The evaluation of a rule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// The rule's name.
     pub rule: String,
     /// Whom it concerns.
     pub scope: Scope,
-    /// What it says.
+    /// The result.
     pub verdict: Verdict,
 }
 
-/// Whether there is cause for alarm.
+/// The result of an evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// There is none.
+    /// No alert.
     Good(Measurement),
-    /// There is.
+    /// An alert.
     Bad(Measurement),
-    /// There are too few appointments to tell.
+    /// The sample is too small.
     TooFew,
 }
 
-/// What was measured.
+/// A measurement.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Measurement {
     /// A rate over some days.
     Rate {
-        /// Which.
+        /// The rate.
         rate: Rate,
-        /// What it is.
+        /// Its value.
         ratio: Ratio,
         /// Over how many days.
         days: u8,
-        /// What it must not be less than.
+        /// The threshold.
         minimum: f64,
     },
     /// A rate on one day.
     Day {
-        /// Which.
+        /// The rate.
         rate: Rate,
-        /// Which day.
+        /// The day.
         day: NaiveDate,
-        /// What it is.
+        /// Its value.
         ratio: Ratio,
     },
     /// Bookings without a host in 24 hours.
@@ -122,32 +123,32 @@ pub enum Measurement {
         appointments: u64,
         /// Of how many bookings today and yesterday.
         of: u64,
-        /// How many are no alarm.
+        /// The largest number without an alert.
         maximum: u64,
     },
-    /// A version against those before it.
+    /// A version compared with those before it.
     Version(Regression),
 }
 
-/// A rule that can't be meant.
+/// Invalid rules.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
-    /// They are not JSON of this form.
-    #[error("the alert rules can't be read: {0}")]
+    /// Not JSON of this form.
+    #[error("failed to parse the alert rules: {0}; shared/quality/README.md has an example")]
     Form(String),
-    /// Two have one name.
-    #[error("two alert rules are named {0}")]
+    /// Two rules have one name.
+    #[error("failed to parse the alert rules: two are named {0}")]
     NameTwice(String),
-    /// A ratio or significance is not one.
-    #[error("alert rule {0} has a ratio outside 0 to 1, or no days")]
+    /// A ratio or probability is out of range.
+    #[error("failed to parse the alert rule {0}: a ratio must be from 0 to 1, and days from 1 to 31")]
     OutOfRange(String),
 }
 
-/// The maximum days that a rule can look back.
+/// The largest number of days that a rule can look back.
 pub const MAX_DAYS: u8 = 31;
 
 impl Rule {
-    /// The alarms that the October incident's report asks for, and the comparison of versions.
+    /// The alerts that the report of the October incident asks for, and the comparison of versions.
     pub fn defaults() -> Vec<Self> {
         let rule = |name: &str, condition, minimum| Self { name: name.to_owned(), condition, minimum };
         vec![
@@ -168,7 +169,7 @@ impl Rule {
         }
     }
 
-    /// Reads rules from JSON; the defaults where nothing is written.
+    /// Parses rules from JSON; the defaults if there is none.
     ///
     /// # Errors
     /// With what is wrong.
@@ -200,9 +201,9 @@ impl Condition {
     }
 }
 
-/// What each rule says: of each tenant, and of all together where there are several.
+/// The evaluation of each rule for each tenant, and for all together if there are several.
 ///
-/// `local` tells the time on a tenant's clock.
+/// `local` is the local time of a tenant.
 pub fn evaluate(
     rules: &[Rule],
     counters: &Counters,
@@ -277,7 +278,7 @@ impl Condition {
                     false => Verdict::Good(measured),
                 }
             }
-            // Looks at versions, not at tenants.
+            // It compares versions, not tenants.
             Self::Regression { .. } => Verdict::TooFew,
         }
     }
@@ -298,7 +299,7 @@ fn since(counters: &Counters, today: NaiveDate, days: u8) -> Counters {
     counters.only(|dimensions| dimensions.day >= first)
 }
 
-/// Of today up to this hour, and of yesterday after it: 23 to 24 hours.
+/// Today up to this hour, and yesterday after it: 23 to 24 hours.
 fn without_host_in_24h(counters: &Counters, now: NaiveDateTime) -> u64 {
     let (today, yesterday) = (now.date(), now.date() - Days::new(1));
     let counts = counters.iter().filter_map(|(dimensions, counter, n)| match counter {

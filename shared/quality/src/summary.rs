@@ -13,43 +13,43 @@ use crate::{
     rate::Rate,
 };
 
-/// How many of how many.
+/// A ratio of appointments.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ratio {
-    /// So many are so.
+    /// How many meet it.
     pub met: u64,
-    /// Of so many.
+    /// Of how many.
     pub of: u64,
 }
 
 impl Ratio {
-    /// From 0 to 1. `None` of none.
+    /// From 0 to 1; `None` without appointments.
     pub fn value(self) -> Option<f64> {
         (self.of > 0).then(|| self.met as f64 / self.of as f64)
     }
 }
 
-/// What counters add up to.
+/// A summary of counters.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// Appointments asked for.
+    /// Requested appointments.
     pub appointments: u64,
-    /// Every rate that there is something to say of.
+    /// Every rate with data.
     pub rates: BTreeMap<Rate, Ratio>,
-    /// Appointments that failed with this category, now or at an earlier try.
+    /// Appointments that failed with this category, now or in an earlier attempt.
     pub failures: BTreeMap<Category, u64>,
-    /// Seconds from being asked for to being assigned, in steps of a fifth. `None` where nothing was assigned.
+    /// Seconds from request to assignment, in steps of a fifth. `None` if nothing was assigned.
     pub seconds_to_assigned: Option<Percentiles>,
 }
 
-/// The time that so many per cent took at the most.
+/// Percentiles.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Percentiles {
-    /// Half of them.
+    /// The median.
     pub p50: f64,
-    /// 95 of 100.
+    /// The 95th percentile.
     pub p95: f64,
-    /// 99 of 100.
+    /// The 99th percentile.
     pub p99: f64,
 }
 
@@ -58,24 +58,24 @@ pub struct Percentiles {
 pub struct Cluster {
     /// How many.
     pub appointments: u64,
-    /// The step that they did not get past.
+    /// The step that they did not pass.
     pub step: Step,
     /// Why.
     pub reason: String,
-    /// Whose they are.
+    /// The tenant.
     pub tenant: TenantId,
-    /// By which way they came.
+    /// The channel.
     pub source: Source,
-    /// The service, where it was understood.
+    /// The service, if it is known.
     pub service: Option<ServiceId>,
-    /// Whom it concerns, where that is known.
+    /// Whom it concerns, if known.
     pub party: Option<Party>,
     /// The deployed version of the step.
     pub version: String,
 }
 
 impl Summary {
-    /// Adds counters up.
+    /// The summary of counters.
     pub fn of(counters: &Counters) -> Self {
         let mut summary = Self::default();
         let mut times: BTreeMap<TimeBucket, u64> = BTreeMap::new();
@@ -94,7 +94,7 @@ impl Summary {
         summary
     }
 
-    /// A rate, also where nothing is said of it.
+    /// A rate; empty without data.
     pub fn rate(&self, rate: Rate) -> Ratio {
         self.rates.get(&rate).copied().unwrap_or_default()
     }
@@ -116,7 +116,7 @@ impl Percentiles {
     }
 }
 
-/// What stopped, grouped by all that may explain it; the largest groups first.
+/// Stopped appointments, grouped by everything that may explain them, largest clusters first.
 pub fn clusters_of(counters: &Counters) -> Vec<Cluster> {
     let stopped = counters.iter().filter_map(|(dimensions, counter, n)| match counter {
         Counter::Stopped(stop) => Some((dimensions, stop, n)),
@@ -134,7 +134,7 @@ pub fn clusters_of(counters: &Counters) -> Vec<Cluster> {
             party: stop.party.clone(),
             version: dimensions.version.clone(),
         };
-        // The same over several days.
+        // The same cluster over several days.
         *clusters.entry(cluster).or_default() += u64::try_from(n).unwrap_or_default();
     }
     let counted = clusters.into_iter().map(|(cluster, appointments)| Cluster { appointments, ..cluster });

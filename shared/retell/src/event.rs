@@ -1,7 +1,6 @@
-//! What a webhook holds: `{"event": "...", "call": {...}}`.
+//! The body of a webhook: `{"event": "...", "call": {...}}`.
 //!
-//! Only what Frontdesk uses is read. Unknown events and fields are fine, and a field of an unexpected type is no reason
-//! to lose a call: it counts as absent.
+//! Only what Frontdesk uses is parsed. Unknown events and fields pass, and a field of an unexpected type counts as missing.
 
 use scheduling::{
     ids::{AgentId, CallId, Source},
@@ -16,7 +15,7 @@ pub struct Event {
     /// What happened.
     #[serde(rename = "event")]
     pub kind: EventKind,
-    /// The call it happened to.
+    /// The call.
     pub call: Call,
 }
 
@@ -24,9 +23,9 @@ pub struct Event {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "String")]
 pub enum EventKind {
-    /// The call was analyzed: what the caller asked for is known now.
+    /// The call was analyzed: what the caller wants is known.
     CallAnalyzed,
-    /// Anything else, by its name.
+    /// Any other event, by its name.
     Other(String),
 }
 
@@ -46,7 +45,7 @@ impl EventKind {
     }
 }
 
-/// A call. The transcript and all else that Frontdesk does not use is passed over, not kept in memory.
+/// A call. The transcript and everything else that Frontdesk does not use is skipped, not kept in memory.
 #[derive(Deserialize)]
 pub struct Call {
     /// Retell's name for it.
@@ -55,10 +54,10 @@ pub struct Call {
     /// The voice agent that answered.
     #[serde(default, deserialize_with = "lenient")]
     pub agent_id: Option<AgentId>,
-    /// The number that called; absent or made up where the caller hides it.
+    /// The caller's number; missing or invented if it is hidden.
     #[serde(default, deserialize_with = "lenient")]
     from_number: Option<String>,
-    /// The number that was called.
+    /// The called number.
     #[serde(default, deserialize_with = "lenient")]
     to_number: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
@@ -100,10 +99,10 @@ pub enum EventError {
 const LONGEST_NAME: usize = 200;
 
 impl Event {
-    /// Reads a webhook's body.
+    /// Parses the body of a webhook.
     ///
     /// # Errors
-    /// Says what is wrong, and nothing of what was sent.
+    /// Says what is wrong, and quotes nothing.
     pub fn parse(body: &[u8]) -> Result<Self, EventError> {
         let event: Self = serde_json::from_slice(body)
             .map_err(|error| if error.is_data() { EventError::NotRetell } else { EventError::NotJson })?;
@@ -114,7 +113,7 @@ impl Event {
 }
 
 impl Call {
-    /// By which way an appointment comes that it asks for.
+    /// The channel of an appointment that the call requests.
     pub fn source(&self) -> Source {
         match self.call_type.as_deref() {
             Some("web_call") => Source::web(),
@@ -122,7 +121,7 @@ impl Call {
         }
     }
 
-    /// The business's own number: the one that was called, or that the agent called from.
+    /// The business's own number: the called one, or the one that the agent called from.
     pub fn business_number(&self) -> Option<&str> {
         match self.direction.as_deref() {
             Some("outbound") => self.from_number.as_deref(),
@@ -155,7 +154,7 @@ fn written_out(value: &Value) -> Option<String> {
     }
 }
 
-/// Takes a field of the expected type, and any other as absent.
+/// A field of the expected type; any other type counts as missing.
 fn lenient<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
     let value = Value::deserialize(deserializer)?;
     Ok(T::deserialize(value).ok())

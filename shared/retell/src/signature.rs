@@ -8,23 +8,23 @@ use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
-/// How far `v` may lie from now.
+/// How far `v` may be from now.
 pub const TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
-/// Why bytes are not taken for Retell's.
+/// Why bytes don't count as Retell's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
-    /// There is no such header.
+    /// The header is missing.
     #[error("the header x-retell-signature is missing")]
     Missing,
-    /// The header has another form.
+    /// The header is malformed.
     #[error("the header x-retell-signature is not of the form v=<milliseconds>,d=<64 hex digits>")]
     Malformed,
     /// It was signed too long ago, or too far in the future.
-    #[error("the signature is more than five minutes old, or from the future")]
+    #[error("the signature is more than five minutes old, or in the future")]
     Stale,
-    /// No key that we have signs these bytes so.
-    #[error("the signature does not belong to this body")]
+    /// None of our keys signed these bytes.
+    #[error("the signature does not match the body")]
     Wrong,
 }
 
@@ -36,7 +36,7 @@ pub struct Signature {
 }
 
 impl Signature {
-    /// Reads the header's value.
+    /// Parses the header's value.
     ///
     /// # Errors
     /// [`SignatureError::Missing`] and [`SignatureError::Malformed`].
@@ -55,7 +55,7 @@ impl Signature {
         Ok(Self { signed_at_ms, digest })
     }
 
-    /// Finds the one of `keys` that signed `body`, and answers what it belongs to.
+    /// Finds the key that signed `body`, and returns what it belongs to.
     ///
     /// Each digest is compared in constant time.
     ///
@@ -80,7 +80,7 @@ impl Signature {
     }
 }
 
-/// The header's value for `body`, as Retell would write it. For whoever plays Retell.
+/// The header's value for `body`, as Retell would write it. For stand-ins.
 pub fn sign(key: &SecretString, body: &[u8], now: DateTime<Utc>) -> String {
     let milliseconds = now.timestamp_millis();
     let digest = digest(key, body, milliseconds).map(|mac| mac.finalize().into_bytes()).unwrap_or_default();

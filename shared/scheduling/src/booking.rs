@@ -23,6 +23,16 @@ pub struct Booking {
     pub hosts: HostEvidence,
 }
 
+/// Why Cal.com may hold a booking that is not stored here. Cal.com is queried for it before anything else is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnconfirmedBooking {
+    /// A request to book was sent, or may have been, and no response was read.
+    NoResponse,
+    /// Cal.com confirmed in a form that could not be read. It is never sent another request to book.
+    UnreadableResponse,
+}
+
 /// Cal.com's status of a booking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,4 +1,4 @@
-//! How a customer can be reached, read from what a voice agent wrote down.
+//! Contacts: names, phone numbers and emails of customers.
 
 use std::{collections::BTreeSet, str::FromStr, sync::LazyLock};
 
@@ -11,16 +11,16 @@ use crate::{
     personal::Personal,
 };
 
-/// The customer as the call described them.
+/// The customer, as the call describes them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Customer {
-    /// The name, if one was said.
+    /// The name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Personal<String>>,
     /// A number that Cal.com accepts, in E.164 form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<Personal<String>>,
-    /// An email address in valid form.
+    /// A valid email.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<Personal<String>>,
     /// The text given as an email, if it isn't one. A person reads it; it is never guessed at.
@@ -55,8 +55,8 @@ impl Customer {
         }
     }
 
-    /// Whether two customers with one contact may be one person: either gave no name, or all the words of one name are
-    /// among those of the other. A family shares its number and its last name, and yet each of them wants to come.
+    /// Whether two customers with one contact may be one person: one of them gave no name, or all words of one name are among
+    /// those of the other. The members of a family share a number and a last name and have an appointment each.
     pub fn may_be(&self, other: &Self) -> bool {
         let (ours, theirs) = (self.name_words(), other.name_words());
         ours.is_subset(&theirs) || theirs.is_subset(&ours)
@@ -70,10 +70,10 @@ impl Customer {
     }
 }
 
-/// Reads a phone number in national or international form and answers it in E.164 form.
+/// Parses a phone number in national or international form, and returns it in E.164 form.
 ///
 /// `country` is the tenant's, as ISO 3166 letters. Hidden callers (`anonymous`, `anonymous_1732460000_ab12`, nothing)
-/// and numbers that can't exist answer `None`: Cal.com refuses them.
+/// and numbers that can't exist return `None`: Cal.com refuses them.
 pub fn phone_number(text: &str, country: &str) -> Option<Personal<String>> {
     let number = PhoneNumber::parse(text.trim(), Region::from_str(country).ok()).ok()?;
     let is_written_as_number = text.chars().all(|c| !c.is_alphabetic());
@@ -81,19 +81,19 @@ pub fn phone_number(text: &str, country: &str) -> Option<Personal<String>> {
         .then(|| Personal::new(number.format_as(PhoneNumberFormat::E164).into_owned()))
 }
 
-/// Reads the numbering plans of all countries, which takes some milliseconds of a whole core and is done at the first
-/// number otherwise.
+/// Loads the numbering plans of all countries. Without this the first phone number does, which takes milliseconds of a
+/// whole core.
 pub fn load_numbering_plans() {
     LazyLock::force(&PHONE_NUMBER_UTIL);
 }
 
-/// Reads an email address. What a caller spelled out ("max punkt muster at web punkt de") is not one.
+/// Parses an email. A spelled-out one ("max punkt muster at web punkt de") is not one.
 pub fn email(text: &str) -> Option<Personal<String>> {
     let address = EmailAddress::from_str(text.trim()).ok()?;
     address.domain().contains('.').then(|| Personal::new(address.email()))
 }
 
-/// The address that stands in where a customer has none: at the tenant's own domain, so that no stranger gets mail.
+/// The placeholder email of a customer without one: at the tenant's own domain, so that no stranger gets mail.
 pub fn placeholder_email(appointment: &AppointmentId, domain: &str) -> Personal<String> {
     Personal::new(format!("customer+{appointment}@{domain}"))
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{appointment::UnconfirmedBooking, contact::ContactPart, ids::BookingUid, tenant::NoEventType};
+use crate::{booking::UnconfirmedBooking, contact::ContactPart, ids::BookingUid, tenant::NoEventType};
 
 /// The category of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

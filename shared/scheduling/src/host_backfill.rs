@@ -1,4 +1,4 @@
-//! Which hosts could be mapped to which members of the staff, derived from their bookings.
+//! Host backfill: which hosts of past bookings can be mapped to staff members.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,39 +11,39 @@ use crate::{
     tenant::{StaffMember, Tenant},
 };
 
-/// How sure it is that a host is a member of the staff.
+/// The confidence of a proposal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Confidence {
-    /// Every booking of the host was of an event type that is this member's own.
+    /// Every booking of the host was of an event type that the staff member owns.
     Likely,
-    /// The host has this member's email.
+    /// The host has the staff member's email.
     Certain,
 }
 
-/// A host that nobody has mapped, and who that may be.
+/// A host without a mapping, and a proposal for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostProposal {
-    /// Cal.com's person.
+    /// The host.
     pub host: HostId,
-    /// In how many bookings the host was seen.
+    /// The number of its bookings.
     pub bookings: usize,
-    /// The staff member, or why nobody can be proposed.
+    /// The proposed staff member, or why there is none.
     pub staff: Result<(StaffId, Confidence), Unassigned>,
 }
 
-/// Bookings, gathered by host. Made empty; it may be given the same booking twice.
+/// Bookings, grouped by host. The same booking may be added twice.
 #[derive(Debug, Default)]
 pub struct HostObservations(BTreeMap<HostId, Observed>);
 
 #[derive(Debug)]
 struct Observed {
-    /// Bookings in which it stood, the last one with the host's email whole.
+    /// The host's bookings by uid.
     bookings: BTreeMap<String, Booking>,
     host: Host,
 }
 
 impl HostObservations {
-    /// Takes a booking into account.
+    /// Adds a booking.
     pub fn observe(&mut self, booking: &Booking) {
         let HostEvidence::Named(hosts) = &booking.hosts else { return };
         for host in hosts.iter() {
@@ -55,7 +55,7 @@ impl HostObservations {
         }
     }
 
-    /// What could be mapped: every host seen whom no mapping knows yet, the most frequent first.
+    /// A proposal for every host without a mapping, most frequent first.
     pub fn proposals(&self, tenant: &Tenant, known: &[HostMapping]) -> Vec<HostProposal> {
         let is_known = |host: &HostId| known.iter().any(|mapping| mapping.host == *host);
         let unknown = self.0.iter().filter(|(host, _)| !is_known(host));
@@ -68,7 +68,7 @@ impl HostObservations {
 }
 
 impl HostProposal {
-    /// The mapping to write, if one is proposed with at least this confidence.
+    /// The mapping to write, if the proposal has at least this confidence.
     pub fn mapping(&self, tenant: &Tenant, least: Confidence, now: DateTime<Utc>) -> Option<HostMapping> {
         let (staff, confidence) = self.staff.as_ref().ok()?;
         let source = match confidence {
@@ -105,7 +105,7 @@ impl Observed {
         tenant.staff.iter().filter(|member| ids.contains(&member.id)).collect()
     }
 
-    /// The one member to whom the event types of all of the host's bookings belong.
+    /// The one staff member who owns the event types of all of the host's bookings.
     fn by_event_types<'t>(&self, tenant: &'t Tenant) -> Vec<&'t StaffMember> {
         let mut owners: Vec<Vec<&StaffMember>> =
             self.bookings.values().map(|booking| tenant.owners_of(booking.event_type)).collect();
@@ -139,20 +139,20 @@ mod tests {
         }
     }
 
-    type AlertChanges = (u64, usize, Result<(String, Confidence), Unassigned>);
+    type Row = (u64, usize, Result<(String, Confidence), Unassigned>);
 
-    fn proposed(bookings: &[Booking]) -> Vec<AlertChanges> {
+    fn proposed(bookings: &[Booking]) -> Vec<Row> {
         let mut seen = HostObservations::default();
         bookings.iter().for_each(|booking| seen.observe(booking));
-        let told = |proposal: HostProposal| {
+        let row = |proposal: HostProposal| {
             let staff = proposal.staff.map(|(staff, confidence)| (staff.to_string(), confidence));
             (proposal.host.0, proposal.bookings, staff)
         };
-        seen.proposals(&salon(), &[]).into_iter().map(told).collect()
+        seen.proposals(&salon(), &[]).into_iter().map(row).collect()
     }
 
     #[test]
-    fn an_email_is_certain_an_event_type_of_ones_own_is_likely_and_the_rest_is_told_why_not() {
+    fn an_email_is_certain_an_owned_event_type_is_likely_and_the_rest_has_a_reason() {
         let bookings = [
             booked("u1", 100, 1, Some("Anna@salon.example")),
             booked("u2", 202, 2, Some("stranger@other.example")),
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_booking_seen_twice_counts_once_and_a_known_host_is_proposed_nothing() {
+    fn a_booking_counts_once_and_a_mapped_host_gets_no_proposal() {
         let twice = booked("u1", 100, 1, Some("anna@salon.example"));
         assert_eq!(proposed(&[twice.clone(), twice.clone()])[0].1, 1);
         let mut seen = HostObservations::default();
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_only_likely_is_not_written_unless_that_is_asked_for() {
+    fn a_likely_proposal_is_written_only_on_request() {
         let mut seen = HostObservations::default();
         seen.observe(&booked("u1", 202, 2, None));
         let now = "2026-12-01T08:00:00Z".parse().unwrap();

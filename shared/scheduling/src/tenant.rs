@@ -1,7 +1,7 @@
 //! One business: its staff and services, and how its calls are read.
 //!
-//! The same type is read from the tenant file, stored, and used by the functions, so that none of them can know a field
-//! that another doesn't.
+//! One type is read from the tenant file, stored, and used by the functions. Whoever reads the file refuses unknown fields;
+//! here they pass, so that two deployed versions read each other's tenants.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -13,14 +13,14 @@ use crate::{
     personal::Personal,
 };
 
-/// One business and all that Frontdesk needs to know of it.
+/// One business.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tenant {
-    /// Our name for it: lower-case letters, digits and `-`.
+    /// The id: lower-case letters, digits and `-`.
     pub id: TenantId,
-    /// The name people know it by.
+    /// The name.
     pub name: String,
-    /// IANA name of the zone in which its callers speak of times.
+    /// The IANA time zone of its callers.
     pub time_zone: Tz,
     /// ISO 3166 letters of the country whose national phone numbers its callers use.
     #[serde(default = "germany")]
@@ -32,14 +32,14 @@ pub struct Tenant {
     pub retell: RetellSource,
     /// Where its bookings go.
     pub calcom: CalcomTarget,
-    /// Party works there.
+    /// The staff.
     pub staff: Vec<StaffMember>,
-    /// What can be booked.
+    /// The services.
     pub services: Vec<Service>,
-    /// Under which keys its voice agent writes down what a caller wants.
+    /// The keys under which its voice agent writes what a caller wants.
     #[serde(default)]
     pub fields: FieldMapping,
-    /// Hosts that the operator knows to be a member of the staff. They are stored beside the tenant, one item each.
+    /// Hosts whose staff member the operator knows. They are stored beside the tenant, one item each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub host_mappings: Vec<MappedHost>,
 }
@@ -52,7 +52,7 @@ pub struct RetellSource {
     /// The voice agents that answer for this tenant.
     #[serde(default)]
     pub agent_ids: Vec<AgentId>,
-    /// The numbers that are called, in E.164 form. They decide where the agent is not known.
+    /// The called numbers, in E.164 form. They count if the agent is unknown.
     #[serde(default)]
     pub numbers: Vec<String>,
 }
@@ -64,33 +64,33 @@ pub struct CalcomTarget {
     pub account: AccountName,
     /// Domain of the placeholder address for customers who gave neither an email nor a usable number.
     pub placeholder_email_domain: String,
-    /// The name under which a customer is booked who gave none.
+    /// The name of customers who gave none.
     #[serde(default = "unnamed_customer")]
     pub unnamed_customer: String,
 }
 
-/// A member of the staff.
+/// A staff member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StaffMember {
-    /// Our name for them, unique within the tenant.
+    /// The id, unique within the tenant.
     pub id: StaffId,
     /// The name that callers say.
     pub name: Personal<String>,
     /// Other names that callers say.
     #[serde(default)]
     pub aliases: Vec<Personal<String>>,
-    /// The addresses they have at Cal.com.
+    /// The emails that they have at Cal.com.
     #[serde(default)]
     pub emails: Vec<Personal<String>>,
-    /// Whether they take appointments now.
+    /// Whether they take appointments.
     #[serde(default = "yes")]
     pub active: bool,
 }
 
-/// Something that can be booked.
+/// A service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
-    /// Our name for it, unique within the tenant.
+    /// The id, unique within the tenant.
     pub id: ServiceId,
     /// The name that callers say.
     pub name: String,
@@ -107,7 +107,7 @@ pub struct EventTypes {
     /// The event type at which Cal.com chooses the host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub round_robin: Option<EventTypeId>,
-    /// The event types at which the host is a given member of the staff.
+    /// The event types with one staff member as the host.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub per_staff: BTreeMap<StaffId, EventTypeId>,
 }
@@ -119,40 +119,40 @@ impl EventTypes {
     }
 }
 
-/// A host that the operator knows to be a member of the staff.
+/// A host whose staff member the operator knows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MappedHost {
-    /// Cal.com's person.
+    /// The host.
     pub host: HostId,
-    /// Ours.
+    /// The staff member.
     pub staff: StaffId,
 }
 
-/// The keys under which a voice agent writes down what a caller wants. Of several keys the first that holds something
-/// counts. They are looked for in the call's `custom_analysis_data`, then in its `collected_dynamic_variables`.
+/// The keys under which a voice agent writes what a caller wants. The first key with a value counts. They are looked up
+/// in the call's `custom_analysis_data`, then in its `collected_dynamic_variables`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FieldMapping {
-    /// A yes or no: whether the caller wants an appointment at all. Where none of these keys is written, a service or a
-    /// start is taken as the request for one.
+    /// A yes or no: whether the caller wants an appointment at all. If none of these keys has a value, a service or a start
+    /// counts as a request.
     pub wanted: Vec<String>,
     /// The service.
     pub service: Vec<String>,
     /// Date and time in one field.
     pub start: Vec<String>,
-    /// The date, where it stands alone.
+    /// The date, if it is separate.
     pub date: Vec<String>,
-    /// The time of day, where it stands alone.
+    /// The time of day, if it is separate.
     pub time: Vec<String>,
     /// The customer's name.
     pub name: Vec<String>,
-    /// The customer's phone number; the caller's own number is taken where none is written.
+    /// The customer's phone number; else the caller's own number is used.
     pub phone: Vec<String>,
     /// The customer's email.
     pub email: Vec<String>,
-    /// The staff member whom the customer wishes for.
+    /// The requested staff member.
     pub staff: Vec<String>,
-    /// Anything else worth telling.
+    /// Anything else.
     pub notes: Vec<String>,
 }
 
@@ -190,31 +190,31 @@ fn yes() -> bool {
     true
 }
 
-/// The event types that fit a request, in the order in which they are to be tried.
+/// The event types that fit a request, best first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FittingEventTypes {
-    /// The service that was understood.
+    /// The requested service.
     pub service: ServiceId,
     /// At least one.
     pub event_types: Vec<EventTypeId>,
 }
 
-/// Why no event type fits a request: what is missing in the tenant's configuration, or was not said.
+/// Why no event type fits a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoEventType {
-    /// No service was said.
+    /// The request has no service.
     #[error("the call names no service")]
     ServiceMissing,
-    /// The tenant has no such service. What was said stays with the appointment.
-    #[error("the tenant has no service by the name that was said")]
+    /// The tenant has no such service. The caller's words stay in the request.
+    #[error("the tenant has no service of the requested name")]
     ServiceUnknown,
-    /// The service has event types for single staff members only, and not for the one wished for.
-    #[error("service {service} has no event type for the staff member wished for, and none for round robin")]
+    /// The service has no event type of the requested staff member, and none for round robin.
+    #[error("service {service} has no event type for the requested staff member, and none for round robin")]
     StaffHasNone {
         /// The service.
         service: ServiceId,
     },
-    /// Nobody who has an event type for the service is active.
+    /// No active staff member has an event type of the service.
     #[error("service {service} has no event type of an active staff member, and none for round robin")]
     NobodyActive {
         /// The service.
@@ -231,14 +231,14 @@ impl Tenant {
         self.staff.iter().find(|member| member.id == *id)
     }
 
-    /// The active staff member whom a caller means, by id, name, alias or first name.
-    /// A name that fits several is nobody's.
+    /// The active staff member with this id, name, alias or first name.
+    /// `None` if it fits several.
     pub fn staff_called(&self, raw: &str) -> Option<&StaffMember> {
         let mut fitting = self.staff.iter().filter(|member| member.active && member.is_called(raw));
         fitting.next().filter(|_| fitting.next().is_none())
     }
 
-    /// The service that a caller means, by id, name or alias.
+    /// The service with this id, name or alias.
     pub fn service_called(&self, raw: &str) -> Option<&Service> {
         let raw = plain(raw);
         self.services.iter().find(|service| {
@@ -247,13 +247,13 @@ impl Tenant {
         })
     }
 
-    /// The event types that fit what a caller said, best first.
+    /// The event types that fit a request, best first.
     ///
-    /// The event type of the staff member wished for comes alone. Without a request, or with one that only round robin can
-    /// serve, the round-robin event type comes alone; a service without one offers those of its active staff in turn.
+    /// The event type of the requested staff member comes alone. Otherwise the round-robin event type comes alone; a service
+    /// without one offers those of its active staff in turn.
     ///
     /// # Errors
-    /// When no event type fits, with what is missing.
+    /// If no event type fits, with what is missing.
     pub fn event_types_for(
         &self,
         service: Option<&str>,
@@ -262,9 +262,9 @@ impl Tenant {
         let raw = service.ok_or(NoEventType::ServiceMissing)?;
         let service = self.service_called(raw).ok_or(NoEventType::ServiceUnknown)?;
         let EventTypes { round_robin, per_staff } = &service.event_types;
-        let wished = staff.and_then(|staff| self.staff_called(staff));
-        let of_wished = wished.and_then(|member| per_staff.get(&member.id));
-        let fitting = match (of_wished.or(round_robin.as_ref()), staff) {
+        let requested = staff.and_then(|staff| self.staff_called(staff));
+        let of_requested = requested.and_then(|member| per_staff.get(&member.id));
+        let fitting = match (of_requested.or(round_robin.as_ref()), staff) {
             (Some(event_type), _) => vec![*event_type],
             (None, Some(_)) => return Err(NoEventType::StaffHasNone { service: service.id.clone() }),
             (None, None) => self
@@ -280,7 +280,7 @@ impl Tenant {
         Ok(FittingEventTypes { service: service.id.clone(), event_types: fitting })
     }
 
-    /// The staff members to whom an event type belongs.
+    /// The staff members who own an event type.
     pub fn owners_of(&self, event_type: EventTypeId) -> Vec<&StaffMember> {
         let owns = |member: &&StaffMember| {
             self.services.iter().any(|service| service.event_types.per_staff.get(&member.id) == Some(&event_type))
@@ -288,7 +288,7 @@ impl Tenant {
         self.staff.iter().filter(owns).collect()
     }
 
-    /// All that is wrong with this configuration, each with its path inside the tenant file. Empty is good.
+    /// Every problem of this configuration, with its path inside the tenant file.
     pub fn problems(&self) -> Vec<Problem> {
         let mut found = Problems::default();
         found.check(is_plain_id(self.id.as_str()), "id", "use lower-case letters, digits and '-'");
@@ -372,18 +372,18 @@ impl StaffMember {
     }
 }
 
-/// One thing that is wrong with a tenant file.
+/// A problem of a tenant file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// Where, for instance `services[1].event_types.per_staff.anna`.
     pub path: String,
-    /// What, and what to write instead. Never the value, which may be personal.
-    pub what: String,
+    /// The problem, and what to write instead. Never the value, which may be personal.
+    pub problem: String,
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path, self.what)
+        write!(f, "{}: {}", self.path, self.problem)
     }
 }
 
@@ -394,9 +394,9 @@ struct Problems {
 }
 
 impl Problems {
-    fn check(&mut self, holds: bool, path: impl Into<String>, what: impl Into<String>) {
+    fn check(&mut self, holds: bool, path: impl Into<String>, problem: impl Into<String>) {
         if !holds {
-            self.list.push(Problem { path: path.into(), what: what.into() });
+            self.list.push(Problem { path: path.into(), problem: problem.into() });
         }
     }
 
@@ -414,7 +414,7 @@ fn is_plain_id(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
-/// How names are compared: without case and surrounding or doubled spaces.
+/// A name for comparison: lower case, with single spaces.
 fn plain(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
@@ -450,19 +450,19 @@ mod tests {
     }
 
     #[test]
-    fn a_round_robin_service_has_one_event_type_whoever_is_wished_for() {
+    fn a_round_robin_service_has_one_event_type_for_any_staff_member() {
         assert_eq!(fitting(Some("Haarschnitt"), None), Ok(vec![100]));
         assert_eq!(fitting(Some(" schneiden "), Some("Anna")), Ok(vec![100]));
     }
 
     #[test]
-    fn a_per_staff_service_is_chosen_by_the_wish_or_offered_by_all_who_are_active() {
+    fn a_per_staff_service_has_the_requested_staff_member_or_all_who_are_active() {
         assert_eq!(fitting(Some("Farbe"), Some("ben tal")), Ok(vec![202]));
         assert_eq!(fitting(Some("color"), None), Ok(vec![201, 202]));
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn the_missing_part_is_named() {
         let service = |id| ServiceId::new(id);
         assert_eq!(fitting(None, None), Err(NoEventType::ServiceMissing));
         assert_eq!(fitting(Some("Massage"), None), Err(NoEventType::ServiceUnknown));

@@ -1,6 +1,6 @@
 //! The appointments table.
 
-use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::Put;
 use chrono::{DateTime, Utc};
 use platform::{aws::SdkConfig, env::EnvError};
 use scheduling::{
@@ -8,21 +8,20 @@ use scheduling::{
     ids::{AppointmentId, BookingUid, CallId, TenantId},
     timing::Timing,
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::{
     error::{StoreError, applied},
-    exchanges,
+    exchanges::{self, StoredExchange},
     indexes::{self, Cursor, DUE, Page, Phase, UNCOUNTED},
-    item::{Item, decode, encode, number, text, timestamp},
+    item::{Item, decode, number, text, timestamp},
+    record::{UNCHANGED, Version, Versioned, versioned},
     schema::{self, BY_CALCOM_UID, BY_DUE, BY_PHASE, BY_REVIEW, BY_UNCOUNTED, RECORD},
     table::Table,
     transaction::{build_put, put},
     update::Update,
 };
 
-/// The condition that nobody else has written the appointment.
-pub(crate) const UNCHANGED: &str = "#version = :version";
 /// The prefix of the sort key of a further call that requested the same appointment.
 const LINKED_CALL: &str = "call#";
 
@@ -31,19 +30,6 @@ const LINKED_CALL: &str = "call#";
 pub struct Appointments {
     pub(crate) table: Table,
     pub(crate) timing: Timing,
-}
-
-/// The version of a stored appointment. Each write requires the version that was read, and increments it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Version(pub(crate) u64);
-
-/// A stored value with its version.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Versioned<T> {
-    /// The value.
-    pub value: T,
-    /// The version that a write must name.
-    pub version: Version,
 }
 
 /// An appointment that may not have moved on when it should have.
@@ -94,7 +80,7 @@ impl Appointments {
 
     /// Begins the update of an appointment that was loaded at `version`.
     pub fn update<'a>(&'a self, appointment: &'a Appointment, version: Version) -> Update<'a> {
-        Update::new(self, appointment, version)
+        Update::new(&self.table, self.timing, appointment, version)
     }
 
     /// Makes the reconciler check an appointment again at `until` if it is still at `version`, and counts a resend if
@@ -146,7 +132,7 @@ impl Appointments {
         after: Option<&Cursor>,
         limit: i32,
     ) -> Result<Page, StoreError> {
-        self.page(BY_PHASE, phase.as_str(), before, after, limit).await
+        indexes::page(&self.table, BY_PHASE, phase.as_str(), before, after, limit).await
     }
 
     /// A page of the appointments that should have moved on before `before`, longest waiting first.
@@ -154,7 +140,7 @@ impl Appointments {
     /// # Errors
     /// If DynamoDB fails, or a key can't be decoded.
     pub async fn due(&self, before: DateTime<Utc>, after: Option<&Cursor>, limit: i32) -> Result<Page, StoreError> {
-        self.page(BY_DUE, DUE, before, after, limit).await
+        indexes::page(&self.table, BY_DUE, DUE, before, after, limit).await
     }
 
     /// A page of the appointments that changed since they were counted or are in progress, oldest first.
@@ -167,7 +153,7 @@ impl Appointments {
         after: Option<&Cursor>,
         limit: i32,
     ) -> Result<Page, StoreError> {
-        self.page(BY_UNCOUNTED, UNCOUNTED, before, after, limit).await
+        indexes::page(&self.table, BY_UNCOUNTED, UNCOUNTED, before, after, limit).await
     }
 
     /// The tenant's appointments that need review, longest waiting first.
@@ -175,7 +161,7 @@ impl Appointments {
     /// # Errors
     /// If DynamoDB fails, or a key can't be decoded.
     pub async fn in_review(&self, tenant: &TenantId) -> Result<Vec<AppointmentId>, StoreError> {
-        self.ids_in(BY_REVIEW, tenant.as_str()).await
+        indexes::ids_in(&self.table, BY_REVIEW, tenant.as_str()).await
     }
 
     /// The appointment of a booking.
@@ -183,7 +169,7 @@ impl Appointments {
     /// # Errors
     /// If DynamoDB fails, or a key can't be decoded.
     pub async fn of_booking(&self, uid: &BookingUid) -> Result<Option<AppointmentId>, StoreError> {
-        Ok(self.ids_in(BY_CALCOM_UID, uid.as_str()).await?.into_iter().next())
+        Ok(indexes::ids_in(&self.table, BY_CALCOM_UID, uid.as_str()).await?.into_iter().next())
     }
 
     /// Further calls that requested this appointment, besides the one that it came from.
@@ -197,6 +183,14 @@ impl Appointments {
         }
         let items = self.table.query(id.as_str(), LINKED_CALL).await?;
         items.into_iter().map(|item| decode::<Linked>(item).map(|linked| linked.call)).collect()
+    }
+
+    /// Every exchange that is stored with an appointment, in order.
+    ///
+    /// # Errors
+    /// If DynamoDB fails, or an item can't be decoded.
+    pub async fn exchanges(&self, id: &AppointmentId) -> Result<Vec<StoredExchange>, StoreError> {
+        exchanges::load(&self.table, id).await
     }
 
     /// Deletes the exchanges and the linked calls of an appointment, and returns how many items there were.
@@ -224,38 +218,4 @@ impl Appointments {
         ]);
         build_put(put(table, item))
     }
-}
-
-/// The item of an appointment: the appointment, and the keys of the indexes that it belongs to.
-pub(crate) fn item_of(
-    appointment: &Appointment,
-    Version(version): Version,
-    timing: &Timing,
-) -> Result<Item, StoreError> {
-    let mut item = encode(appointment)?;
-    item.insert("item".to_owned(), text(RECORD));
-    item.insert("version".to_owned(), number(version));
-    indexes::insert_keys(&mut item, appointment, timing);
-    Ok(item)
-}
-
-/// The put of a new appointment. If it exists, the cancelled transaction returns it.
-pub(crate) fn put_new(appointment: &Appointment, table: &str, timing: &Timing) -> Result<Put, StoreError> {
-    build_put(
-        put(table, item_of(appointment, Version(1), timing)?)
-            .condition_expression("attribute_not_exists(id)")
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld),
-    )
-}
-
-/// The appointment in an item.
-pub(crate) fn versioned(item: Item) -> Result<Versioned<Appointment>, StoreError> {
-    #[derive(Deserialize)]
-    struct Stored {
-        version: Version,
-        #[serde(flatten)]
-        appointment: Appointment,
-    }
-    let Stored { version, appointment } = decode(item)?;
-    Ok(Versioned { value: appointment, version })
 }

@@ -17,11 +17,12 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    appointments::{Appointments, put_new, versioned},
+    appointments::Appointments,
     blob,
     customer_index::{self, NewAppointment, SlotClaim, appointment_in},
     error::StoreError,
     item::{Item, bytes, decode, number, take_bytes, take_text, text},
+    record::{put_new, versioned},
     schema,
     table::Table,
     transaction::{Transaction, TransactionError, build_put, is_condition_failed, put, write_one},

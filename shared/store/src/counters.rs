@@ -17,9 +17,9 @@ use scheduling::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    appointments::{UNCHANGED, Version, Versioned, versioned},
     error::StoreError,
     item::{Item, decode, encode, number, text},
+    record::{UNCHANGED, Version, Versioned, versioned},
     schema::{self, BY_UNCOUNTED, COUNTED, RECORD},
     table::Table,
     transaction::{self, MAX_ITEMS, Transaction, build_put},

@@ -5,10 +5,10 @@ use scheduling::{exchange::Exchange, ids::AppointmentId};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    appointments::Appointments,
     blob,
     error::StoreError,
     item::{bytes, decode, encode, take_bytes},
+    table::Table,
     transaction::{build_put, put},
 };
 
@@ -74,25 +74,20 @@ pub(crate) fn size_of(put: &Put) -> usize {
     put.item.get("part").and_then(|part| part.as_b().ok()).map_or(0, |part| part.as_ref().len())
 }
 
-impl Appointments {
-    /// Every exchange that is stored with an appointment, in order.
-    ///
-    /// # Errors
-    /// If DynamoDB fails, or an item can't be decoded.
-    pub async fn exchanges(&self, id: &AppointmentId) -> Result<Vec<StoredExchange>, StoreError> {
-        let mut grouped: Vec<(Part, Vec<Vec<u8>>)> = Vec::new();
-        for mut item in self.table.query(id.as_str(), PREFIX).await? {
-            let bytes = take_bytes(&mut item, "part")?;
-            let part: Part = decode(item)?;
-            match grouped.last_mut() {
-                Some((last, parts)) if last.name == part.name => parts.push(bytes),
-                _ => grouped.push((part, vec![bytes])),
-            }
+/// Every exchange that is stored with an appointment, in order.
+pub(crate) async fn load(table: &Table, id: &AppointmentId) -> Result<Vec<StoredExchange>, StoreError> {
+    let mut grouped: Vec<(Part, Vec<Vec<u8>>)> = Vec::new();
+    for mut item in table.query(id.as_str(), PREFIX).await? {
+        let bytes = take_bytes(&mut item, "part")?;
+        let part: Part = decode(item)?;
+        match grouped.last_mut() {
+            Some((last, parts)) if last.name == part.name => parts.push(bytes),
+            _ => grouped.push((part, vec![bytes])),
         }
-        let whole = |(part, parts): (Part, Vec<Vec<u8>>)| {
-            let exchange = Exchange { request: part.request, status: part.status, body: blob::decompress(&parts)? };
-            Ok(StoredExchange { name: part.name, exchange })
-        };
-        grouped.into_iter().map(whole).collect()
     }
+    let whole = |(part, parts): (Part, Vec<Vec<u8>>)| {
+        let exchange = Exchange { request: part.request, status: part.status, body: blob::decompress(&parts)? };
+        Ok(StoredExchange { name: part.name, exchange })
+    };
+    grouped.into_iter().map(whole).collect()
 }

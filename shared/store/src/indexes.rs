@@ -10,10 +10,10 @@ use scheduling::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    appointments::Appointments,
     error::StoreError,
     item::{Item, decode, sortable, text, timestamp},
     schema::{BY_CALCOM_UID, BY_DUE, BY_PHASE, BY_REVIEW, BY_UNCOUNTED, Index, RECORD},
+    table::Table,
 };
 
 /// The partition of [`BY_DUE`].
@@ -66,60 +66,58 @@ pub struct Page {
     pub read_units: f64,
 }
 
-impl Appointments {
-    /// A page of a partition of an index, up to an instant.
-    pub(crate) async fn page(
-        &self,
-        index: Index,
-        partition: &str,
-        before: DateTime<Utc>,
-        after: Option<&Cursor>,
-        limit: i32,
-    ) -> Result<Page, StoreError> {
-        let start = after.map(|cursor| {
-            let mut key = self.table.key(cursor.appointment.as_str(), RECORD);
-            key.insert(index.partition.to_owned(), text(partition));
-            key.insert(index.sort.to_owned(), timestamp(cursor.at));
-            key
-        });
-        let query = self.table.client.query().table_name(&self.table.name).index_name(index.name);
-        let found = query
-            .key_condition_expression("#partition = :partition AND #sort < :before")
-            .expression_attribute_names("#partition", index.partition)
-            .expression_attribute_names("#sort", index.sort)
-            .expression_attribute_values(":partition", text(partition))
-            .expression_attribute_values(":before", text(sortable(before)))
-            .set_exclusive_start_key(start)
-            .limit(limit)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await?;
-        let keys = found.items.unwrap_or_default().into_iter().map(|item| cursor(index, item));
-        Ok(Page {
-            appointments: keys.map(|key| key.map(|key| key.appointment)).collect::<Result<_, _>>()?,
-            next: found.last_evaluated_key.map(|key| cursor(index, key)).transpose()?,
-            read_units: found.consumed_capacity.and_then(|consumed| consumed.capacity_units).unwrap_or_default(),
-        })
-    }
+/// A page of a partition of an index, up to an instant.
+pub(crate) async fn page(
+    table: &Table,
+    index: Index,
+    partition: &str,
+    before: DateTime<Utc>,
+    after: Option<&Cursor>,
+    limit: i32,
+) -> Result<Page, StoreError> {
+    let start = after.map(|cursor| {
+        let mut key = table.key(cursor.appointment.as_str(), RECORD);
+        key.insert(index.partition.to_owned(), text(partition));
+        key.insert(index.sort.to_owned(), timestamp(cursor.at));
+        key
+    });
+    let query = table.client.query().table_name(&table.name).index_name(index.name);
+    let found = query
+        .key_condition_expression("#partition = :partition AND #sort < :before")
+        .expression_attribute_names("#partition", index.partition)
+        .expression_attribute_names("#sort", index.sort)
+        .expression_attribute_values(":partition", text(partition))
+        .expression_attribute_values(":before", text(sortable(before)))
+        .set_exclusive_start_key(start)
+        .limit(limit)
+        .return_consumed_capacity(ReturnConsumedCapacity::Total)
+        .send()
+        .await?;
+    let keys = found.items.unwrap_or_default().into_iter().map(|item| cursor(index, item));
+    Ok(Page {
+        appointments: keys.map(|key| key.map(|key| key.appointment)).collect::<Result<_, _>>()?,
+        next: found.last_evaluated_key.map(|key| cursor(index, key)).transpose()?,
+        read_units: found.consumed_capacity.and_then(|consumed| consumed.capacity_units).unwrap_or_default(),
+    })
+}
 
-    /// Every appointment in a partition of an index.
-    pub(crate) async fn ids_in(&self, index: Index, partition: &str) -> Result<Vec<AppointmentId>, StoreError> {
-        #[derive(Deserialize)]
-        struct Key {
-            id: AppointmentId,
-        }
-        let query = self.table.client.query().table_name(&self.table.name).index_name(index.name);
-        let query = query
-            .key_condition_expression("#partition = :partition")
-            .expression_attribute_names("#partition", index.partition)
-            .expression_attribute_values(":partition", text(partition));
-        let mut pages = query.into_paginator().items().send();
-        let mut ids = Vec::new();
-        while let Some(item) = pages.next().await {
-            ids.push(decode::<Key>(item?)?.id);
-        }
-        Ok(ids)
+/// Every appointment in a partition of an index.
+pub(crate) async fn ids_in(table: &Table, index: Index, partition: &str) -> Result<Vec<AppointmentId>, StoreError> {
+    #[derive(Deserialize)]
+    struct Key {
+        id: AppointmentId,
     }
+    let query = table.client.query().table_name(&table.name).index_name(index.name);
+    let query = query
+        .key_condition_expression("#partition = :partition")
+        .expression_attribute_names("#partition", index.partition)
+        .expression_attribute_values(":partition", text(partition));
+    let mut pages = query.into_paginator().items().send();
+    let mut ids = Vec::new();
+    while let Some(item) = pages.next().await {
+        ids.push(decode::<Key>(item?)?.id);
+    }
+    Ok(ids)
 }
 
 fn cursor(index: Index, mut key: Item) -> Result<Cursor, StoreError> {

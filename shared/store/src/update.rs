@@ -1,14 +1,15 @@
 //! The update of an appointment with everything that must be written in the same step.
 
 use chrono::{DateTime, Utc};
-use scheduling::{appointment::Appointment, assignment::HostMapping};
+use scheduling::{appointment::Appointment, assignment::HostMapping, timing::Timing};
 
 use crate::{
-    appointments::{Appointments, UNCHANGED, Version, item_of},
     error::StoreError,
     exchanges::{self, ExchangeRecord},
     item::number,
+    record::{UNCHANGED, Version, item_of},
     slot_leases::{SlotLease, delete_lease, put_lease},
+    table::Table,
     tenants::{Tenants, put_found_mapping},
     transaction::{Transaction, TransactionError, build_put, put, write_one},
 };
@@ -28,7 +29,8 @@ enum LeaseChange<'a> {
 /// transaction: those are written before.
 #[must_use = "an update is written by `commit`"]
 pub struct Update<'a> {
-    appointments: &'a Appointments,
+    table: &'a Table,
+    timing: Timing,
     appointment: &'a Appointment,
     version: Version,
     exchanges: &'a [ExchangeRecord],
@@ -37,8 +39,8 @@ pub struct Update<'a> {
 }
 
 impl<'a> Update<'a> {
-    pub(crate) fn new(appointments: &'a Appointments, appointment: &'a Appointment, version: Version) -> Self {
-        Self { appointments, appointment, version, exchanges: &[], mapping: None, lease: None }
+    pub(crate) fn new(table: &'a Table, timing: Timing, appointment: &'a Appointment, version: Version) -> Self {
+        Self { table, timing, appointment, version, exchanges: &[], mapping: None, lease: None }
     }
 
     /// Stores exchanges with Cal.com. Nothing is stored of a customer who was erased: a response names the customer.
@@ -67,10 +69,10 @@ impl<'a> Update<'a> {
     /// [`StoreError::Conflict`] if another writer was first, [`StoreError::SlotTaken`] if another worker holds the
     /// lease.
     pub async fn commit(self) -> Result<Version, StoreError> {
-        let (table, Version(version)) = (&self.appointments.table, self.version);
+        let (table, Version(version)) = (self.table, self.version);
         let next = Version(version + 1);
         let record = build_put(
-            put(&table.name, item_of(self.appointment, next, &self.appointments.timing)?)
+            put(&table.name, item_of(self.appointment, next, &self.timing)?)
                 .condition_expression(UNCHANGED)
                 .expression_attribute_names("#version", "version")
                 .expression_attribute_values(":version", number(version)),

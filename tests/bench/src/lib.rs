@@ -3,7 +3,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`plan`] | what is to be measured, as `tests/bench/run` hands it over |
+//! | [`plan`] | what is to be measured, as `tests/run bench` hands it over |
 //! | [`runtime_api`] | Lambda's side of a function: events in, answers out |
 //! | [`harness`] | AWS and Cal.com behind TLS; DynamoDB is a real implementation of it (`dynoxide`) |
 //! | [`tls`] | the certificate that the harness shows |

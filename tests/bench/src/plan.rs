@@ -1,4 +1,4 @@
-//! What is to be measured, as `tests/bench/run` hands it over.
+//! What is to be measured, as `tests/run bench` hands it over.
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
@@ -47,7 +47,7 @@ pub struct Contender {
 impl Plan {
     /// Reads the plan from its file.
     pub fn read(path: &PathBuf) -> Self {
-        let text = fs::read_to_string(path).expect("tests/bench/run writes the plan");
+        let text = fs::read_to_string(path).expect("tests/run bench writes the plan");
         serde_json::from_str(&text).expect("the plan has its form")
     }
 

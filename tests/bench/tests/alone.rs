@@ -1,5 +1,5 @@
 //! What can only be seen when one function's release binary runs alone and everything that it asks for is counted.
-//! `tests/alone` builds the binaries, makes the plan, and starts these.
+//! `tests/run alone` builds the binaries, makes the plan, and starts these.
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
@@ -32,7 +32,7 @@ struct Alone {
 
 impl Alone {
     async fn for_test(name: &str) -> Self {
-        let path = std::env::var("PLAN").expect("tests/alone sets PLAN");
+        let path = std::env::var("PLAN").expect("tests/run alone sets PLAN");
         let mut plan = Plan::read(&PathBuf::from(path));
         plan.scratch = plan.scratch.join(name);
         std::fs::create_dir_all(&plan.scratch).unwrap();

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Appointment, State};
+use super::{record::Appointment, state::State};
 use crate::timing::Timing;
 
 /// When an appointment should have moved on.

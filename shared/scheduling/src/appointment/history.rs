@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize, de::IntoDeserializer};
 
-use super::{Appointment, CancelReason, StateName};
+use super::state::{CancelReason, StateName};
 use crate::{
     assignment::{StrategyName, Unassigned},
     failure::Category,
@@ -208,33 +208,4 @@ pub struct Actor<'a> {
     pub version: &'a str,
     /// Now.
     pub now: DateTime<Utc>,
-}
-
-impl Appointment {
-    /// Adds a transition to the current state.
-    pub(super) fn record(&mut self, from: Option<StateName>, cause: Cause, by: Actor<'_>) {
-        self.history.push(Transition {
-            at: by.now,
-            from,
-            to: self.state.name(),
-            cause,
-            by: by.function.to_owned(),
-            version: by.version.to_owned(),
-            repeated: None,
-        });
-    }
-
-    /// Like [`Self::record`], but a repetition only raises the count of the transition that it repeats: an appointment
-    /// that retries for a week stays small. The `between` transitions that belong to the repetition are dropped.
-    pub(super) fn record_repeated(&mut self, cause: Cause, between: usize, by: Actor<'_>) {
-        let to = self.state.name();
-        let is_same = |it: &Transition| it.to == to && it.cause == cause && it.version == by.version;
-        let earlier = self.history.len().checked_sub(between + 1).filter(|&at| is_same(&self.history[at]));
-        let Some(earlier) = earlier else {
-            return self.record(self.history.last().map(|transition| transition.to), cause, by);
-        };
-        self.history.truncate(earlier + 1);
-        let transition = &mut self.history[earlier];
-        transition.repeated = Some(Repetition { times: transition.times().saturating_add(1), last_at: by.now });
-    }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     assignment::{Assignment, Unassigned},
-    booking::Booking,
+    booking::{Booking, UnconfirmedBooking},
     contact::ContactPart,
     failure::Category,
     start_time::StartProblem,
@@ -116,16 +116,6 @@ impl BookingProgress {
     pub(super) fn with_unconfirmed(unconfirmed: Option<UnconfirmedBooking>) -> Self {
         Self { unconfirmed, ..Self::default() }
     }
-}
-
-/// Why Cal.com may hold a booking that is not stored here. Cal.com is queried for it before anything else is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum UnconfirmedBooking {
-    /// A request to book was sent, or may have been, and no response was read.
-    NoResponse,
-    /// Cal.com confirmed in a form that could not be read. It is never sent another request to book.
-    UnreadableResponse,
 }
 
 /// What Cal.com holds of an appointment that needs review.

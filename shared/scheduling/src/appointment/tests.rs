@@ -1,14 +1,15 @@
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    assignment::{StrategyName, Unassigned},
-    booking::{BookingStatus, HostEvidence, NoHost},
+    assignment::{Assignment, StrategyName, Unassigned},
+    booking::{Booking, BookingStatus, HostEvidence, NoHost, UnconfirmedBooking},
     contact::{ContactPart, Customer},
-    failure::BookingFailure,
-    ids::{BookingUid, EventTypeId, StaffId},
+    failure::{BookingFailure, Category},
+    ids::{BookingUid, CallId, EventTypeId, Source, StaffId, TenantId},
     personal::Personal,
+    request::AppointmentRequest,
     start_time::{RequestedStart, StartProblem},
     timing::Timing,
 };

@@ -3,12 +3,13 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    Actor, Appointment, BookingProgress, CancelReason, Cause, Outcome, ReviewBooking, ReviewReason, State, StateName,
-    UnconfirmedBooking,
+    history::{Actor, Cause},
+    record::Appointment,
+    state::{BookingProgress, CancelReason, Outcome, ReviewBooking, ReviewReason, State, StateName},
 };
 use crate::{
     assignment::{Assignment, StrategyName, Unassigned},
-    booking::{Booking, HostEvidence},
+    booking::{Booking, HostEvidence, UnconfirmedBooking},
     contact::{ContactPart, Customer},
     failure::{BookingFailure, Category},
     ids::{AppointmentId, CallId, Source, StaffId, TenantId},

@@ -1,5 +1,5 @@
 //! `abuse PLAN`: what is tried against the webhook, what it answers, and what that costs. Ends with status 1 where either
-//! is not as it should be. `tests/alone` starts it.
+//! is not as it should be. `tests/run alone` starts it.
 
 use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 /// What is tried against the webhook, what it answers, and what that costs.
 #[derive(Parser)]
 struct Arguments {
-    /// What is run, as `tests/alone` writes it.
+    /// What is run, as `tests/run alone` writes it.
     plan: PathBuf,
 }
 

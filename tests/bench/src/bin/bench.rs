@@ -1,5 +1,5 @@
 //! `bench PLAN [--quick]`: how fast, small and sparing each function is, beside an empty one and beside the ordinary way
-//! in Python and Node.js. `tests/bench/run` makes the plan and starts it.
+//! in Python and Node.js. `tests/run bench` makes the plan and starts it.
 
 use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
 
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 /// How fast, small and sparing each function is.
 #[derive(Parser)]
 struct Arguments {
-    /// What is measured, as `tests/bench/run` writes it.
+    /// What is measured, as `tests/run bench` writes it.
     plan: PathBuf,
     /// Fewer events, and no growth over thousands.
     #[arg(long)]

@@ -1,5 +1,5 @@
 //! `faults --calls N --seed S`: many calls through the deployed stack while everything goes wrong that can, and a table
-//! of what has become of them. Ends with status 1 if one was lost or booked twice. `tests/faults` starts it.
+//! of what has become of them. Ends with status 1 if one was lost or booked twice. `tests/run faults` starts it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

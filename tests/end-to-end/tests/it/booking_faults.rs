@@ -3,7 +3,8 @@
 use chrono::{TimeDelta, Utc};
 use end_to_end::{Salon, SalonForm, claimed, soon, variable};
 use scheduling::{
-    appointment::{Actor, Appointment, CancelReason, Cause, ReviewReason, State, StateName, UnconfirmedBooking},
+    appointment::{Actor, Appointment, CancelReason, Cause, ReviewReason, State, StateName},
+    booking::UnconfirmedBooking,
     failure::Category,
 };
 use serde_json::json;
@@ -95,7 +96,7 @@ async fn a_service_that_the_tenant_does_not_have_names_what_is_missing() {
     let appointment = salon.settle(&call).await;
     assert_eq!(review_of(&appointment), Some((Category::NoEventType, 0)));
     let State::NeedsReview { detail, .. } = appointment.state() else { unreachable!() };
-    assert_eq!(detail.as_deref(), Some("the tenant has no service by the name that was said"));
+    assert_eq!(detail.as_deref(), Some("the tenant has no service of the requested name"));
 }
 
 #[tokio::test]

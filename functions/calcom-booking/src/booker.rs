@@ -1,22 +1,24 @@
-//! What an attempt means for the appointment.
+//! Attempts to book a claimed appointment, and decides what follows.
 
+use calcom::Calcom;
 use chrono::{DateTime, Utc};
 use platform::{
-    secrets::{CalcomKeys, SecretError},
-    telemetry::LogContext,
+    secrets::{CalcomKeys, Secret, SecretError},
+    telemetry::{LogContext, Metrics},
 };
 use scheduling::{
-    appointment::{Appointment, Claimed, Confirmation, UnconfirmedBooking},
-    booking::Booking,
+    appointment::{Actor, Appointment, Claimed, Confirmation},
+    booking::{Booking, UnconfirmedBooking},
     failure::{BookingFailure, Category},
     retry::{Decision, RetryContext, decide},
     tenant::Tenant,
+    timing::Timing,
 };
 use store::ExchangeRecord;
 
 use crate::{
     attempt::{Attempt, Attempted},
-    handler::Bookings,
+    cooldowns::Cooldowns,
 };
 
 /// What happens to a claimed appointment after an attempt.
@@ -47,20 +49,35 @@ pub enum Next {
     },
 }
 
-impl Bookings {
+/// Attempts to book claimed appointments.
+pub struct Booker {
+    /// The keys.
+    pub keys: Secret<CalcomKeys>,
+    /// The client.
+    pub calcom: Calcom,
+    /// The cooldowns of accounts.
+    pub cooldowns: Cooldowns,
+    /// The metrics.
+    pub metrics: Metrics,
+    /// Leases, timeouts and delays.
+    pub timing: Timing,
+}
+
+impl Booker {
     /// Attempts to book, and decides what follows. `None` if it is attempted again at once, without the part of the
     /// contact that Cal.com refuses.
-    pub(crate) async fn attempt(
+    pub async fn attempt(
         &self,
         claim: &mut Claimed,
         tenant: &Tenant,
         exchanges: &mut Vec<ExchangeRecord>,
+        by: Actor<'_>,
         log: &LogContext,
     ) -> Option<Next> {
         let failure = match self.book(claim, tenant, exchanges).await {
             Ok(Attempted::Booked { booking, how, duplicates_cancelled }) => {
                 if duplicates_cancelled {
-                    claim.note_duplicates_cancelled(self.actor());
+                    claim.note_duplicates_cancelled(by);
                     self.metrics.count("DuplicateCancelled", None, log);
                 }
                 return Some(Next::Assign { booking: Box::new(booking), how });
@@ -77,7 +94,7 @@ impl Bookings {
             Decision::RetryWithoutContact => {
                 let named = if let BookingFailure::ContactRefused(named) = failure { named } else { None };
                 let part = claim.appointment().request.customer.refused_part(named);
-                claim.omit_contact(part, self.actor());
+                claim.omit_contact(part, by);
                 None
             }
             Decision::CancelPast => Some(Next::CancelPast),
@@ -93,8 +110,7 @@ impl Bookings {
     }
 
     /// Makes the transition that follows.
-    pub(crate) fn conclude(&self, claim: Claimed, next: Next, log: &LogContext) -> (Appointment, Next) {
-        let by = self.actor();
+    pub fn conclude(&self, claim: Claimed, next: Next, by: Actor<'_>, log: &LogContext) -> (Appointment, Next) {
         let appointment = match &next {
             Next::Assign { booking, how } => {
                 self.metrics.count("Booked", Some(how.as_str()), log);
