@@ -1,7 +1,8 @@
-"""Rules that infra/template.yaml must keep and that no linter knows."""
+"""Rules for infra/template.yaml that no linter knows."""
 
 import json
 import os
+import re
 import unittest
 from pathlib import Path
 
@@ -46,7 +47,7 @@ class TheTemplate(unittest.TestCase):
         self.assertEqual((alias["Type"], alias["Properties"]["Name"]), ("AWS::Lambda::Alias", "live"))
         return self.resources[self.referenced(alias["Properties"]["FunctionName"])]["Properties"]
 
-    def test_a_queue_hides_a_message_for_six_times_its_functions_time_out(self):
+    def test_a_visibility_timeout_is_six_times_its_functions_timeout(self):
         queues = self.of_type("AWS::SQS::Queue")
         for mapping in self.of_type("AWS::Lambda::EventSourceMapping").values():
             queue = queues[self.referenced(mapping["EventSourceArn"])]
@@ -76,6 +77,29 @@ class TheTemplate(unittest.TestCase):
             self.assertEqual(table["BillingMode"], "PAY_PER_REQUEST", name)
             self.assertEqual(self.resources[name]["DeletionPolicy"], "Retain", name)
 
+    def test_the_tables_have_the_keys_that_the_store_uses(self):
+        source = (TEMPLATE.parents[1] / "shared/store/src/schema.rs").read_text()
+        schema = r'Schema \{ variable: "(\w+)_TABLE", partition: "(\w+)", sort: "(\w+)" \}'
+        index = r'Index \{ name: "([\w-]+)", partition: "(\w+)", sort: "(\w*)" \}'
+        keys = lambda item: [key["AttributeName"] for key in item["KeySchema"]]  # noqa: E731
+        tables = self.of_type("AWS::DynamoDB::Table")
+        used = {name.title() + "Table": [partition, sort] for name, partition, sort in re.findall(schema, source)}
+        self.assertEqual(used, {name: keys(table) for name, table in tables.items()})
+        used = {name: [key for key in keys if key] for name, *keys in re.findall(index, source)}
+        created = tables["AppointmentsTable"]["GlobalSecondaryIndexes"]
+        self.assertEqual(used, {index["IndexName"]: keys(index) for index in created})
+
+    def test_a_functions_alarms_are_beside_it(self):
+        section, sections = None, {}
+        for line in TEMPLATE.read_text().splitlines():
+            if line.startswith("  # ------"):
+                section = line.split()[-1]
+            if re.fullmatch(r"  \w+Alarm:", line):
+                sections.setdefault(section, []).append(line.strip(" :"))
+        functions = {f["FunctionName"]["Fn::Sub"].partition("-")[2] for f in self.of_type("AWS::Lambda::Function").values()}
+        self.assertEqual(set(sections), functions)
+        self.assertEqual(sum(map(len, sections.values())), len(self.of_type("AWS::CloudWatch::Alarm")))
+
     def test_a_role_is_one_functions_own_and_names_its_resources(self):
         functions = self.of_type("AWS::Lambda::Function")
         roles = [self.referenced(function["Role"]) for function in functions.values()]
@@ -93,7 +117,7 @@ class TheTemplate(unittest.TestCase):
                     continue
                 self.assertNotIn("*", json.dumps(statement).replace(every_object, ""), f"{name}: {statement}")
 
-    def test_whatever_can_take_a_key_of_ones_own_takes_it(self):
+    def test_everything_that_supports_a_key_of_ones_own_uses_it(self):
         for kind, place in {
             "AWS::DynamoDB::Table": ["SSESpecification"],
             "AWS::Lambda::Function": ["KmsKeyArn"],
@@ -129,7 +153,7 @@ class TheTemplate(unittest.TestCase):
         closed("AWS::SNS::TopicPolicy", "AWS::SNS::Topic")
         closed("AWS::S3::BucketPolicy", "AWS::S3::Bucket")
 
-    def test_the_api_is_throttled_and_logs_who_called_nowhere(self):
+    def test_the_api_is_throttled_and_its_access_log_names_no_caller(self):
         for stage in self.of_type("AWS::ApiGatewayV2::Stage").values():
             settings = stage["DefaultRouteSettings"]
             self.assertGreater(settings["ThrottlingRateLimit"], 0)
@@ -158,7 +182,7 @@ class TheTemplate(unittest.TestCase):
         body = next(iter(self.of_type("AWS::CloudWatch::Dashboard").values()))["DashboardBody"]["Fn::Sub"]
         self.assertEqual(body.count('"Frontdesk'), body.count('"Frontdesk/${AWS::StackName}'))
 
-    def test_what_is_data_outlives_the_stack(self):
+    def test_data_outlives_the_stack(self):
         for kind in ("AWS::DynamoDB::Table", "AWS::SecretsManager::Secret", "AWS::S3::Bucket"):
             for name in self.of_type(kind):
                 resource = self.resources[name]
@@ -172,7 +196,7 @@ class TheTemplate(unittest.TestCase):
             function = self.function_of(schedule["Target"]["Arn"])
             self.assertLess(function["Timeout"], 60 * minutes[schedule["ScheduleExpression"]])
 
-    def test_a_new_version_comes_little_by_little_and_goes_on_an_alarm(self):
+    def test_a_deployment_shifts_traffic_gradually_and_rolls_back_on_an_alarm(self):
         groups = self.of_type("AWS::CodeDeploy::DeploymentGroup").values()
         self.assertEqual(len(groups), len(self.of_type("AWS::Lambda::Function")))
         for group in groups:
@@ -190,13 +214,13 @@ class TheTemplate(unittest.TestCase):
         self.assertEqual(one & other, set())
         self.assertEqual(one, versions("1700000000"))
 
-    def test_whoever_is_told_of_an_alarm_is_told_of_its_end(self):
+    def test_whoever_is_notified_of_an_alarm_is_notified_of_its_end(self):
         for name, alarm in self.of_type("AWS::CloudWatch::Alarm").items():
             # An account that is paused is counted once and may stay so.
             if name != "AccountPausedAlarm":
                 self.assertEqual(alarm.get("AlarmActions"), alarm.get("OKActions"), name)
 
-    def test_every_function_stands_in_the_alarms_and_on_the_dashboard(self):
+    def test_every_function_has_alarms_and_is_on_the_dashboard(self):
         names = {f["FunctionName"]["Fn::Sub"] for f in self.of_type("AWS::Lambda::Function").values()}
         body = next(iter(self.of_type("AWS::CloudWatch::Dashboard").values()))["DashboardBody"]["Fn::Sub"]
         json.loads(body)

@@ -120,7 +120,7 @@ def store(raw, webhook, call, wish, tenant, appointment):
 
 
 def refused(status, word):
-    metrics.add_metric(name="WebhookRefused", unit=MetricUnit.Count, value=1)
+    metrics.add_metric(name="WebhookRejected", unit=MetricUnit.Count, value=1)
     metrics.flush_metrics()
     return answer(status, {"error": word})
 

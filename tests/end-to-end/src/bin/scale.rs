@@ -75,7 +75,7 @@ async fn main() -> ExitCode {
         stored = stored.max(wanted);
         for sweep in ["sync-reconciler", "past-cleanup"] {
             let report = salon.stack.invoke(sweep, &json!({"dry_run": true})).await;
-            let found = report["found"].as_u64().unwrap_or_else(|| sum(&report["sent"]));
+            let found = report["found"].as_u64().unwrap_or_else(|| sum(&report["resent"]));
             reads.push(Read { stored, sweep, found, units: report["read_units"].as_f64().unwrap_or(f64::NAN) });
         }
     }

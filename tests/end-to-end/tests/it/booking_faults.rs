@@ -252,7 +252,7 @@ async fn a_refused_key_pauses_its_tenant_with_one_alarm_and_others_go_on() {
         assigned.await.expect("it goes on by itself once the key works");
     }
     let alarms = paused.stack.log_lines("calcom-booking").await;
-    let alarm = |line: &&String| line.contains("\"TenantPaused\":1") && line.contains(paused.tenant.as_str());
+    let alarm = |line: &&String| line.contains("\"AccountPaused\":1") && line.contains(paused.tenant.as_str());
     assert_eq!(alarms.iter().filter(alarm).count(), 1);
     assert_eq!(variable("TIMING_DIVISOR"), "10");
 }

@@ -18,11 +18,11 @@ async fn what_was_stored_and_never_sent_is_booked_all_the_same() {
     let (salon, _alone) = (Salon::open().await, SWEEPING.lock().await);
     let id = salon.store_untold_at(Utc::now() - TimeDelta::hours(1), soon(10, 0).1).await;
     let counted = salon.stack.invoke("sync-reconciler", &json!({"dry_run": true})).await;
-    assert!(counted["sent"]["never_sent"].as_u64() >= Some(1), "{counted}");
+    assert!(counted["resent"]["never_sent"].as_u64() >= Some(1), "{counted}");
     let report = salon.stack.invoke("sync-reconciler", &json!({})).await;
-    assert!(report["sent"]["never_sent"].as_u64() >= Some(1) && report["failed"] == json!(0), "{report}");
+    assert!(report["resent"]["never_sent"].as_u64() >= Some(1) && report["failed"] == json!(0), "{report}");
     assert_eq!(salon.stack.until_settled(&id).await.state().name(), StateName::Assigned);
-    salon.stack.until_counted("sync-reconciler", "SentAgain", Some("never_sent")).await;
+    salon.stack.until_counted("sync-reconciler", "Resent", Some("never_sent")).await;
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn a_booking_that_nobody_assigned_is_sent_to_be_assigned() {
         })
         .await;
     let report = salon.stack.invoke("sync-reconciler", &json!({})).await;
-    assert!(report["sent"]["not_assigned"].as_u64() >= Some(1), "{report}");
+    assert!(report["resent"]["not_assigned"].as_u64() >= Some(1), "{report}");
     assert_eq!(salon.stack.until_settled(&id).await.state().name(), StateName::Assigned);
 }
 
@@ -91,7 +91,7 @@ async fn while_a_queue_is_long_what_most_likely_waits_there_is_not_sent_once_mor
     let state = salon.stack.appointment(&id).await.state().name();
     salon.stack.purge_bookings_queue().await;
     salon.stack.have_booking_poll(true).await;
-    assert!(report["held_back"].as_u64() >= Some(1) && report["sent"]["never_sent"].is_null(), "{report}");
+    assert!(report["held_back"].as_u64() >= Some(1) && report["resent"]["never_sent"].is_null(), "{report}");
     assert_eq!(state, StateName::Requested);
     salon.stack.invoke("sync-reconciler", &json!({})).await;
     assert_eq!(salon.stack.until_settled(&id).await.state().name(), StateName::Assigned);

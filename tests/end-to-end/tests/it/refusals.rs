@@ -9,7 +9,7 @@ async fn assert_refused(stack: &Stack, answer: WebhookAnswer, status: u16, word:
     assert_eq!((answer.status, answer.body["error"].as_str()), (status, Some(word)), "{answer:?}");
     let message = answer.body["message"].as_str().unwrap();
     assert!(!message.is_empty() && !message.contains(MARK) && !message.contains("key_local"), "{message}");
-    stack.until_counted("webhook-intake", "WebhookRefused", Some(word)).await;
+    stack.until_counted("webhook-intake", "WebhookRejected", Some(word)).await;
 }
 
 fn call() -> Vec<u8> {
