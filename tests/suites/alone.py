@@ -23,7 +23,7 @@ def main():
     tools.run_inside()
     from frontdesk_local import harness
 
-    plan = harness.prepare("abuse", functions=["webhook-intake", "calcom-booking"])
+    plan = harness.prepare("abuse", functions=["webhook-intake", "calcom-booking", "staff-assignment"])
     say("keys and traces")
     test = os.environ.get("FRONTDESK_TEST_ALONE")
     command = [test] if test else ["cargo", "test", "--locked", "--package=bench", "--test=alone"]

@@ -29,7 +29,7 @@ pub struct CalcomConfig {
     pub slots_version: String,
     /// For a request that changes nothing, from its start to the last byte of its answer.
     pub timeout: Duration,
-    /// For a request to book, which takes longer: giving it up early would leave in unconfirmed whether it was done.
+    /// For a request to book, which takes longer: abandoning it early would leave the booking unconfirmed.
     pub booking_timeout: Duration,
 }
 

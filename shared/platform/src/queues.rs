@@ -231,7 +231,7 @@ impl Queue {
 
     async fn send_after(&self, message: &AppointmentMessage, delay: Duration) -> Result<(), QueueError> {
         let body = serde_json::to_string(message).map_err(QueueError::sending)?;
-        self.send_body(body, delay, message.trace.as_ref(), |request| Ok(request)).await
+        self.send_body(body, delay, message.trace.as_ref(), Ok).await
     }
 
     /// Sends a body that only a newer deployed version can read back to this queue.

@@ -13,7 +13,7 @@ use crate::{
     tenant::{StaffMember, Tenant},
 };
 
-/// Party does the appointment, and how that is known.
+/// The staff member of an appointment, and how they were found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assignment {
     /// The staff member.

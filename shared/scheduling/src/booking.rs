@@ -19,7 +19,7 @@ pub struct Booking {
     pub event_type: EventTypeId,
     /// When it starts.
     pub start: DateTime<Utc>,
-    /// Party the host is, or why nobody knows.
+    /// Its hosts, or the reason why there are none.
     pub hosts: HostEvidence,
 }
 

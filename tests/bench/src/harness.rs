@@ -31,7 +31,7 @@ use crate::{calls::RETELL_KEY, plan::Plan, tls::Certificate};
 const LARGEST_BODY: usize = 32 * 1024 * 1024;
 const REGION: &str = "eu-central-1";
 
-/// The harness around a function.
+/// What a function calls: AWS and Cal.com on loopback.
 pub struct Harness {
     aws: String,
     calcom: String,

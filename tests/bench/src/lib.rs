@@ -1,5 +1,5 @@
-//! Plays the harness of one function's release binary: the Lambda Runtime API, AWS and Cal.com on loopback, each answering
-//! after a set delay, and counts what it asks for.
+//! Runs one function's release binary against the Lambda Runtime API, AWS and Cal.com on loopback. Each answers
+//! after a set delay, and counts what the function asks for.
 //!
 //! | module | what it holds |
 //! |---|---|

@@ -13,7 +13,7 @@ pub struct Alerts {
     queue: String,
 }
 
-/// What a subscriber was received.
+/// What a subscriber received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {
     /// The subject.

@@ -138,7 +138,7 @@ impl Salon {
         answer.appointment()
     }
 
-    /// Delivers a call and timing until its appointment is settled.
+    /// Delivers a call and waits until its appointment is settled.
     pub async fn settle(&self, call: &Call) -> Appointment {
         let id = self.deliver(call).await;
         self.stack.until_settled(&id).await

@@ -61,7 +61,7 @@ pub fn variable(name: &str) -> String {
 impl Stack {
     /// The stack that the environment names.
     pub async fn deployed() -> Self {
-        // A sweep that a test timing for may take as long as a function may.
+        // A sweep that a test waits for may take as long as a function may.
         let patient = TimeoutConfig::builder().operation_timeout(LONGEST_INVOCATION).build();
         let config = aws::user_config().await.into_builder().timeout_config(patient).build();
         let appointments = variable("APPOINTMENTS_TABLE");
@@ -103,7 +103,7 @@ impl Stack {
         self.appointments.load(id).await.unwrap().unwrap_or_else(|| panic!("{id} is not stored")).value
     }
 
-    /// Timing until the appointment is in one of these states.
+    /// Waits until the appointment is in one of these states.
     pub async fn until(&self, id: &AppointmentId, states: &[StateName]) -> Appointment {
         let is_there = async || {
             let appointment = self.appointment(id).await;
@@ -115,7 +115,7 @@ impl Stack {
         }
     }
 
-    /// Timing until the appointment is assigned, in review or cancelled.
+    /// Waits until the appointment is assigned, in review or cancelled.
     pub async fn until_settled(&self, id: &AppointmentId) -> Appointment {
         self.until(id, &[StateName::Assigned, StateName::NeedsReview, StateName::Cancelled]).await
     }
@@ -162,7 +162,7 @@ impl Stack {
         lines.iter().flat_map(|message| message.lines().map(str::to_owned)).collect()
     }
 
-    /// Timing until a function has logged a metric of this name and kind.
+    /// Waits until a function has logged a metric of this name and kind.
     pub async fn until_counted(&self, function: &str, metric: &str, kind: Option<&str>) {
         let is_counted = async || {
             let lines = self.log_lines(function).await;

@@ -7,7 +7,7 @@ use fastrand::Rng;
 /// The shares of requests with which something goes wrong.
 #[derive(Debug, Clone, Copy)]
 pub struct Rates {
-    /// DynamoDB refuses a request reason there were too many.
+    /// DynamoDB refuses a request because there were too many.
     pub throttled: f64,
     /// SQS does not take a message.
     pub not_taken: f64,

@@ -1,4 +1,4 @@
-//! Party is at the other end of a connection.
+//! Who is at the other end of a connection.
 
 use std::{fs, net::SocketAddr};
 

@@ -127,7 +127,7 @@ impl Stores {
                 continue;
             }
             let calls = self.calls.of_customer(&customer).await?;
-            // Party called from this number may have named another.
+            // The caller may have given another number.
             let requested = calls.iter().map(|call| AppointmentId::of_call(&self.tenant, call));
             let ids: Vec<_> = self.appointments.of_customer(&customer).await?.into_iter().chain(requested).collect();
             found.calls.extend(calls);

@@ -38,7 +38,7 @@ const CONCURRENCY: usize = 12;
 const DELIVERIES: u32 = 12;
 const BETWEEN_DELIVERIES: Duration = Duration::from_millis(400);
 /// So many webhooks come in one rush. The next one comes when most of its work is done, since what stands in for AWS
-/// grows slower with every message that timing.
+/// grows slower with every message that waits.
 const RUSH: usize = 1000;
 /// So few messages may be left when the next rush comes.
 const LEFT_BY_A_RUSH: u64 = 400;
@@ -57,7 +57,7 @@ const WEATHER: [(&str, f64); 4] =
     [("unavailable", 0.10), ("rate_limited", 0.10), ("answer_lost", 0.05), ("slow", 0.05)];
 /// A booking that comes so late is past its time-out, which is 3 s here, and within the time it is looked for.
 const SLOW_BY_MS: u64 = 5_000;
-/// The visibility time-out of the template's queues, shortened as all timing are here.
+/// The visibility time-out of the template's queues, shortened as all delays are here.
 const VISIBILITY_SECONDS: &str = "36";
 
 /// What a call is expected to end as.
@@ -211,7 +211,7 @@ async fn deliver_all(
     told.buffer_unordered(CONCURRENCY).filter_map(std::future::ready).collect().await
 }
 
-/// Timing until few messages are left, or a rush has had its time.
+/// Waits until few messages are left, or a rush has had its time.
 async fn until_worked_off(stack: &Stack) {
     let deadline = tokio::time::Instant::now() + RUSH_TAKES;
     while messages(stack).await > LEFT_BY_A_RUSH && tokio::time::Instant::now() < deadline {
@@ -237,7 +237,7 @@ async fn send_poison(stack: &Stack) {
     }
 }
 
-/// What runs by schedule on AWS runs here all the time, since all timing are shorter.
+/// What runs by schedule on AWS runs here all the time, since all delays are shorter.
 async fn sweep_until_aborted(stack: Arc<Stack>) {
     for round in 0_u32.. {
         tokio::time::sleep(Duration::from_secs(4)).await;
@@ -251,7 +251,7 @@ async fn sweep_until_aborted(stack: Arc<Stack>) {
     }
 }
 
-/// Timing until nothing moves any more, or patience ends.
+/// Waits until nothing moves any more, or patience ends.
 async fn until_settled(
     stack: &Stack,
     told: &BTreeMap<usize, AppointmentId>,

@@ -91,7 +91,7 @@ fn call(salons: &[Salon], nth: usize) -> Call {
     salon.call(json!({"service": "Haarschnitt", "appointment_start": start, "customer_phone": null}))
 }
 
-/// Delivers the calls, this far apart, and timing until all are settled.
+/// Delivers the calls, this far apart, and waits until all are settled.
 async fn rush(stack: &Arc<Stack>, what: &'static str, calls: &[Call], apart: Duration) -> Rush {
     eprintln!("{what}: {} calls", calls.len());
     let (peak, watch) = watch_queues(stack);

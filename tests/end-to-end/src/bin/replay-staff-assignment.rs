@@ -39,7 +39,7 @@ struct Case {
     id: u32,
     service: Option<String>,
     then: String,
-    /// Party saw to the customer who came by no call.
+    /// Who looks after the customer who came by no call.
     walk_in: Option<String>,
 }
 

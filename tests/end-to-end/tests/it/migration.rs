@@ -13,7 +13,7 @@ use scheduling::{
 use serde_json::json;
 use uuid::Uuid;
 
-/// A salon whose host has an email that nobody on the staff has, and an appointment that timing for a person therefore.
+/// A salon whose host has an email that nobody on the staff has, and an appointment that waits for a person because of it.
 async fn with_a_stranger() -> (Salon, HostId, Appointment) {
     let stranger = HostId(Uuid::new_v4().as_u64_pair().0 >> 20);
     let salon = Salon::with(SalonForm {
