@@ -54,7 +54,7 @@ pub enum Attempted {
     CancelledAtCalcom,
 }
 
-/// What Cal.com has free.
+/// The free slots.
 struct Availability {
     /// The event types that are free at the requested start, best first. At least one.
     event_types: Vec<EventTypeId>,
@@ -205,7 +205,7 @@ impl Attempt<'_> {
         Err(taken)
     }
 
-    /// Whether Cal.com makes a booking that is sent now, if at all, before the lease expires.
+    /// Whether a request to book that is sent now is certain to finish before the lease expires.
     fn is_lease_sufficient(&self, claim: &Claimed) -> bool {
         Utc::now() + self.timing.booking_timeout + self.timing.late_booking <= claim.lease_until()
     }
@@ -237,7 +237,7 @@ fn recorded(request: &'static str, error: CalcomError, exchanges: &mut Vec<Excha
     error.failure
 }
 
-/// The failure of looking for an earlier booking. Whatever Cal.com says of the look-up, it says nothing of the booking.
+/// The failure of looking for an earlier booking. It does not show whether the booking exists.
 fn look_up_failed(failure: BookingFailure) -> BookingFailure {
     match failure {
         BookingFailure::RateLimited { .. }

@@ -49,7 +49,7 @@ pub struct Bookings {
 }
 
 impl Bookings {
-    /// Reads the environment, creates the clients and opens their connections, while Lambda gives a whole core for free.
+    /// Reads the environment, creates the clients and opens their connections.
     pub async fn from_env() -> Result<Self, Error> {
         let (config, timing) = (aws::function_config()?, env::timing()?);
         let metrics = Metrics::new(FUNCTION);

@@ -79,7 +79,7 @@ impl PastCleanup {
         })
     }
 
-    /// Settles past appointments, first the unbooked and then the booked ones, while the invocation has time.
+    /// Closes past appointments, first the unbooked and then the booked ones, while the invocation has time.
     pub async fn handle(&self, request: SweepRequest, context: Context) -> Result<Response, Error> {
         let log = LogContext::for_request(&context);
         async {
@@ -92,7 +92,7 @@ impl PastCleanup {
                 Some(_) => None,
             };
             let response = response_of(request.dry_run, &unbooked, booked.as_ref());
-            tracing::info!(result = %serde_json::to_string(&response)?, "past appointments settled");
+            tracing::info!(result = %serde_json::to_string(&response)?, "past appointments closed");
             Ok(response)
         }
         .instrument(log.span())
@@ -109,12 +109,12 @@ impl PastCleanup {
         let now = Utc::now();
         let before = if phase == Phase::Booked { now - CLOSE_AFTER } else { now };
         let page = async |from: Option<Cursor>| self.appointments.past(phase, before, from.as_ref(), sweep::PAGE).await;
-        let work = async |id: AppointmentId| self.settle(&id, before, request.dry_run, log).await;
+        let work = async |id: AppointmentId| self.process(&id, before, request.dry_run, log).await;
         sweep(context, request.resume_after.clone(), page, work).await
     }
 
-    /// Settles one appointment, if its start has still passed when it is loaded.
-    async fn settle(
+    /// Closes one appointment, if its start has still passed when it is loaded.
+    async fn process(
         &self,
         id: &AppointmentId,
         before: DateTime<Utc>,
@@ -159,7 +159,7 @@ impl PastCleanup {
             _ => ("Cancelled", CancelReason::Past.as_str(), Outcome::Cancelled),
         };
         self.metrics.count(metric, Some(kind), log);
-        log.span().in_scope(|| tracing::info!(outcome = kind, "past appointment settled"));
+        log.span().in_scope(|| tracing::info!(outcome = kind, "past appointment closed"));
         Ok(outcome)
     }
 

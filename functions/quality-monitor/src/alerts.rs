@@ -65,7 +65,7 @@ impl AlertNotifier<'_> {
         Ok(changes)
     }
 
-    /// Whether a raised alert no longer holds although no evaluation says so: the version has recovered or was replaced,
+    /// Whether to clear a raised alert for which there is no evaluation: the version has recovered or was replaced,
     /// the rule was removed, or there were too few appointments for as long as the rule looks back. If it stayed raised,
     /// nobody would be notified of the next incident.
     fn is_obsolete(&self, alert: &Alert, report: &Report) -> bool {

@@ -126,7 +126,7 @@ impl QualityMonitor {
         Ok(Report::new(&counters, &activity, (today, REPORT_DAYS), (evaluations, in_progress), now))
     }
 
-    /// The counters of every day that the report or a rule covers, and of tomorrow, which some tenants have already.
+    /// The counters of every day that the report or a rule covers, and of tomorrow, which has already begun in some time zones.
     async fn recent(&self, now: DateTime<Utc>) -> Result<Counters, StoreError> {
         let back = self.rules.iter().map(Rule::looks_back).max().unwrap_or_default().max(REPORT_DAYS);
         let first = now.date_naive() - Days::new(back.into());

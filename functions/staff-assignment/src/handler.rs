@@ -44,7 +44,7 @@ pub struct Assignments {
 }
 
 impl Assignments {
-    /// Reads the environment, creates the clients and opens their connections, while Lambda gives a whole core for free.
+    /// Reads the environment, creates the clients and opens their connections.
     pub async fn from_env() -> Result<Self, Error> {
         let (config, timing) = (aws::function_config()?, env::timing()?);
         let metrics = Metrics::new(FUNCTION);

@@ -15,7 +15,7 @@ use store::{ExchangeRecord, step::StepError};
 
 /// The result of looking up the hosts of a booking.
 pub enum HostLookup {
-    /// Cal.com has said everything that it will say.
+    /// The hosts are final: no further look-up is needed.
     Complete(Vec<ExchangeRecord>),
     /// Cal.com could not be queried.
     Failed(BookingFailure),

@@ -1,7 +1,4 @@
 //! Handles a scheduled run: resend what is due and has not moved.
-//!
-//! Being stored is being sent: an appointment is found here if its message was never sent or lost, if its worker died,
-//! and if its next attempt was too far ahead for a delayed message.
 
 use std::collections::BTreeMap;
 

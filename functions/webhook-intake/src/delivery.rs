@@ -14,7 +14,7 @@ use scheduling::ids::AccountName;
 
 use crate::error::IntakeError;
 
-/// Calls with word timings exceed a megabyte; Lambda accepts requests of six, of which base64 needs a third.
+/// Calls with word timings exceed a megabyte; Lambda accepts requests of six, and base64 makes a body a third larger.
 const MAX_BODY: usize = 4 * 1024 * 1024;
 
 /// Bytes from an unverified sender. They can't be read before [`Delivery::verify`].

@@ -46,7 +46,7 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// Reads the environment, creates the clients and opens their connections, while Lambda gives a whole core for free.
+    /// Reads the environment, creates the clients and opens their connections.
     pub async fn from_env() -> Result<Self, Error> {
         let (config, timing) = (aws::function_config()?, env::timing()?);
         let intake = Self {

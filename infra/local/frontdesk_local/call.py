@@ -16,7 +16,7 @@ ZONE = ZoneInfo("Europe/Berlin")
 
 
 def body(event=EVENT):
-    """The event's bytes, with the wished start moved to ten o'clock on the next weekday but one."""
+    """The event's bytes, with the requested start moved to 10:00 on the first weekday at least two days ahead."""
     webhook = json.loads(event.read_text())
     day = datetime.now(ZONE) + timedelta(days=2)
     while day.weekday() > 4:
@@ -33,7 +33,7 @@ def signature(key, raw):
 
 
 def send(url, key, raw):
-    """Delivers the bytes as Retell does, and answers status and JSON."""
+    """Delivers the bytes as Retell does, and returns status and JSON."""
     headers = {"content-type": "application/json", "x-retell-signature": signature(key, raw)}
     request = urllib.request.Request(url, data=raw, headers=headers, method="POST")
     try:

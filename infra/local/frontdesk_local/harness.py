@@ -1,4 +1,7 @@
-"""Programs of tests/bench: they stand in for everything around one function's release binary, by a plan that is made here."""
+"""Prepares and runs the programs of tests/bench, which replace everything around one function's release binary.
+
+This module writes their plan.
+"""
 
 import io
 import json
@@ -18,10 +21,10 @@ from .tools import ROOT, WORK
 
 BENCH = ROOT / "tests/bench"
 PLACE = WORK / "bench"
-# What has a function's tables in `CreateTable`, which knows nothing of the rest.
+# The properties of a table in the template that `CreateTable` accepts.
 OF_A_TABLE = ["KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes", "BillingMode"]
 
-# About how many metrics there are when each has come with its reasons once in a month: CloudWatch counts every reason.
+# The approximate number of billed custom metrics: CloudWatch bills each combination of dimensions that occurs in a month.
 METRICS = 60
 
 
@@ -43,7 +46,7 @@ def prepare(program, functions=None, with_peers=False):
 
 
 def go(program, plan, arguments):
-    """Runs the program and answers its status."""
+    """Runs the program and returns its exit status."""
     command = [tools.binary(program, "dev"), plan, *arguments]
     try:
         return subprocess.run(command, cwd=ROOT, env=tools.without_calcom_key()).returncode
@@ -90,12 +93,12 @@ def zipped_file(path):
 
 
 def certificates():
-    """Where the system keeps whom it trusts."""
+    """The path of the system's CA certificates."""
     paths = ssl.get_default_verify_paths()
     for path in [os.environ.get("SSL_CERT_FILE"), paths.cafile, "/etc/ssl/certs/ca-certificates.crt"]:
         if path and os.path.exists(path):
             return path
-    fail("This machine has no file of trusted certificates. On Debian and Ubuntu, install ca-certificates.")
+    fail("failed to find the system's CA certificates. On Debian and Ubuntu, install ca-certificates.")
 
 
 def peers():
@@ -110,7 +113,7 @@ def python_peers():
         say("installing the Python peers' packages")
         install = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-warn-conflicts", "--target", place, "-r", requirements]
         if subprocess.run(install).returncode != 0:
-            fail("The Python peers' packages can't be installed. Is PyPI reachable? Then run the same command again.")
+            fail("failed to install the Python peers' packages: see above. Check that PyPI is reachable, then run the command again.")
         tools.stamp(place, requirements)
     package = zipped([place, BENCH / "peers/python"])
     environment = {"PYTHONPATH": f"{BENCH / 'peers/python'}:{place}", "POWERTOOLS_LOG_LEVEL": "INFO"}
@@ -126,7 +129,7 @@ def python_peers():
 
 def node_peers():
     if not shutil.which("npm"):
-        fail("The peers in Node.js need node and npm, 20 or newer. On Debian and Ubuntu, install nodejs and npm.")
+        fail("failed to find npm: the peers in Node.js need node and npm, 20 or newer. On Debian and Ubuntu, install nodejs and npm.")
     place, source = PLACE / "node", BENCH / "peers/node"
     lock = source / "package-lock.json"
     if tools.is_new(place, lock):
@@ -135,7 +138,7 @@ def node_peers():
         for file in (source / "package.json", lock):
             shutil.copy(file, place)
         if subprocess.run(["npm", "ci", "--silent", "--no-audit", "--no-fund"], cwd=place).returncode != 0:
-            fail("The Node.js peers' packages can't be installed. Is the npm registry reachable? Then run the same command again.")
+            fail("failed to install the Node.js peers' packages: see above. Check that the npm registry is reachable, then run the command again.")
         tools.stamp(place, lock)
     made = {}
     for name in ("intake", "booking"):
@@ -143,7 +146,7 @@ def node_peers():
         bundle = place / f"bundled/{name}/index.cjs"
         options = ["--bundle", "--minify", "--platform=node", "--target=node20", "--log-level=error", f"--outfile={bundle}"]
         if subprocess.run([place / "node_modules/.bin/esbuild", f"{name}.mjs", *options], cwd=place).returncode != 0:
-            fail(f"esbuild can't bundle {name}.mjs; its messages stand above.")
+            fail(f"failed to bundle {name}.mjs with esbuild: see above")
         made[f"node-{name}"] = {
             "command": ["node", str(source / "runtime.mjs"), f"{bundle}#handler"],
             "zipped": zipped([bundle.parent]),

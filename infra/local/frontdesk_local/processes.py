@@ -83,7 +83,7 @@ def free_port(preferred=None):
 
 
 def wait_until_up(what, url, process, log, seconds=60):
-    """Waits until `url` answers at all."""
+    """Waits until `url` responds."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if process.poll() is not None:

@@ -18,7 +18,7 @@ use crate::{
     response::{self, FoundBooking, ListPage, ListedBooking, Response},
 };
 
-/// Where Cal.com is, and how long it may take.
+/// Cal.com's base URL, API versions and timeouts.
 #[derive(Debug, Clone)]
 pub struct CalcomConfig {
     /// Without a slash at its end.
@@ -27,7 +27,7 @@ pub struct CalcomConfig {
     pub bookings_version: String,
     /// `cal-api-version` of the requests about slots.
     pub slots_version: String,
-    /// For a request that changes nothing, from its start to the last byte of its answer.
+    /// For a request that changes nothing, from its start to the last byte of its response.
     pub timeout: Duration,
     /// For a request to book, which takes longer: abandoning it early would leave the booking unconfirmed.
     pub booking_timeout: Duration,
@@ -93,8 +93,8 @@ impl Calcom {
         let _ = self.http.head(&self.config.base_url).timeout(CONNECT_TIMEOUT).send().await;
     }
 
-    /// `POST /v2/bookings`. Not to be repeated without [`Self::bookings_of`] before it where its effect is not known:
-    /// Cal.com knows no idempotency key.
+    /// `POST /v2/bookings`. If its outcome is unknown, call [`Self::bookings_of`] before repeating it: Cal.com has no
+    /// idempotency keys.
     ///
     /// # Errors
     /// With the failure in the domain's terms.
@@ -113,8 +113,8 @@ impl Calcom {
 
     /// `GET /v2/bookings`: every booking that was made for `appointment` after `made_after`, read page by page.
     ///
-    /// The account's bookings are listed by when they were made and ours picked out by their metadata. An attendee's
-    /// email, which Cal.com makes up for those who have none, and a start, which may have been moved, would miss some.
+    /// The account's bookings are listed by when they were made, and ours are identified by their metadata. Filtering by
+    /// email or start would miss some: Cal.com invents missing emails, and a booking may have been rescheduled.
     ///
     /// # Errors
     /// With the failure in the domain's terms.
@@ -140,7 +140,7 @@ impl Calcom {
         Ok(found)
     }
 
-    /// `GET /v2/bookings`: the bookings of these event types, whoever made them, after the first `skip`; up to
+    /// `GET /v2/bookings`: the bookings of these event types, regardless of who made them, after the first `skip`; up to
     /// [`PAGE`] at once. A shorter page is the last one.
     ///
     /// # Errors
@@ -176,7 +176,7 @@ impl Calcom {
         self.send(request, Some(body), key, response::booking).await
     }
 
-    /// `POST /v2/bookings/{uid}/reschedule`. The answer is a new booking with a uid of its own.
+    /// `POST /v2/bookings/{uid}/reschedule`. The response is a new booking with a uid of its own.
     ///
     /// # Errors
     /// With the failure in the domain's terms.

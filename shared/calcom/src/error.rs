@@ -17,7 +17,7 @@ use serde_json::Value;
 pub struct CalcomError {
     /// Why.
     pub failure: BookingFailure,
-    /// What it may have done all the same.
+    /// What the request may have done despite the failure.
     pub effect: Effect,
     /// The request and its response.
     pub exchange: Exchange,

@@ -6,7 +6,7 @@ mod error;
 mod request;
 mod response;
 
-/// Cal.com's responses, parsed on their own: no bytes make them panic.
+/// The parsers of Cal.com's responses, for fuzzing: no input makes them panic.
 pub mod parse {
     pub use crate::{
         error::category_of,

@@ -23,7 +23,7 @@ pub struct NewBooking {
     metadata: BTreeMap<&'static str, String>,
 }
 
-/// The customer. Cal.com needs an email or a phone number, and takes an empty one for none.
+/// The customer. Cal.com needs an email or a phone number, and treats an empty value as missing.
 #[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Attendee {

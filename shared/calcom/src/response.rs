@@ -94,7 +94,7 @@ pub fn booking(body: &[u8]) -> Option<FoundBooking> {
 /// One page of a list of bookings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// How many bookings it held, of whomever.
+    /// The number of bookings on the page, including those not made by Frontdesk.
     pub listed: usize,
     /// Those that were made for the appointment.
     pub ours: Vec<ListedBooking>,
@@ -113,7 +113,7 @@ pub fn page(body: &[u8], appointment: &AppointmentId) -> Option<Page> {
     Some(Page { listed, ours: ours.collect() })
 }
 
-/// One page of a list of bookings, of whomever.
+/// One page of a list of bookings, including those not made by Frontdesk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListPage {
     /// How many bookings it held.

@@ -65,7 +65,7 @@ fn timeouts() -> TimeoutConfig {
         .build()
 }
 
-/// It watches long transfers. There are none, and an attempt's timeout ends whatever stalls.
+/// Stalled-stream protection is for long transfers. Frontdesk has none, and the attempt timeout ends stalled requests.
 fn no_stalled_stream_protection() -> StalledStreamProtectionConfig {
     StalledStreamProtectionConfig::disabled()
 }

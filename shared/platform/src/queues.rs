@@ -216,7 +216,7 @@ impl Queue {
         self.send_after(message, delay.to_std().unwrap_or_default()).await
     }
 
-    /// Sends a message that arrived before its time again, unless it arrived so early that another copy is delayed.
+    /// Resends a message that arrived before it is due, unless it arrived so early that another copy is delayed.
     ///
     /// # Errors
     /// If the queue can't be reached or refuses.

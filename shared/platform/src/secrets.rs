@@ -19,7 +19,7 @@ use crate::{
 
 /// A key that was put into the secret is used everywhere after this time.
 const TTL: Duration = Duration::from_secs(5 * 60);
-/// How old cached keys must be to be refreshed because one did not fit: wrong signatures cost one request in this time.
+/// The minimum age of cached keys before a rejected key refreshes them: wrong signatures cost one request in this time.
 const MIN_REFRESH: Duration = Duration::from_secs(20);
 
 /// A secret that could not be read.
@@ -111,7 +111,7 @@ impl<T: Keys> Secret<T> {
         }
     }
 
-    /// The keys, read again when the cached ones have expired. If that fails, the cached ones are used further.
+    /// The keys, read again when the cached ones have expired. If that fails, the cached ones stay in use.
     ///
     /// # Errors
     /// [`SecretError`], with nothing of the secret in it.
@@ -119,11 +119,11 @@ impl<T: Keys> Secret<T> {
         self.no_older_than(TTL).await
     }
 
-    /// The keys that replace `unfit`, one of which did not fit. `None` if the secret still holds the same ones, or was
+    /// Refreshes the keys after one of `rejected` failed. `None` if the secret still holds the same ones, or was
     /// read just now.
-    pub async fn refresh_after(&self, unfit: &Arc<T>) -> Option<Arc<T>> {
+    pub async fn refresh_after(&self, rejected: &Arc<T>) -> Option<Arc<T>> {
         let keys = self.no_older_than(MIN_REFRESH).await.ok()?;
-        (!Arc::ptr_eq(&keys, unfit)).then_some(keys)
+        (!Arc::ptr_eq(&keys, rejected)).then_some(keys)
     }
 
     /// Concurrent callers wait for one request, so that a batch reads the keys once.

@@ -131,7 +131,7 @@ impl Metrics {
         self.function
     }
 
-    /// Increments `name`. `kind` is a dimension, so it must be one of few words: CloudWatch bills each. The ids of `log`
+    /// Increments `name`. `kind` is a dimension, so it needs few values: CloudWatch bills each. The ids of `log`
     /// are in the line and are no dimensions.
     pub fn count(&self, name: &str, kind: Option<&str>, log: &LogContext) {
         self.record(name, Unit::Count(1), kind, log);

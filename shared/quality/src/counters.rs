@@ -75,7 +75,7 @@ pub enum Step {
     Assignment,
 }
 
-/// The person whom a stop concerns.
+/// The staff member or host involved in a stop.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Party {

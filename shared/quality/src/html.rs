@@ -129,7 +129,7 @@ fn in_progress_tile(report: &Report) -> Markup {
             h3 { "In progress" }
             p.large { (in_progress.appointments) }
             p.muted {
-                @if in_progress.appointments == 0 { "nothing timing" }
+                @if in_progress.appointments == 0 { "none in progress" }
                 @else { "oldest: " (duration(in_progress.oldest_seconds as f64)) }
             }
         }

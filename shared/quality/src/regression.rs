@@ -69,8 +69,8 @@ pub fn regression(
     minimum: u64,
 ) -> Option<Regression> {
     let newest = newest(version_activity)?;
-    let its_figures = counters.only(|dimensions| dimensions.version == newest.version);
-    let its = Summary::of(&its_figures);
+    let its_counters = counters.only(|dimensions| dimensions.version == newest.version);
+    let its = Summary::of(&its_counters);
     let before = Summary::of(&counters.only(|dimensions| dimensions.version != newest.version));
     let worse = |rate: Rate| {
         let (with, before) = (its.rate(rate), before.rate(rate));
@@ -83,7 +83,7 @@ pub fn regression(
         (p_value <= significance).then_some(RateRegression { rate, with, before, p_value })
     };
     let rates: Vec<RateRegression> = Rate::ALL.into_iter().filter_map(worse).collect();
-    let stopped = clusters_of(&its_figures).into_iter().take(MAX_CLUSTERS).collect();
+    let stopped = clusters_of(&its_counters).into_iter().take(MAX_CLUSTERS).collect();
     (!rates.is_empty()).then(|| Regression { version: newest.version.clone(), rates, stopped })
 }
 
@@ -91,7 +91,7 @@ pub fn regression(
 fn p_value_of(rate: Rate, with: Ratio, before: Ratio) -> f64 {
     let table = [with.met, with.of - with.met, before.met, before.of - before.met];
     let alternative = if rate.is_better_low() { Alternative::Greater } else { Alternative::Less };
-    // Impossible counters say nothing.
+    // Inconsistent counters prove nothing.
     fishers_exact(&table, alternative).unwrap_or(1.0)
 }
 
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn the_incidents_own_figures_could_not_have_told() {
+    fn the_incidents_own_counters_are_too_few_to_show_a_regression() {
         assert_eq!(worse(&counters(&[("1", Rate::StaffAssignment, 3, 17), ("2", Rate::StaffAssignment, 0, 3)])), None);
     }
 

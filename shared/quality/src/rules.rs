@@ -58,7 +58,7 @@ pub enum Condition {
     },
 }
 
-/// Whom an evaluation concerns.
+/// The scope of an evaluation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
@@ -75,7 +75,7 @@ pub enum Scope {
 pub struct Evaluation {
     /// The rule's name.
     pub rule: String,
-    /// Whom it concerns.
+    /// All tenants, one tenant or one version.
     pub scope: Scope,
     /// The result.
     pub verdict: Verdict,

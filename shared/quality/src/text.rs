@@ -127,7 +127,7 @@ pub fn alert(evaluation: &Evaluation, raised: bool, report: &Report) -> String {
         Scope::Tenant(tenant) => {
             format!("List what needs a person, each with its reason, with `frontdesk appointment review {tenant}`.")
         }
-        Scope::All => "Read the whole report: `frontdesk quality report --form page --out report.html`.".to_owned(),
+        Scope::All => "Read the whole report: `frontdesk quality report --format html --out report.html`.".to_owned(),
     };
     let _ = writeln!(text, "\nNext step: {next}");
     text

@@ -58,7 +58,7 @@ impl StrategyName {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unassigned {
-    /// Cal.com named no host, also when queried again.
+    /// Cal.com named no host, even when queried again.
     NoHostInBooking,
     /// No host is a member of the staff by any strategy.
     HostUnknownToUs,
@@ -80,14 +80,14 @@ impl Unassigned {
     }
 }
 
-/// A host of Cal.com's and the member of the staff who that is.
+/// A mapping from a Cal.com host to a staff member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostMapping {
-    /// Whose mapping it is. It counts for no other tenant.
+    /// The tenant that it applies to.
     pub tenant: TenantId,
-    /// Cal.com's person.
+    /// The Cal.com host.
     pub host: HostId,
-    /// Ours.
+    /// The staff member.
     pub staff: StaffId,
     /// Where it came from.
     pub source: MappingSource,
@@ -99,11 +99,11 @@ pub struct HostMapping {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MappingSource {
-    /// From the tenant file. Nothing that is found out by itself replaces it.
+    /// From the tenant file. Automatic matches never replace it.
     Operator,
     /// The host's email was the staff member's.
     HostEmail,
-    /// The host was only ever booked for event types that are the staff member's own, and an operator took that for proof.
+    /// The host was only ever booked for event types that are the staff member's own, and an operator accepted that.
     EventTypeOwner,
 }
 

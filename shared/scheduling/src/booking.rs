@@ -39,7 +39,7 @@ pub enum UnconfirmedBooking {
 pub enum BookingStatus {
     /// It takes place.
     Accepted,
-    /// The host has still to confirm it.
+    /// The host still has to confirm it.
     Pending,
     /// The host refused it.
     Rejected,

@@ -12,7 +12,7 @@ pub enum Duplicate {
     Same,
     /// It belongs to another person with the same contact.
     OtherPerson,
-    /// It will not take place: the requested one takes its place.
+    /// It has ended: the requested one replaces it.
     Closed,
 }
 
@@ -36,7 +36,7 @@ pub fn judge_imported(existing: Option<&Appointment>, imported: &Appointment) ->
     }
 }
 
-/// Whether `existing` is all that `requested` asks for.
+/// Whether `existing` satisfies `requested`.
 fn satisfies(existing: &Appointment, requested: &Appointment) -> bool {
     existing.is_open()
         && existing.tenant == requested.tenant

@@ -96,14 +96,14 @@ pub enum BookingFailure {
     Unavailable {
         /// How long Cal.com asks to wait.
         retry_after: Option<TimeDelta>,
-        /// Why Cal.com may hold a booking all the same.
+        /// Why Cal.com may hold a booking despite the failure.
         unconfirmed: Option<UnconfirmedBooking>,
     },
     /// The key is wrong or lacks permission.
     CredentialsRefused,
     /// A response that Frontdesk does not know.
     Unknown {
-        /// Why Cal.com may hold a booking all the same.
+        /// Why Cal.com may hold a booking despite the failure.
         unconfirmed: Option<UnconfirmedBooking>,
     },
 }
@@ -138,7 +138,7 @@ impl BookingFailure {
         }
     }
 
-    /// Why Cal.com may hold a booking all the same.
+    /// Why Cal.com may hold a booking despite the failure.
     pub fn unconfirmed(&self) -> Option<UnconfirmedBooking> {
         match self {
             Self::Unavailable { unconfirmed, .. } | Self::Unknown { unconfirmed } => *unconfirmed,

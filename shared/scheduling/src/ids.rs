@@ -1,4 +1,4 @@
-//! One type for each kind of id, so that a staff member's id can't stand where a tenant's belongs.
+//! One type for each kind of id, so that a staff member's id can't be passed where a tenant's id is expected.
 
 use std::fmt;
 

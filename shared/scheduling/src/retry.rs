@@ -21,7 +21,7 @@ pub struct RetryContext<'a> {
     pub contact_omitted: bool,
     /// Whether a request to book got no response: Cal.com may still be processing it.
     pub may_be_booked: bool,
-    /// In `0.0..1.0`: where in its range a delay lies, so that retries don't arrive all at once.
+    /// In `0.0..1.0`: the position of a delay in its jitter range, so that retries are spread out.
     pub jitter: f64,
 }
 

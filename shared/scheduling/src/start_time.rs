@@ -1,7 +1,7 @@
 //! Reads the start that a caller requested.
 //!
 //! A voice agent writes local time in the tenant's zone, mostly without an offset. At the two clock changes of a year
-//! such a time is no instant, or two: in Europe/Berlin `2026-03-29 02:30` does not exist and `2025-10-26 02:30` exists
+//! such a time maps to no instant, or to two: in Europe/Berlin `2026-03-29 02:30` does not exist and `2025-10-26 02:30` exists
 //! twice.
 
 use chrono::{DateTime, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};

@@ -1,7 +1,7 @@
 //! One business: its staff and services, and how its calls are read.
 //!
-//! One type is read from the tenant file, stored, and used by the functions. Whoever reads the file refuses unknown fields;
-//! here they pass, so that two deployed versions read each other's tenants.
+//! One type is read from the tenant file, stored, and used by the functions. The command rejects unknown fields in
+//! a tenant file; this type ignores them, so that two deployed versions read each other's tenants.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -305,7 +305,7 @@ impl Tenant {
         found.check(
             !(self.retell.agent_ids.is_empty() && self.retell.numbers.is_empty()),
             "retell",
-            "give at least one of agent_ids and numbers, or no call can be this tenant's",
+            "give at least one of agent_ids and numbers, or no call can be matched to this tenant",
         );
         for (at, number) in self.retell.numbers.iter().enumerate() {
             let is_e164 = number.strip_prefix('+').is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit()));
@@ -402,7 +402,7 @@ impl Problems {
 
     fn first(&mut self, id: &impl fmt::Display, list: &str, at: usize, field: &str) {
         let is_first = self.seen.insert((list.to_owned(), id.to_string()));
-        self.check(is_first, format!("{list}[{at}].{field}"), "an earlier entry has the same one");
+        self.check(is_first, format!("{list}[{at}].{field}"), "duplicates an earlier entry");
     }
 
     fn known_staff(&mut self, tenant: &Tenant, staff: &StaffId, path: String) {

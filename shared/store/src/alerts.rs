@@ -1,4 +1,4 @@
-//! The alerts that are raised, or were and are cleared.
+//! The alerts, raised or cleared.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::{DateTime, Utc};
@@ -14,7 +14,7 @@ use crate::{
 /// The partition of alerts.
 const ALERTS: &str = "alerts";
 
-/// An alert that is raised, or was and is cleared.
+/// An alert, and whether it is raised now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Alert {
     /// The evaluation by which it was raised or cleared.
@@ -44,8 +44,8 @@ impl CounterStore {
         Ok(alerts)
     }
 
-    /// Raises or clears an alert by counters that were read at its `since`. Returns whether it was the other way before:
-    /// of two monitors one gets `true`, and one that has read older counters gets `false`.
+    /// Raises or clears an alert, by counters that were read at its `since`. Returns `true` if this changed it: only one
+    /// of two concurrent monitors gets `true`, and a monitor whose counters are older than the stored alert gets `false`.
     ///
     /// # Errors
     /// If DynamoDB fails.

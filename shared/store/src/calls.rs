@@ -28,7 +28,7 @@ use crate::{
     transaction::{Transaction, TransactionError, build_put, is_condition_failed, put, write_one},
 };
 
-/// How often a write that met another write for the same call is tried.
+/// The maximum number of attempts to store a call while others write the same items.
 const TRIES: u32 = 8;
 const RETRY_DELAY: Duration = Duration::from_millis(20);
 

@@ -28,7 +28,7 @@ use crate::{
 /// How many appointments are read at once: two items each, of the 100 that DynamoDB allows.
 const BATCH: usize = 50;
 
-/// The counters table, and the appointments table, from which is counted.
+/// The counters table, and the appointments table whose items are counted.
 #[derive(Debug, Clone)]
 pub struct CounterStore {
     pub(crate) table: Table,

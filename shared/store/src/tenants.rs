@@ -246,9 +246,9 @@ impl Tenants {
     }
 }
 
-/// The put of a mapping that Frontdesk found: it replaces its like and never an operator's.
+/// The put of a mapping that Frontdesk found. It may replace another automatic mapping, never an operator's.
 ///
-/// An operator's mapping decides before an email is compared, so a found mapping can only meet an operator's that was
+/// An operator's mapping takes precedence over an email match, so a found mapping can only meet an operator's that was
 /// written meanwhile; then nothing is written, and the assignment is retried.
 pub(crate) fn put_found_mapping(mapping: &HostMapping, tenants: &Tenants) -> Result<Put, StoreError> {
     build_put(

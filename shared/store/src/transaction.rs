@@ -12,7 +12,7 @@ use crate::{error::StoreError, item::Item};
 
 /// DynamoDB's limit for one transaction.
 pub(crate) const MAX_ITEMS: usize = 100;
-/// How often a write that met another write of the same item is tried.
+/// The maximum number of attempts of a transaction that conflicts with others.
 const TRIES: u32 = 5;
 const RETRY_DELAY: Duration = Duration::from_millis(20);
 

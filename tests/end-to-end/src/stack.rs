@@ -3,7 +3,10 @@
 use std::{env, future::Future, time::Duration};
 
 use aws_config::timeout::TimeoutConfig;
-use aws_sdk_lambda::{primitives::Blob, types::Environment};
+use aws_sdk_lambda::{
+    primitives::Blob,
+    types::{Environment, FunctionCode, Runtime},
+};
 use chrono::{DateTime, Utc};
 use platform::{aws, env as environment};
 use retell::signature;
@@ -111,8 +114,21 @@ impl Stack {
         };
         match eventually(is_there).await {
             Some(appointment) => appointment,
-            None => panic!("never {states:?}: {:#?}", self.appointment(id).await),
+            None => {
+                let logged = self.logged(id).await;
+                panic!("never {states:?}: {:#?}, logged:\n{logged}", self.appointment(id).await)
+            }
         }
+    }
+
+    /// What the functions that move an appointment have logged about this one.
+    async fn logged(&self, id: &AppointmentId) -> String {
+        let mut logged = Vec::new();
+        for function in ["webhook-intake", "calcom-booking", "staff-assignment"] {
+            let lines = self.log_lines(function).await;
+            logged.extend(lines.into_iter().filter(|line| line.contains(id.as_str())));
+        }
+        logged.join("\n")
     }
 
     /// Waits until the appointment is assigned, in review or cancelled.
@@ -194,28 +210,36 @@ impl Stack {
         found.await.unwrap_or_else(|| panic!("{queue} never held the message"))
     }
 
-    /// Has `calcom-booking` take messages from its queue, or not.
-    pub async fn have_booking_poll(&self, enabled: bool) {
+    /// Deploys a copy of a function beside the stack, with another value for one of its variables, and returns its name.
+    pub async fn deploy_copy(&self, function: &str, name: &str, value: &str) -> String {
         let lambda = aws_sdk_lambda::Client::new(&self.config);
-        let name = format!("{}-calcom-booking:live", variable("STACK_NAME"));
-        let sources = lambda.list_event_source_mappings().function_name(name).send().await.unwrap();
-        for source in sources.event_source_mappings() {
-            lambda.update_event_source_mapping().uuid(source.uuid().unwrap()).enabled(enabled).send().await.unwrap();
-        }
+        let original = format!("{}-{function}", variable("STACK_NAME"));
+        let copy = format!("{original}-copy");
+        let configured = lambda.get_function_configuration().function_name(&original).send().await.unwrap();
+        let mut variables = configured.environment.unwrap().variables.unwrap();
+        variables.insert(name.to_owned(), value.to_owned());
+        let code = FunctionCode::builder().s3_bucket("frontdesk-code").s3_key(format!("{function}.zip")).build();
+        let create = lambda.create_function().function_name(&copy).code(code).role(configured.role.unwrap());
+        let create = create.runtime(Runtime::from("provided.al2023")).handler("bootstrap");
+        let environment = Environment::builder().set_variables(Some(variables)).build();
+        create.environment(environment).set_timeout(configured.timeout).send().await.unwrap();
+        copy
     }
 
-    /// Puts messages into the queue of bookings that are nobody's.
-    pub async fn fill_bookings_queue(&self, count: usize) {
+    /// Deletes a copy of a function.
+    pub async fn delete_copy(&self, name: &str) {
+        let lambda = aws_sdk_lambda::Client::new(&self.config);
+        lambda.delete_function().function_name(name).send().await.unwrap();
+    }
+
+    /// Creates a queue that holds this many messages, and returns its URL.
+    pub async fn create_long_queue(&self, name: &str, count: usize) -> String {
         let sqs = aws_sdk_sqs::Client::new(&self.config);
+        let queue = sqs.create_queue().queue_name(name).send().await.unwrap().queue_url.unwrap();
         for _ in 0..count {
-            sqs.send_message().queue_url(variable("BOOKINGS_QUEUE_URL")).message_body("nobody's").send().await.unwrap();
+            sqs.send_message().queue_url(&queue).message_body("waits").send().await.unwrap();
         }
-    }
-
-    /// Takes all messages out of the queue of bookings.
-    pub async fn purge_bookings_queue(&self) {
-        let sqs = aws_sdk_sqs::Client::new(&self.config);
-        sqs.purge_queue().queue_url(variable("BOOKINGS_QUEUE_URL")).send().await.unwrap();
+        queue
     }
 
     /// Sends a request to Cal.com's stand-in as somebody else would.

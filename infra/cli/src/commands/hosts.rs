@@ -30,7 +30,7 @@ pub enum Command {
         /// The lowest confidence of a proposal that is written.
         #[arg(long, value_enum, default_value = "certain")]
         confidence: MinConfidence,
-        /// Continue Cal.com's list after this many bookings, as an interrupted run says.
+        /// Skip this many of Cal.com's bookings; an interrupted run prints the number.
         #[arg(long, value_name = "NUMBER", default_value_t = 0)]
         skip: usize,
     },
@@ -69,7 +69,7 @@ pub async fn run(command: Command) -> Result<(), CommandError> {
         }
     }
     let listed = observe_calcom(&context, &before, skip, &mut observations).await;
-    // Whether a host is only booked for one staff member shows in all of the bookings or in none.
+    // `likely` needs all bookings, so a partial list allows only `certain`.
     let confidence = if listed.is_err() || skip > 0 { MinConfidence::Certain } else { confidence };
     let proposals = observations.proposals(&before.tenant, &before.mappings);
     print_plan(&proposals);

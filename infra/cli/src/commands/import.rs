@@ -206,7 +206,7 @@ impl Row {
         for key in [Some(("id", self.id.clone())), uid].into_iter().flatten() {
             let field = key.0;
             if let Some(earlier) = seen.insert(key, number) {
-                return Err(format!("{field}: line {earlier} has the same one"));
+                return Err(format!("{field}: duplicates line {earlier}"));
             }
         }
         Ok(self)

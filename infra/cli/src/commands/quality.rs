@@ -14,29 +14,29 @@ use crate::error::CommandError;
 pub enum Command {
     /// Print the latest report. quality-monitor creates one every hour.
     Report {
-        /// The form.
+        /// The output format.
         #[arg(long, value_enum, default_value = "text")]
-        form: Form,
+        format: Format,
         /// Write it to this file.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
 }
 
-/// The forms of a report.
+/// The formats of a report.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Form {
+pub enum Format {
     /// For a terminal.
     Text,
     /// For other programs.
     Json,
     /// For a browser.
-    Page,
+    Html,
 }
 
 /// Runs a command.
 pub async fn run(command: Command) -> Result<(), CommandError> {
-    let Command::Report { form, out } = command;
+    let Command::Report { format, out } = command;
     let bucket = ReportBucket::name_from_env()?;
     let not_found = |error: NotifyError| {
         CommandError::Refused(format!("{error}; check REPORTS_BUCKET, and that quality-monitor has run"))
@@ -46,10 +46,10 @@ pub async fn run(command: Command) -> Result<(), CommandError> {
     let report: Report = serde_json::from_slice(&latest).map_err(|_| {
         CommandError::Refused("failed to read the latest report: another version of Frontdesk wrote it".to_owned())
     })?;
-    let shown = match form {
-        Form::Text => text::report(&report),
-        Form::Json => format!("{:#}\n", serde_json::json!(report)),
-        Form::Page => html::page(&report),
+    let shown = match format {
+        Format::Text => text::report(&report),
+        Format::Json => format!("{:#}\n", serde_json::json!(report)),
+        Format::Html => html::page(&report),
     };
     match out {
         Some(path) => fs::write(&path, shown).map_err(|error| CommandError::File { path, error }),

@@ -27,7 +27,7 @@ pub enum DueCause {
     AttemptDue,
     /// Its worker died or ran out of time.
     LeaseExpired,
-    /// It is booked, and nothing looked for its staff member.
+    /// It is booked, but staff assignment has not run.
     NotAssigned,
 }
 
@@ -47,8 +47,8 @@ impl DueCause {
 impl Appointment {
     /// When it should move next. `None` if only a person can move it.
     ///
-    /// For anything due soon a message is on its way, so the reconciler waits `timing.grace` longer. Nothing is on its
-    /// way for what is further ahead than a queue can delay a message.
+    /// For anything due soon a message is queued, so the reconciler waits `timing.grace` longer. No message exists for
+    /// a time beyond the queue's maximum delay.
     pub fn due(&self, timing: &Timing) -> Option<Due> {
         let last = self.history.last().map_or(self.created_at, |transition| transition.last_at());
         let waiting = |not_before: Option<DateTime<Utc>>, sooner: DueCause| match not_before {

@@ -22,7 +22,7 @@ pub enum State {
         /// Not to be claimed before this time.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         not_before: Option<DateTime<Utc>>,
-        /// What earlier attempts left.
+        /// State carried over from earlier attempts.
         #[serde(default, skip_serializing_if = "BookingProgress::is_empty")]
         progress: BookingProgress,
     },
@@ -30,7 +30,7 @@ pub enum State {
     Booking {
         /// Until then the appointment belongs to this worker alone.
         lease_until: DateTime<Utc>,
-        /// What earlier attempts left.
+        /// State carried over from earlier attempts.
         #[serde(default, skip_serializing_if = "BookingProgress::is_empty")]
         progress: BookingProgress,
     },
@@ -74,7 +74,7 @@ pub enum State {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         assignment: Option<Assignment>,
     },
-    /// Took place, as far as anyone knows.
+    /// Its start passed, and no cancellation or no-show was recorded.
     Completed {
         /// The booking.
         booking: Booking,
@@ -82,7 +82,7 @@ pub enum State {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         assignment: Option<Assignment>,
     },
-    /// Cal.com has it noted that the customer did not come.
+    /// Cal.com recorded a no-show.
     NoShow {
         /// The booking.
         booking: Booking,
@@ -92,7 +92,7 @@ pub enum State {
     },
 }
 
-/// What attempts to book leave behind for the next attempt.
+/// State carried from one attempt to book to the next.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BookingProgress {
     /// The start of the retry window: the first attempt with a key that Cal.com accepts.
@@ -194,7 +194,7 @@ pub enum CancelReason {
 /// What became of a booked appointment after its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// It took place, as far as anyone knows.
+    /// No cancellation or no-show was recorded.
     Completed,
     /// The customer did not come.
     NoShow,

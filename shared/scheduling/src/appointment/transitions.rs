@@ -379,7 +379,7 @@ impl Claimed {
         self.lease_until
     }
 
-    /// What earlier attempts left.
+    /// State carried over from earlier attempts.
     pub fn progress(&self) -> &BookingProgress {
         &self.progress
     }

@@ -164,9 +164,13 @@ async fn a_file_with_wrong_lines_is_refused_with_each_of_them_named() {
     );
     let (done, shown) = frontdesk(&["import", salon.tenant.as_str(), file.path(), "--apply"]);
     assert!(!done && shown.contains("5 lines are invalid, and nothing was written"), "{shown}");
-    for told in
-        ["line 2: start:", "line 3: service:", "line 4: missing field", "line 5: staff:", "line 6: id: line 1 has"]
-    {
+    for told in [
+        "line 2: start:",
+        "line 3: service:",
+        "line 4: missing field",
+        "line 5: staff:",
+        "line 6: id: duplicates line 1",
+    ] {
         assert!(shown.contains(told), "{told}: {shown}");
     }
     let id = AppointmentId::of_call(&salon.tenant, &CallId::new("import:1"));

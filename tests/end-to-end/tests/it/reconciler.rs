@@ -84,13 +84,16 @@ async fn a_booking_that_nobody_assigned_is_sent_to_be_assigned() {
 #[tokio::test]
 async fn while_a_queue_is_long_what_most_likely_waits_there_is_not_sent_once_more() {
     let (salon, _alone) = (Salon::open().await, SWEEPING.lock().await);
-    salon.stack.have_booking_poll(false).await;
-    salon.stack.fill_bookings_queue(300).await;
+    let queue = salon.stack.create_long_queue("long", 300).await;
+    let copy = salon.stack.deploy_copy("sync-reconciler", "BOOKINGS_QUEUE_URL", &queue).await;
     let id = salon.store_untold_at(Utc::now() - TimeDelta::hours(1), soon(10, 0).1).await;
-    let report = salon.stack.invoke("sync-reconciler", &json!({})).await;
+    let report = eventually(async || {
+        let report = salon.stack.invoke_named(&copy, &json!({})).await;
+        report["resent"].is_object().then_some(report)
+    });
+    let report = report.await.unwrap();
     let state = salon.stack.appointment(&id).await.state().name();
-    salon.stack.purge_bookings_queue().await;
-    salon.stack.have_booking_poll(true).await;
+    salon.stack.delete_copy(&copy).await;
     assert!(report["held_back"].as_u64() >= Some(1) && report["resent"]["never_sent"].is_null(), "{report}");
     assert_eq!(state, StateName::Requested);
     salon.stack.invoke("sync-reconciler", &json!({})).await;

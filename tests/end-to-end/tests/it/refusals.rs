@@ -1,8 +1,7 @@
 //! Webhooks that are not taken: each with its status, its answer and its metric.
 
-use aws_sdk_lambda::types::{Environment, FunctionCode, Runtime};
 use chrono::{TimeDelta, Utc};
-use end_to_end::{MARK, Salon, Stack, WebhookAnswer, eventually, soon, variable};
+use end_to_end::{MARK, Salon, Stack, WebhookAnswer, eventually, soon};
 use serde_json::json;
 
 async fn assert_refused(stack: &Stack, answer: WebhookAnswer, status: u16, word: &str) {
@@ -86,26 +85,7 @@ async fn a_call_is_taken_for_its_number_where_the_agent_is_unknown() {
 #[tokio::test]
 async fn while_the_store_is_down_retell_is_asked_to_send_again() {
     let salon = Salon::open().await;
-    let lambda = aws_sdk_lambda::Client::new(&salon.stack.config);
-    let stack = variable("STACK_NAME");
-    let original = format!("{stack}-webhook-intake");
-    let name = format!("{original}-{}", salon.haircut());
-    let configured = lambda.get_function_configuration().function_name(&original).send().await.unwrap();
-    let mut variables = configured.environment.unwrap().variables.unwrap();
-    variables.insert("CALLS_TABLE".to_owned(), "no-such-table".to_owned());
-    let code = FunctionCode::builder().s3_bucket("frontdesk-code").s3_key("webhook-intake.zip").build();
-    lambda
-        .create_function()
-        .function_name(&name)
-        .runtime(Runtime::from("provided.al2023"))
-        .handler("bootstrap")
-        .role(configured.role.unwrap())
-        .code(code)
-        .environment(Environment::builder().set_variables(Some(variables)).build())
-        .timeout(15)
-        .send()
-        .await
-        .unwrap();
+    let copy = salon.stack.deploy_copy("webhook-intake", "CALLS_TABLE", "no-such-table").await;
     let body = salon.haircut_at(&soon(9, 0).0).body.to_string();
     let event = json!({
         "version": "2.0", "routeKey": "POST /webhooks/retell", "rawPath": "/webhooks/retell", "rawQueryString": "",
@@ -114,11 +94,11 @@ async fn while_the_store_is_down_retell_is_asked_to_send_again() {
         "body": body, "isBase64Encoded": false,
     });
     let answer = eventually(async || {
-        let answer = salon.stack.invoke_named(&name, &event).await;
+        let answer = salon.stack.invoke_named(&copy, &event).await;
         answer["statusCode"].is_number().then_some(answer)
     });
     let answer = answer.await.unwrap();
-    lambda.delete_function().function_name(&name).send().await.unwrap();
+    salon.stack.delete_copy(&copy).await;
     let told: serde_json::Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
     assert_eq!(
         (answer["statusCode"].as_u64(), told["error"].as_str()),
