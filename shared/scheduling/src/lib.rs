@@ -2,12 +2,12 @@
 
 pub mod appointment;
 pub mod assignment;
+pub mod backfill;
 pub mod booking;
 pub mod contact;
 pub mod duplicate;
 pub mod exchange;
 pub mod failure;
-pub mod host_backfill;
 pub mod ids;
 pub mod personal;
 pub mod request;

@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::{
     operation::transact_write_items::TransactWriteItemsError,
     types::{CancellationReason, ConditionCheck, Delete, Put, TransactWriteItem, Update, builders},
 };
+use uuid::Uuid;
 
 use crate::{error::StoreError, item::Item};
 
@@ -66,8 +67,12 @@ impl Transaction {
     }
 
     /// Applies it once.
+    ///
+    /// Its token comes from the operating system's randomness. The SDK's own are seeded by the time at which a process
+    /// starts, and DynamoDB refuses a transaction whose token another process used.
     pub(crate) async fn commit(&self, client: &Client) -> Result<(), TransactionError> {
         let request = client.transact_write_items().set_transact_items(Some(self.items.clone()));
+        let request = request.client_request_token(Uuid::new_v4().to_string());
         let Err(error) = request.send().await else { return Ok(()) };
         match error.as_service_error() {
             Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {

@@ -5,7 +5,7 @@ use chrono::Utc;
 use clap::{Subcommand, ValueEnum};
 use platform::secrets::{CalcomKeys, Secret};
 use scheduling::{
-    host_backfill::{Confidence, HostObservations, HostProposal},
+    backfill::{Confidence, HostObservations, HostProposal},
     ids::{EventTypeId, TenantId},
 };
 use store::TenantRecord;
