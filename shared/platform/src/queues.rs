@@ -34,7 +34,7 @@ const CLOCK_TOLERANCE: TimeDelta = TimeDelta::seconds(5);
 pub struct AppointmentMessage {
     /// The version of this form. A higher one is another deployed version's.
     v: u32,
-    /// What is to be done.
+    /// The step that it requests.
     pub kind: MessageKind,
     /// The tenant.
     pub tenant: TenantId,
@@ -47,7 +47,7 @@ pub struct AppointmentMessage {
     pub trace: Option<TraceHeader>,
 }
 
-/// What is to be done with an appointment.
+/// The step that a message requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MessageKind {
@@ -102,13 +102,15 @@ impl AppointmentMessage {
             v: u32,
             kind: String,
         }
+        if let Ok(message) = serde_json::from_str::<Self>(body)
+            && message.v == VERSION
+        {
+            return Ok(message);
+        }
         let envelope: Envelope = serde_json::from_str(body).map_err(|_| MessageError::Unreadable)?;
         let is_known_kind = serde_json::from_value::<MessageKind>(envelope.kind.into()).is_ok();
-        match serde_json::from_str(body) {
-            Ok(message) if envelope.v == VERSION => Ok(message),
-            _ if envelope.v > VERSION || (envelope.v == VERSION && !is_known_kind) => Err(MessageError::NewerForm),
-            _ => Err(MessageError::Unreadable),
-        }
+        let is_newer = envelope.v > VERSION || (envelope.v == VERSION && !is_known_kind);
+        Err(if is_newer { MessageError::NewerForm } else { MessageError::Unreadable })
     }
 }
 

@@ -1,7 +1,5 @@
 //! The calls table: the body of each webhook, stored together with the appointment that it requests.
 
-use std::time::Duration;
-
 use aws_sdk_dynamodb::types::Put;
 use chrono::{DateTime, TimeDelta, Utc};
 use platform::{
@@ -25,12 +23,11 @@ use crate::{
     record::{put_new, versioned},
     schema,
     table::Table,
-    transaction::{Transaction, TransactionError, build_put, is_condition_failed, put, write_one},
+    transaction::{RETRY_DELAY, Transaction, TransactionError, build_put, is_condition_failed, put, write_one},
 };
 
 /// The maximum number of attempts to store a call while others write the same items.
 const TRIES: u32 = 8;
-const RETRY_DELAY: Duration = Duration::from_millis(20);
 
 /// The tables that the intake writes.
 #[derive(Debug, Clone)]

@@ -1,6 +1,6 @@
 //! Writes that are applied together or not at all.
 
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
 use aws_sdk_dynamodb::{
     Client,
@@ -13,9 +13,10 @@ use crate::{error::StoreError, item::Item};
 
 /// DynamoDB's limit for one transaction.
 pub(crate) const MAX_ITEMS: usize = 100;
-/// The maximum number of attempts of a transaction that conflicts with others.
+/// The maximum number of attempts of a write that conflicts with others.
 const TRIES: u32 = 5;
-const RETRY_DELAY: Duration = Duration::from_millis(20);
+/// The delay before the second attempt. Each further one waits that much longer.
+pub(crate) const RETRY_DELAY: Duration = Duration::from_millis(20);
 
 /// Writes that are applied together or not at all.
 #[derive(Debug, Clone, Default)]
@@ -84,15 +85,13 @@ impl Transaction {
 
     /// Applies it, again if another writer was writing one of the items: then the conditions decide who was first.
     pub(crate) async fn commit_with_retries(&self, client: &Client) -> Result<(), TransactionError> {
-        for tries in 1.. {
-            match self.commit(client).await {
-                Err(error) if tries < TRIES && error.is_only_contention() => {
-                    tokio::time::sleep(RETRY_DELAY * tries).await;
-                }
-                committed => return committed,
-            }
-        }
-        Ok(())
+        with_retries(|| self.commit(client), TransactionError::is_only_contention).await
+    }
+
+    /// The same without the write that was added last.
+    pub(crate) fn without_last(mut self) -> Self {
+        self.items.pop();
+        self
     }
 
     /// Applies it in as many transactions as its size needs.
@@ -158,13 +157,25 @@ pub(crate) async fn write_one(client: &Client, put: Put) -> Result<(), StoreErro
         .set_condition_expression(put.condition_expression)
         .set_expression_attribute_names(put.expression_attribute_names)
         .set_expression_attribute_values(put.expression_attribute_values);
-    for tries in 1.. {
-        match request.clone().send().await.map_err(StoreError::from) {
-            Err(StoreError::Unavailable(code)) if tries < TRIES && code == "TransactionConflictException" => {
+    let write = || async { request.clone().send().await.map(drop).map_err(StoreError::from) };
+    let is_only_contention =
+        |error: &StoreError| matches!(error, StoreError::Unavailable(code) if code == "TransactionConflictException");
+    with_retries(write, is_only_contention).await
+}
+
+/// Writes, again if another writer was writing the same item.
+async fn with_retries<E, F: Future<Output = Result<(), E>>>(
+    write: impl Fn() -> F,
+    is_only_contention: impl Fn(&E) -> bool,
+) -> Result<(), E> {
+    let mut tries = 1;
+    loop {
+        match write().await {
+            Err(error) if tries < TRIES && is_only_contention(&error) => {
                 tokio::time::sleep(RETRY_DELAY * tries).await;
+                tries += 1;
             }
-            written => return written.map(drop),
+            written => return written,
         }
     }
-    Ok(())
 }

@@ -11,7 +11,7 @@ use crate::{
     slot_leases::{SlotLease, delete_lease, put_lease},
     table::Table,
     tenants::{Tenants, put_found_mapping},
-    transaction::{Transaction, TransactionError, build_put, put, write_one},
+    transaction::{Transaction, build_put, put, write_one},
 };
 
 /// DynamoDB accepts 4 MB and 100 items in one transaction. Exchanges beyond this are written before it.
@@ -94,7 +94,6 @@ impl<'a> Update<'a> {
         let mut transaction = Transaction::default();
         transaction.put(record);
         puts.into_iter().for_each(|put| transaction.put(put));
-        let without_lease = transaction.clone();
         match self.lease {
             Some(LeaseChange::Take { lease, now, until }) => {
                 transaction.put(put_lease(&table.name, lease, now, until)?);
@@ -106,12 +105,12 @@ impl<'a> Update<'a> {
             (Ok(()), _) => {}
             // The lease expired and another worker took it since: there is nothing to release.
             (Err(error), Some(LeaseChange::Release(_))) if error.is_only_the_last() => {
-                without_lease.commit_with_retries(&table.client).await?;
+                transaction.without_last().commit_with_retries(&table.client).await?;
             }
             (Err(error), Some(LeaseChange::Take { .. })) if error.is_only_the_last() => {
                 return Err(StoreError::SlotTaken);
             }
-            (Err(error), _) => return Err(TransactionError::into(error)),
+            (Err(error), _) => return Err(error.into()),
         }
         Ok(next)
     }
