@@ -10,18 +10,9 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "infra/local"))
-from frontdesk_local import tools  # noqa: E402
-
-
-def main():
-    if {"-h", "--help"} & set(sys.argv):
-        sys.exit(__doc__)
-    tools.run_inside()
-    from frontdesk_local import scenario
-
-    scenario.build("load")
-    sys.exit(scenario.run("load", sys.argv[1:]))
-
+from frontdesk_local import scenario  # noqa: E402
 
 if __name__ == "__main__":
-    main()
+    if {"-h", "--help"} & set(sys.argv):
+        sys.exit(__doc__)
+    scenario.main("load", sys.argv[1:])

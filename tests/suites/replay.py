@@ -9,20 +9,15 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "infra/local"))
-from frontdesk_local import tools  # noqa: E402
+from frontdesk_local import scenario, tools  # noqa: E402
 
 
 def main():
     found = list((tools.ROOT / "events/incidents").glob(f"{sys.argv[1]}*.json")) if len(sys.argv) == 2 else []
     if len(found) != 1:
         sys.exit(__doc__)
-    tools.run_inside()
-    from frontdesk_local import scenario
-
     # The incident's program goes by the name of its file, without the month.
-    program = "replay" + found[0].stem.removeprefix(sys.argv[1])
-    scenario.build(program)
-    sys.exit(scenario.run(program, [str(found[0])]))
+    scenario.main("replay" + found[0].stem.removeprefix(sys.argv[1]), [str(found[0])])
 
 
 if __name__ == "__main__":

@@ -21,6 +21,13 @@ def build(program, *test_tools):
         tools.cargo("build", "--locked", "--package=end-to-end", f"--bin={program}")
 
 
+def main(program, arguments):
+    """Builds the program, runs it against a new stack, and exits with its status."""
+    tools.run_inside()
+    build(program)
+    sys.exit(run(program, arguments))
+
+
 def run(program, arguments, through=lambda processes: lambda name, url: url):
     """Runs the program against a new stack, and returns its status."""
     from . import stack

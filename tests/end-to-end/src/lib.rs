@@ -13,7 +13,7 @@ pub use alerts::{Alerts, Notification};
 pub use command::frontdesk;
 pub use recount::{counters, differences, recount};
 pub use salon::{Call, Salon, SalonForm, claimed, clock_change, soon};
-pub use stack::{Stack, WebhookAnswer, eventually, variable};
+pub use stack::{Stack, WebhookAnswer, eventually, sqs_event, variable};
 
 /// Stands in every name, email, note and transcript that the tests send.
 pub const MARK: &str = "Zwiebelkuchen";

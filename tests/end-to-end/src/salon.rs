@@ -3,9 +3,10 @@
 use chrono::{DateTime, Datelike, Days, NaiveTime, TimeDelta, TimeZone, Utc, Weekday};
 use chrono_tz::Europe::Berlin;
 use scheduling::{
-    appointment::{Actor, Appointment},
+    appointment::{Actor, Appointment, OPERATOR},
+    assignment::{Assignment, StrategyName},
     contact::Customer,
-    ids::{AppointmentId, BookingUid, CallId, Source, TenantId},
+    ids::{AppointmentId, BookingUid, CallId, Source, StaffId, TenantId},
     request::AppointmentRequest,
     start_time::RequestedStart,
     tenant::Tenant,
@@ -190,6 +191,23 @@ impl Salon {
         let Versioned { value: appointment, version } = self.stack.appointments.load(id).await.unwrap().unwrap();
         let appointment = change(appointment);
         self.stack.appointments.update(&appointment, version).commit().await.unwrap();
+    }
+
+    /// Assigns an appointment to a staff member as an operator does, and answers it.
+    pub async fn assign_by_operator(&self, id: &AppointmentId, staff: &str) -> Appointment {
+        let assignment = Assignment { staff: StaffId::new(staff), strategy: StrategyName::Operator, host: None };
+        let by = Actor { function: OPERATOR, version: "test", now: Utc::now() };
+        let assign = |mut appointment: Appointment| {
+            appointment.assign_by_operator(assignment, by).unwrap();
+            appointment
+        };
+        self.change(id, assign).await;
+        self.stack.appointment(id).await
+    }
+
+    /// Has Cal.com refuse the next booking of the round-robin event type with this message.
+    pub async fn refuse_booking(&self, message: &str) {
+        self.order_fault("book", 1, json!({"refused": {"status": 400, "message": message}})).await;
     }
 
     /// Orders a fault of the round-robin event type.

@@ -8,7 +8,7 @@ use aws_sdk_lambda::{
     types::{Environment, FunctionCode, Runtime},
 };
 use chrono::{DateTime, Utc};
-use platform::{aws, env as environment};
+use platform::{aws, env as environment, queues::AppointmentMessage};
 use retell::signature;
 use scheduling::{
     appointment::{Appointment, StateName},
@@ -134,6 +134,11 @@ impl Stack {
     /// Waits until the appointment is assigned, in review or cancelled.
     pub async fn until_settled(&self, id: &AppointmentId) -> Appointment {
         self.until(id, &[StateName::Assigned, StateName::NeedsReview, StateName::Cancelled]).await
+    }
+
+    /// The body of the message that has an appointment processed, as a function would send it.
+    pub async fn message_of(&self, id: &AppointmentId) -> String {
+        serde_json::to_string(&AppointmentMessage::process(&self.appointment(id).await)).unwrap()
     }
 
     /// Invokes the deployed version of a function directly.
@@ -272,6 +277,13 @@ impl Stack {
         let answer = request.send().await.unwrap().error_for_status().unwrap();
         answer.json().await.unwrap_or(Value::Null)
     }
+}
+
+/// The event by which SQS delivers these bodies to a function for the `delivery`th time.
+pub fn sqs_event(bodies: &[&str], delivery: u32) -> Value {
+    let attributes = json!({"ApproximateReceiveCount": delivery.to_string()});
+    let record = |(nth, body)| json!({"messageId": format!("m{nth}"), "body": body, "attributes": attributes});
+    json!({"Records": bodies.iter().enumerate().map(record).collect::<Vec<_>>()})
 }
 
 /// Asks again and again until there is an answer, or patience ends.

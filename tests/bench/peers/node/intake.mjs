@@ -35,7 +35,7 @@ export async function handler(event) {
   if (webhook.event !== "call_analyzed" || !wish.appointment_requested) return answer(200, { status: "stored" });
   const appointment = idOf(`${tenant.id}/${call.call_id}`);
   if (await store(raw, webhook, call, wish, tenant, appointment)) {
-    const message = { v: 1, tenant: tenant.id, appointment, call: call.call_id };
+    const message = { v: 1, kind: "process", tenant: tenant.id, appointment, call: call.call_id };
     await sqs.send(new SendMessageCommand({ QueueUrl: process.env.BOOKINGS_QUEUE_URL, MessageBody: JSON.stringify(message) }));
   }
   logger.info("the call is stored", { tenant: tenant.id, call_id: call.call_id, appointment_id: appointment });

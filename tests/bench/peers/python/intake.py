@@ -46,7 +46,7 @@ def handler(event, context):
         return answer(200, {"status": "stored"})
     appointment = str(uuid.uuid5(NAMESPACE, f"{tenant['id']}/{call['call_id']}"))
     if store(raw, webhook, call, wish, tenant, appointment):
-        message = {"v": 1, "tenant": tenant["id"], "appointment": appointment, "call": call["call_id"]}
+        message = {"v": 1, "kind": "process", "tenant": tenant["id"], "appointment": appointment, "call": call["call_id"]}
         sqs.send_message(QueueUrl=os.environ["BOOKINGS_QUEUE_URL"], MessageBody=json.dumps(message))
     logger.info("the call is stored", tenant=tenant["id"], call_id=call["call_id"], appointment_id=appointment)
     return answer(200, {"status": "stored", "appointment_id": appointment})

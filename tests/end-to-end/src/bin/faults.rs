@@ -57,7 +57,7 @@ const WEATHER: [(&str, f64); 4] =
     [("unavailable", 0.10), ("rate_limited", 0.10), ("answer_lost", 0.05), ("slow", 0.05)];
 /// A booking that comes so late is past its time-out, which is 3 s here, and within the time it is looked for.
 const SLOW_BY_MS: u64 = 5_000;
-/// The visibility time-out of the template's queues, shortened as all delays are here.
+/// The visibility timeout of the template's queues, shortened as all delays are here.
 const VISIBILITY_SECONDS: &str = "36";
 
 /// What a call is expected to end as.
@@ -117,7 +117,7 @@ async fn shorten_visibility(stack: &Stack) {
     for queue in ["BOOKINGS_QUEUE_URL", "ASSIGNMENTS_QUEUE_URL"] {
         let change = sqs.set_queue_attributes().queue_url(variable(queue));
         let name = aws_sdk_sqs::types::QueueAttributeName::VisibilityTimeout;
-        change.attributes(name, VISIBILITY_SECONDS).send().await.expect("the queue takes a visibility time-out");
+        change.attributes(name, VISIBILITY_SECONDS).send().await.expect("the queue takes a visibility timeout");
     }
 }
 

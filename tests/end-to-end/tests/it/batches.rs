@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
-use end_to_end::{Salon, Stack, soon, variable};
+use end_to_end::{Salon, Stack, soon, sqs_event, variable};
 use platform::{
     batch::{Batches, WorkError},
     queues::Queue,
@@ -18,11 +18,8 @@ async fn a_poison_message_reaches_the_dead_letter_queue_with_its_reason_while_it
     let call = salon.haircut_at(&soon(10, 0).0);
     let good = salon.deliver(&call).await;
     let poison = format!("not a message, {good}");
-    let order = json!({"v": 1, "kind": "process", "tenant": salon.tenant, "appointment": good, "call": call.id});
-    let event = json!({"Records": [
-        {"messageId": "poison", "body": poison, "attributes": {"ApproximateReceiveCount": "1"}},
-        {"messageId": "good", "body": order.to_string(), "attributes": {"ApproximateReceiveCount": "1"}},
-    ]});
+    let mut event = sqs_event(&[&poison, &salon.stack.message_of(&good).await], 1);
+    event["Records"][0]["messageId"] = json!("poison");
     let answer = salon.stack.invoke("calcom-booking", &event).await;
     assert_eq!(answer, json!({"batchItemFailures": []}));
     assert_eq!(salon.stack.until_settled(&good).await.state().name(), StateName::Assigned);

@@ -67,7 +67,7 @@ async fn a_slot_that_is_taken_needs_review_with_free_slots_near_it() {
 async fn a_refusal_in_calcoms_words_is_sorted_by_them_and_kept_whole() {
     let salon = Salon::open().await;
     let message = "Attendee with this email can't book reason the maximum number of active bookings has been reached.";
-    salon.order_fault("book", 1, json!({"refused": {"status": 400, "message": message}})).await;
+    salon.refuse_booking(message).await;
     let appointment = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
     assert_eq!(review_of(&appointment), Some((Category::BookerLimit, 0)));
     let exchanges = salon.stack.appointments.exchanges(&appointment.id).await.unwrap();
@@ -79,7 +79,7 @@ async fn a_refusal_in_calcoms_words_is_sorted_by_them_and_kept_whole() {
 async fn a_contact_that_calcom_refuses_is_repaired_once() {
     let salon = Salon::open().await;
     let message = "attendee.phoneNumber must be a valid phone number";
-    salon.order_fault("book", 1, json!({"refused": {"status": 400, "message": message}})).await;
+    salon.refuse_booking(message).await;
     let appointment = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
     assert_eq!(appointment.state().name(), StateName::Assigned);
     let sent = salon.stack.appointments.exchanges(&appointment.id).await.unwrap();
@@ -111,7 +111,7 @@ async fn an_appointment_in_the_past_is_cancelled_without_asking_calcom() {
 async fn an_email_that_cal_com_refuses_is_left_out_and_the_number_stays() {
     let salon = Salon::open().await;
     let message = "attendee.email must be an email";
-    salon.order_fault("book", 1, json!({"refused": {"status": 400, "message": message}})).await;
+    salon.refuse_booking(message).await;
     let appointment = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
     let sent = salon.stack.appointments.exchanges(&appointment.id).await.unwrap();
     assert!(!sent.last().unwrap().exchange.request.contains("\"email\""), "the email is omitted");
@@ -212,7 +212,7 @@ async fn an_event_type_that_is_taken_meanwhile_gives_way_to_the_next_free_one() 
 async fn a_slot_that_is_taken_at_the_last_moment_comes_with_proposals_too() {
     let salon = Salon::open().await;
     let taken = "One of the hosts either already has booking at this time or is not available";
-    salon.order_fault("book", 1, json!({"refused": {"status": 400, "message": taken}})).await;
+    salon.refuse_booking(taken).await;
     let (spoken, start) = soon(10, 0);
     let appointment = salon.settle(&salon.haircut_at(&spoken)).await;
     assert_eq!(review_of(&appointment), Some((Category::HostConflict, 5)));

@@ -3,7 +3,7 @@
 use std::fs;
 
 use chrono::Utc;
-use end_to_end::{MARK, Salon, Stack, eventually, frontdesk, soon};
+use end_to_end::{MARK, Salon, Stack, eventually, frontdesk, soon, sqs_event};
 use scheduling::{
     appointment::{Cause, ReviewReason, State, StateName},
     assignment::StrategyName,
@@ -132,11 +132,8 @@ async fn a_dead_letter_has_its_appointment_reviewed_and_is_redriven_by_command()
     let salon = Salon::open().await;
     let record = salon.stack.tenants.record(&salon.tenant).await.unwrap().unwrap();
     let id = salon.store_untold(soon(10, 0).1).await;
-    let call = salon.stack.appointment(&id).await.call;
     salon.stack.tenants.remove(&record).await.unwrap();
-    let order = json!({"v": 1, "kind": "process", "tenant": salon.tenant, "appointment": id, "call": call});
-    let last = json!({"ApproximateReceiveCount": "5"});
-    let event = json!({"Records": [{"messageId": "last", "body": order.to_string(), "attributes": last}]});
+    let event = sqs_event(&[&salon.stack.message_of(&id).await], 5);
     salon.stack.invoke("calcom-booking", &event).await;
     let set_aside = salon.stack.appointment(&id).await;
     let State::NeedsReview { reason: ReviewReason::Stalled, detail, .. } = set_aside.state() else {

@@ -1,7 +1,7 @@
 //! Two at once: one wins, and the other sees why.
 
 use chrono::{TimeDelta, Utc};
-use end_to_end::{Call, Salon, SalonForm, claimed, soon};
+use end_to_end::{Call, Salon, SalonForm, claimed, soon, sqs_event};
 use scheduling::{
     appointment::{Actor, ReviewReason, State, StateName},
     failure::Category,
@@ -15,13 +15,6 @@ fn called_again(call: &Call) -> Call {
     let mut body = call.body.clone();
     body["call"]["call_id"] = json!(id);
     Call { id, body }
-}
-
-fn messages(orders: &[&Value]) -> Value {
-    let records = orders.iter().enumerate().map(|(nth, order)| {
-        json!({"messageId": format!("m{nth}"), "body": order.to_string(), "attributes": {"ApproximateReceiveCount": "1"}})
-    });
-    json!({"Records": records.collect::<Vec<_>>()})
 }
 
 #[tokio::test]
@@ -50,9 +43,8 @@ async fn the_same_message_twice_at_once_is_worked_off_once() {
     let event_type = json!({"thinks_for": 500});
     let salon = Salon::with(SalonForm { event_type, ..SalonForm::default() }).await;
     let id = salon.store_untold(soon(10, 0).1).await;
-    let call = salon.stack.appointment(&id).await.call;
-    let order = json!({"v": 1, "tenant": salon.tenant, "appointment": id, "call": call});
-    let event = messages(&[&order, &order, &order]);
+    let message = salon.stack.message_of(&id).await;
+    let event = sqs_event(&[message.as_str(); 3], 1);
     let (one, other) =
         tokio::join!(salon.stack.invoke("calcom-booking", &event), salon.stack.invoke("calcom-booking", &event));
     assert_eq!((one, other), (json!({"batchItemFailures": []}), json!({"batchItemFailures": []})));

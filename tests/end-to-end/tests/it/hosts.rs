@@ -1,16 +1,14 @@
 //! From a booking's hosts to its staff member.
 
-use chrono::Utc;
-use end_to_end::{Salon, SalonForm, soon};
+use end_to_end::{Salon, SalonForm, soon, sqs_event};
 use scheduling::{
-    appointment::{Actor, Appointment, Cause, ReviewBooking, ReviewReason, State, StateName},
-    assignment::{Assignment, MappingSource, StrategyName, Unassigned},
+    appointment::{Appointment, Cause, ReviewBooking, ReviewReason, State, StateName},
+    assignment::{MappingSource, StrategyName, Unassigned},
     booking::{HostEvidence, NoHost},
     failure::Category,
-    ids::{HostId, StaffId},
+    ids::HostId,
 };
 use serde_json::json;
-use store::Versioned;
 
 async fn salon_with_host(email: impl Fn(&Salon) -> String) -> Salon {
     let salon = Salon::open().await;
@@ -114,14 +112,8 @@ async fn a_host_that_cal_com_cannot_name_now_is_asked_for_again_later() {
 async fn an_operators_assignment_is_never_overwritten() {
     let salon = Salon::open().await;
     let found = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
-    let Versioned { value: mut appointment, version } =
-        salon.stack.appointments.load(&found.id).await.unwrap().unwrap();
-    let assignment = Assignment { staff: StaffId::new("ben"), strategy: StrategyName::Operator, host: None };
-    let by = Actor { function: "operator", version: "test", now: Utc::now() };
-    appointment.assign_by_operator(assignment, by).unwrap();
-    salon.stack.appointments.update(&appointment, version).commit().await.unwrap();
-    let order = json!({"v": 1, "kind": "process", "tenant": salon.tenant, "appointment": found.id, "call": found.call});
-    let event = json!({"Records": [{"messageId": "m1", "body": order.to_string(), "attributes": {}}]});
+    let appointment = salon.assign_by_operator(&found.id, "ben").await;
+    let event = sqs_event(&[&salon.stack.message_of(&found.id).await], 1);
     let answer = salon.stack.invoke("staff-assignment", &event).await;
     assert_eq!(answer, json!({"batchItemFailures": []}));
     assert_eq!(salon.stack.appointment(&found.id).await, appointment);

@@ -1,6 +1,6 @@
 //! Nothing personal is logged.
 
-use end_to_end::{MARK, MARKED_PHONE, Salon, eventually, soon};
+use end_to_end::{MARK, MARKED_PHONE, Salon, eventually, soon, sqs_event};
 use serde_json::{Value, json};
 
 const FUNCTIONS: [&str; 5] =
@@ -11,8 +11,7 @@ const SWEEPS: [&str; 2] = ["past-cleanup", "sync-reconciler"];
 async fn no_log_line_of_any_function_holds_anything_personal() {
     let salon = Salon::open().await;
     let booked = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
-    let refusal = json!({"refused": {"status": 400, "message": format!("{MARK} {MARKED_PHONE} is unheard of")}});
-    salon.order_fault("book", 1, refusal).await;
+    salon.refuse_booking(&format!("{MARK} {MARKED_PHONE} is unheard of")).await;
     let unknown = salon.deliver(&salon.haircut_at(&soon(11, 0).0)).await;
     let nobodys = salon.call(json!({"service": MARK, "staff_member": MARK, "appointment_start": MARK}));
     salon.settle(&nobodys).await;
@@ -20,7 +19,7 @@ async fn no_log_line_of_any_function_holds_anything_personal() {
     let body = format!("{{\"event\": \"{MARK}\", {MARKED_PHONE}");
     let signature = end_to_end::Stack::sign(body.as_bytes(), chrono::Utc::now());
     assert_eq!(salon.stack.post(body.into_bytes(), Some(signature)).await.status, 400);
-    let poison = json!({"Records": [{"messageId": "m", "body": format!("{MARK} {MARKED_PHONE}"), "attributes": {}}]});
+    let poison = sqs_event(&[&format!("{MARK} {MARKED_PHONE}")], 1);
     salon.stack.invoke("calcom-booking", &poison).await;
     salon.stack.invoke("staff-assignment", &poison).await;
     for sweep in SWEEPS {

@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use chrono::Utc;
-use end_to_end::{Salon, SalonForm, frontdesk, soon};
+use end_to_end::{Salon, SalonForm, frontdesk, soon, sqs_event};
 use scheduling::{
     appointment::{Appointment, StateName},
     assignment::{MappingSource, StrategyName},
@@ -136,9 +136,7 @@ async fn appointments_of_another_system_are_taken_over_once() {
         assert!(waiting.due(&platform::env::timing().unwrap()).is_some(), "line {line} is found by the reconciler");
         assert_eq!(waiting.source.as_str(), if line == 1 { "walk-in" } else { "phone" });
         let queue = if line == 1 { "staff-assignment" } else { "calcom-booking" };
-        let order =
-            json!({"v": 1, "kind": "process", "tenant": salon.tenant, "appointment": id(line), "call": waiting.call});
-        let event = json!({"Records": [{"messageId": "m", "body": order.to_string(), "attributes": {"ApproximateReceiveCount": "1"}}]});
+        let event = sqs_event(&[&salon.stack.message_of(&id(line)).await], 1);
         salon.stack.invoke(queue, &event).await;
         salon.stack.until(&id(line), &[StateName::Assigned]).await;
     }

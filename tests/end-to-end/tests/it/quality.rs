@@ -7,11 +7,7 @@ use quality::{
     report::Report,
     rules::{Evaluation, Scope, Verdict},
 };
-use scheduling::{
-    appointment::{Actor, OPERATOR, StateName},
-    assignment::{Assignment, StrategyName},
-    ids::{AppointmentId, StaffId},
-};
+use scheduling::{appointment::StateName, ids::AppointmentId};
 use serde_json::{Value, json};
 use store::Alert;
 use uuid::Uuid;
@@ -63,14 +59,7 @@ async fn counters_equal_a_recount_whatever_comes_twice_and_whatever_is_corrected
     }
     monitor(&salon).await;
     assert_eq!(differences_of(&salon, &ids).await, Vec::<String>::new());
-    let assignment = Assignment { staff: StaffId::new("anna"), strategy: StrategyName::Operator, host: None };
-    let by = Actor { function: OPERATOR, version: "test", now: Utc::now() };
-    salon
-        .change(&ids[0], |mut appointment| {
-            appointment.assign_by_operator(assignment, by).unwrap();
-            appointment
-        })
-        .await;
+    salon.assign_by_operator(&ids[0], "anna").await;
     assert!(!differences_of(&salon, &ids).await.is_empty(), "nobody has counted the correction yet");
     tokio::join!(monitor(&salon), monitor(&salon));
     assert_eq!(differences_of(&salon, &ids).await, Vec::<String>::new());
@@ -100,14 +89,7 @@ async fn an_alert_is_told_once_when_it_rises_and_once_when_it_clears() {
     {
         assert!(raised[0].text.contains(word), "{word}: {}", raised[0].text);
     }
-    let assignment = Assignment { staff: StaffId::new("anna"), strategy: StrategyName::Operator, host: None };
-    let by = Actor { function: OPERATOR, version: "test", now: Utc::now() };
-    salon
-        .change(&ids[0], |mut appointment| {
-            appointment.assign_by_operator(assignment, by).unwrap();
-            appointment
-        })
-        .await;
+    salon.assign_by_operator(&ids[0], "anna").await;
     for _ in 0..3 {
         monitor(&salon).await;
     }

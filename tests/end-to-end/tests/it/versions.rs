@@ -4,12 +4,12 @@ use aws_sdk_dynamodb::{
     Client,
     types::{AttributeValue, AttributeValueUpdate},
 };
-use end_to_end::{Salon, soon, variable};
+use end_to_end::{Salon, soon, sqs_event, variable};
 use scheduling::{
     appointment::{Cause, StateName},
     ids::AppointmentId,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Sets an attribute of a stored item, past all functions.
 async fn set(salon: &Salon, table: &str, key: [(&str, &str); 2], name: &str, value: AttributeValue) {
@@ -47,9 +47,9 @@ async fn the_next_versions_fields_and_causes_in_tenants_and_records_stop_no_appo
             .collect(),
     )]);
     set_in_record(&salon, &id, "history", history).await;
-    let call = salon.stack.appointment(&id).await.call;
-    let body = json!({"v": 1, "kind": "process", "tenant": salon.tenant, "appointment": id, "call": call, "n": 2});
-    let event = json!({"Records": [{"messageId": "m", "body": body.to_string(), "attributes": {}}]});
+    let mut message: Value = serde_json::from_str(&salon.stack.message_of(&id).await).unwrap();
+    message["n"] = json!(2);
+    let event = sqs_event(&[&message.to_string()], 1);
     assert_eq!(salon.stack.invoke("calcom-booking", &event).await, json!({"batchItemFailures": []}));
     let assigned = salon.stack.until(&id, &[StateName::Assigned]).await;
     assert_eq!(assigned.history()[0].cause, Cause::Other("requested:by_chat".to_owned()));
@@ -59,12 +59,10 @@ async fn the_next_versions_fields_and_causes_in_tenants_and_records_stop_no_appo
 async fn a_record_in_a_state_of_the_next_version_is_left_to_that_version() {
     let salon = Salon::open().await;
     let id = salon.store_untold(soon(10, 0).1).await;
-    let call = salon.stack.appointment(&id).await.call;
+    let message = salon.stack.message_of(&id).await;
     let state = AttributeValue::M([("name".to_owned(), text("on_hold"))].into());
     set_in_record(&salon, &id, "state", state).await;
-    let body = json!({"v": 1, "kind": "process", "tenant": salon.tenant, "appointment": id, "call": call});
-    let last = json!({"ApproximateReceiveCount": "5"});
-    let event = json!({"Records": [{"messageId": "m", "body": body.to_string(), "attributes": last}]});
+    let event = sqs_event(&[&message], 5);
     assert_eq!(salon.stack.invoke("calcom-booking", &event).await, json!({"batchItemFailures": []}));
     salon.stack.until_counted("calcom-booking", "MessageDeferred", None).await;
     // So that it does not return for the rest of the tests.
