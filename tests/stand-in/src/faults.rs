@@ -21,6 +21,12 @@ pub enum RequestKind {
     Reschedule,
     /// `GET /v2/slots`
     Slots,
+    /// `POST /v2/bookings/{uid}/reassign`
+    Reassign,
+    /// `GET /v2/me`
+    Me,
+    /// Any other.
+    Other,
 }
 
 /// What goes wrong with the next requests of one kind.
@@ -56,7 +62,11 @@ pub enum FaultKind {
         /// The whole body.
         text: String,
     },
-    /// What is asked for is done, and the answer is a 502.
+    /// Nothing is done, and the response is Cal.com's own 500.
+    Error,
+    /// What is asked for is done, and the response is Cal.com's own 500.
+    ErrorAfter,
+    /// What is asked for is done, and the response is a 502 of a proxy.
     AnswerLost,
     /// What is asked for is done after this many milliseconds.
     Slow {
@@ -101,17 +111,18 @@ impl Sky {
         let (chance, weather) = (self.dice.f64(), &self.weather);
         let books = request == RequestKind::Book;
         let shares = [
-            (
-                weather.unavailable / 2.0,
-                FaultKind::Refused { status: 500, message: "boom".to_owned(), headers: BTreeMap::new() },
-            ),
-            (weather.unavailable / 2.0, FaultKind::AnswerLost),
+            (weather.unavailable / 2.0, FaultKind::Error),
+            (weather.unavailable / 4.0, FaultKind::ErrorAfter),
+            (weather.unavailable / 4.0, FaultKind::AnswerLost),
             (
                 weather.rate_limited,
                 FaultKind::Refused {
                     status: 429,
-                    message: "Too many requests".to_owned(),
-                    headers: BTreeMap::from([("retry-after".to_owned(), "1".to_owned())]),
+                    message: "CustomThrottlerGuard - Too many requests. Please try again later.".to_owned(),
+                    headers: BTreeMap::from([
+                        ("x-ratelimit-remaining-default".to_owned(), "0".to_owned()),
+                        ("x-ratelimit-reset-default".to_owned(), "1".to_owned()),
+                    ]),
                 },
             ),
             (if books { weather.answer_lost } else { 0.0 }, FaultKind::AnswerLost),

@@ -1,13 +1,23 @@
-//! Stands in for Cal.com, which the tests can't reach: the requests that Frontdesk makes, with the answers, quirks and
-//! faults that Cal.com is known for.
+//! Stands in for Cal.com, which the tests can't reach: the requests that Frontdesk makes, with the responses, quirks and
+//! faults of the real one. `tests/recordings.rs` holds it to what the real one answered.
 //!
-//! It checks and then books, without a lock between: two requests for one slot at the same moment can both succeed, as
-//! they can at Cal.com. What Cal.com does not have lies under `/_stand-in`: event types are put there, faults ordered,
-//! and requests counted.
+//! It checks and then books, without a lock between: two requests for overlapping times at the same moment both succeed,
+//! as they do at Cal.com, and only the identical time of one host is refused. What Cal.com does not have is under
+//! `/_stand-in`.
 
-mod calendar;
+mod accounts;
+mod book;
+mod booking;
+mod call;
+mod changes;
+mod control;
+mod event_type;
 mod faults;
-mod requests;
+mod lists;
+mod rate_limit;
+mod refusal;
+mod reservations;
+mod world;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,50 +25,56 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     middleware::map_response,
-    routing::{get, post, put},
+    routing::{any, get, post, put},
 };
+use chrono::{DateTime, Utc};
 
-pub use calendar::{BookedHost, Calendar, EventType, HostForm};
+pub use event_type::{EventType, HostForm, RequiredField};
 pub use faults::{Fault, FaultKind, RequestKind, Weather};
+use world::World;
+pub use world::{ApiKey, Content, Generation, Member, Role, Team, User};
 
 /// The stand-in's memory.
 #[derive(Clone, Default)]
 pub struct StandIn {
-    calendar: Arc<Mutex<Calendar>>,
+    world: Arc<Mutex<World>>,
 }
 
 impl StandIn {
-    pub(crate) fn calendar(&self) -> MutexGuard<'_, Calendar> {
-        self.calendar.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Adds or replaces what `content` names.
+    pub fn put(&self, content: Content) {
+        self.world().put(content);
+    }
+
+    /// Stops the clock at `now`.
+    pub fn set_clock(&self, now: DateTime<Utc>) {
+        self.world().set_clock(now);
+    }
+
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A fault may hold an answer of some megabytes.
-const LARGEST_BODY: usize = 16 * 1024 * 1024;
+/// A fault may hold a response of some megabytes.
+const MAX_BODY: usize = 16 * 1024 * 1024;
 
-/// Every path that it answers. Below `/without-hosts` each answer lacks its hosts: to whoever asks there it is as if the
-/// version of Frontdesk that runs lost them between Cal.com's answer and the record.
+/// Every path that it answers. Below `/without-hosts` each response lacks its hosts, as if a version of Frontdesk lost
+/// them between Cal.com's response and the record.
 pub fn router(stand_in: StandIn) -> Router {
-    // The numbering plans are read now: the first booking would wait for them.
-    let _ = &*phonenumber::metadata::DATABASE;
-    let all = paths(stand_in);
-    Router::new().nest("/without-hosts", all.clone().layer(map_response(requests::without_hosts))).merge(all)
-}
-
-fn paths(stand_in: StandIn) -> Router {
+    let api = || any(call::handle);
+    let without_hosts = Router::new().route("/without-hosts/{*path}", api()).layer(map_response(call::without_hosts));
     Router::new()
-        .route("/v2/bookings", post(requests::book).get(requests::list))
-        .route("/v2/bookings/{uid}", get(requests::get))
-        .route("/v2/bookings/{uid}/cancel", post(requests::cancel))
-        .route("/v2/bookings/{uid}/reschedule", post(requests::reschedule))
-        .route("/v2/slots", get(requests::slots))
-        .route("/_stand-in/event-types/{id}", put(requests::put_event_type))
-        .route("/_stand-in/event-types/{id}/faults", post(requests::order_fault))
-        .route("/_stand-in/event-types/{id}/bookings", get(requests::bookings_of))
-        .route("/_stand-in/event-types/{id}/requests", get(requests::requests_of))
-        .route("/_stand-in/bookings", get(requests::all_bookings))
-        .route("/_stand-in/bookings/{uid}/absent", post(requests::note_absent))
-        .route("/_stand-in/weather", put(requests::put_weather))
-        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .route("/v2/{*path}", api())
+        .merge(without_hosts)
+        .route("/_stand-in", put(control::put_content))
+        .route("/_stand-in/event-types/{id}", put(control::put_event_type))
+        .route("/_stand-in/event-types/{id}/faults", post(control::order_fault))
+        .route("/_stand-in/event-types/{id}/bookings", get(control::bookings_of))
+        .route("/_stand-in/event-types/{id}/requests", get(control::requests_of))
+        .route("/_stand-in/bookings", get(control::all_bookings))
+        .route("/_stand-in/bookings/{uid}/absent", post(control::note_absent))
+        .route("/_stand-in/weather", put(control::put_weather))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(stand_in)
 }
