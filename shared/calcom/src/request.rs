@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use scheduling::ids::{AppointmentId, CallId, EventTypeId};
+use scheduling::ids::{AppointmentId, CallId, EventTypeId, HostId};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -21,6 +21,10 @@ pub struct NewBooking {
     event_type_id: EventTypeId,
     attendee: Attendee,
     metadata: BTreeMap<&'static str, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    booking_fields_responses: BTreeMap<&'static str, String>,
+    #[serde(rename = "rrHostSubsetIds", skip_serializing_if = "Vec::is_empty")]
+    hosts: Vec<HostId>,
 }
 
 /// The customer. Cal.com needs an email or a phone number, and treats an empty value as missing.
@@ -51,7 +55,29 @@ impl NewBooking {
         attendee: Attendee,
     ) -> Self {
         let metadata = BTreeMap::from([(APPOINTMENT_KEY, appointment.to_string()), (CALL_KEY, call.to_string())]);
-        Self { start, event_type_id: event_type, attendee, metadata }
+        Self {
+            start,
+            event_type_id: event_type,
+            attendee,
+            metadata,
+            booking_fields_responses: BTreeMap::new(),
+            hosts: Vec::new(),
+        }
+    }
+
+    /// The same booking with notes, which the host reads in Cal.com's calendar and mails.
+    #[must_use]
+    pub fn with_notes(mut self, notes: Option<String>) -> Self {
+        self.booking_fields_responses.extend(notes.map(|notes| ("notes", notes)));
+        self
+    }
+
+    /// The same booking for one host of a round robin. Cal.com ignores a host that it does not know, and any host if the
+    /// event type does not allow the choice: compare the host that it returns.
+    #[must_use]
+    pub fn with_host(mut self, host: Option<HostId>) -> Self {
+        self.hosts.extend(host);
+        self
     }
 
     /// The body as it is stored: without the customer.
@@ -61,6 +87,9 @@ impl NewBooking {
             if let Some(value) = kept["attendee"].get_mut(field) {
                 *value = Value::from("[personal]");
             }
+        }
+        if let Some(notes) = kept["bookingFieldsResponses"].get_mut("notes") {
+            *notes = Value::from("[personal]");
         }
         kept
     }

@@ -26,9 +26,9 @@ pub struct Response<T> {
 pub struct FoundBooking {
     /// The booking.
     pub booking: Booking,
-    /// The appointment that it was made for, if it was made by us.
-    pub appointment: Option<AppointmentId>,
-    /// Whether Cal.com has noted that the attendee did not come.
+    /// The appointments that it was made for, if it was made by us. A booking with seats is made for several.
+    pub appointments: Vec<AppointmentId>,
+    /// Whether Cal.com has noted that the customer did not come.
     pub attendee_absent: bool,
     /// The booking that it was rescheduled to.
     pub rescheduled_to: Option<BookingUid>,
@@ -39,6 +39,8 @@ pub struct FoundBooking {
 pub struct ListedBooking {
     /// When it was made; `None` where Cal.com does not say so.
     pub made_at: Option<DateTime<Utc>>,
+    /// Whether it is one of a series that one request made.
+    pub is_in_series: bool,
     /// The booking; `None` where it has a form that can't be read.
     pub booking: Option<Booking>,
 }
@@ -54,10 +56,6 @@ struct RawBooking {
     event_type: Option<RawEventType>,
     #[serde(default)]
     hosts: Value,
-    #[serde(default)]
-    metadata: Value,
-    #[serde(default)]
-    attendees: Value,
     #[serde(default)]
     rescheduled_to_uid: Value,
 }
@@ -94,30 +92,59 @@ pub fn booking(body: &[u8]) -> Option<FoundBooking> {
 /// One page of a list of bookings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// The number of bookings on the page, including those not made by Frontdesk.
-    pub listed: usize,
+    /// Every booking on the page, including those not made by Frontdesk.
+    pub rows: Vec<Row>,
     /// Those that were made for the appointment.
     pub ours: Vec<ListedBooking>,
+}
+
+/// What identifies a booking in a list, and orders it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Its uid, or all of it where it has none.
+    pub identity: String,
+    /// When it was made.
+    pub made_at: Option<DateTime<Utc>>,
+    /// Whether it was made for the appointment.
+    pub is_ours: bool,
+}
+
+fn row(booking: &Value, is_ours: bool) -> Row {
+    Row {
+        identity: booking["uid"].as_str().map_or_else(|| booking.to_string(), str::to_owned),
+        made_at: made_at(booking),
+        is_ours,
+    }
+}
+
+fn made_at(booking: &Value) -> Option<DateTime<Utc>> {
+    booking["createdAt"].as_str()?.parse().ok()
 }
 
 /// The bookings in a response to a list that were made for `appointment`. Only their metadata identifies them, so that
 /// one that can't be read is still found.
 pub fn page(body: &[u8], appointment: &AppointmentId) -> Option<Page> {
     let Value::Array(bookings) = data(body)? else { return None };
-    let listed = bookings.len();
-    let is_ours = |booking: &Value| appointment_of(&booking["metadata"]).as_ref() == Some(appointment);
-    let ours = bookings.into_iter().filter(is_ours).map(|booking| ListedBooking {
-        made_at: booking["createdAt"].as_str().and_then(|text| text.parse().ok()),
-        booking: one_booking(booking).map(|found| found.booking),
-    });
-    Some(Page { listed, ours: ours.collect() })
+    let mut page = Page { rows: Vec::new(), ours: Vec::new() };
+    for booking in bookings {
+        let is_ours = appointments_of(&booking).contains(appointment);
+        page.rows.push(row(&booking, is_ours));
+        if is_ours {
+            page.ours.push(ListedBooking {
+                made_at: made_at(&booking),
+                is_in_series: !booking["recurringBookingUid"].is_null(),
+                booking: one_booking(booking).map(|found| found.booking),
+            });
+        }
+    }
+    Some(page)
 }
 
 /// One page of a list of bookings, including those not made by Frontdesk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListPage {
-    /// How many bookings it held.
-    pub listed: usize,
+    /// Every booking on the page.
+    pub rows: Vec<Row>,
     /// Those that could be read.
     pub bookings: Vec<Booking>,
 }
@@ -125,9 +152,14 @@ pub struct ListPage {
 /// The bookings in a response to a list.
 pub fn list(body: &[u8]) -> Option<ListPage> {
     let Value::Array(bookings) = data(body)? else { return None };
-    let listed = bookings.len();
+    let rows = bookings.iter().map(|booking| row(booking, false)).collect();
     let read = bookings.into_iter().filter_map(one_booking).map(|found| found.booking);
-    Some(ListPage { listed, bookings: read.collect() })
+    Some(ListPage { rows, bookings: read.collect() })
+}
+
+/// The host to whom a booking was given instead.
+pub fn reassigned(body: &[u8]) -> Option<Host> {
+    one_host(data(body)?.get_mut("reassignedTo")?.take())
 }
 
 /// The free slots in a response, in order.
@@ -147,10 +179,9 @@ pub fn slots(body: &[u8]) -> Option<Vec<DateTime<Utc>>> {
 }
 
 fn one_booking(value: Value) -> Option<FoundBooking> {
+    let appointments = appointments_of(&value);
+    let attendee_absent = is_booker_absent(&value);
     let raw: RawBooking = serde_json::from_value(value).ok()?;
-    let appointment = appointment_of(&raw.metadata);
-    let is_absent = |attendee: &Value| attendee["absent"] == Value::Bool(true);
-    let attendee_absent = raw.attendees.as_array().is_some_and(|attendees| attendees.iter().any(is_absent));
     let event_type = raw.event_type_id.or(raw.event_type.map(|event_type| event_type.id))?;
     Some(FoundBooking {
         booking: Booking {
@@ -160,14 +191,26 @@ fn one_booking(value: Value) -> Option<FoundBooking> {
             start: raw.start,
             hosts: hosts(raw.hosts),
         },
-        appointment,
+        appointments,
         attendee_absent,
         rescheduled_to: raw.rescheduled_to_uid.as_str().filter(|uid| !uid.is_empty()).map(BookingUid::new),
     })
 }
 
-fn appointment_of(metadata: &Value) -> Option<AppointmentId> {
-    metadata.get(APPOINTMENT_KEY)?.as_str().map(AppointmentId::new)
+/// The appointments that a booking was made for: in its metadata, or in that of its seats.
+fn appointments_of(booking: &Value) -> Vec<AppointmentId> {
+    let seats = booking["attendees"].as_array().into_iter().flatten();
+    let places = std::iter::once(booking).chain(seats);
+    places.filter_map(|place| place["metadata"].get(APPOINTMENT_KEY)?.as_str()).map(AppointmentId::new).collect()
+}
+
+/// Whether the customer did not come. The other hosts of a collective booking are attendees, too: the customer is the
+/// one whose email was given when it was booked, else the first.
+fn is_booker_absent(booking: &Value) -> bool {
+    let given = &booking["bookingFieldsResponses"]["email"];
+    let attendees = booking["attendees"].as_array().into_iter().flatten();
+    let by_email = attendees.clone().find(|attendee| given.is_string() && attendee["email"] == *given);
+    by_email.or_else(|| attendees.clone().next()).is_some_and(|booker| booker["absent"] == Value::Bool(true))
 }
 
 /// The hosts, or why there are none. A host whose id is not a number does not exist.
@@ -212,7 +255,7 @@ mod tests {
     fn a_booking_is_read_alone_in_a_list_and_without_its_envelope() {
         let bare = made(json!([{"id": 3, "email": "a@b.example"}]));
         let found = read(&bare).unwrap();
-        assert_eq!(found.appointment, Some(AppointmentId::new("a1")));
+        assert_eq!(found.appointments, [AppointmentId::new("a1")]);
         assert_eq!(read(&json!({"status": "success", "data": bare.clone()})), Some(found.clone()));
         assert_eq!(read(&json!({"status": "success", "data": [bare]})), Some(found));
     }
@@ -247,7 +290,7 @@ mod tests {
         let answer = json!({"status": "success", "data": [made(json!([])), strange, other, null, 3]});
         let page = page(answer.to_string().as_bytes(), &AppointmentId::new("a1")).unwrap();
         let readable: Vec<bool> = page.ours.iter().map(|listed| listed.booking.is_some()).collect();
-        assert_eq!((page.listed, readable), (5, vec![true, false]));
+        assert_eq!((page.rows.len(), readable), (5, vec![true, false]));
     }
 
     #[test]
@@ -261,6 +304,25 @@ mod tests {
         assert_eq!(read(&answer).unwrap().rescheduled_to, None);
         answer["rescheduledToUid"] = json!("u2");
         assert_eq!(read(&answer).unwrap().rescheduled_to, Some(BookingUid::new("u2")));
+    }
+
+    #[test]
+    fn an_absent_co_host_is_no_absent_customer() {
+        let mut answer = made(json!([]));
+        answer["attendees"] = json!([{"email": "max@kunde.example", "absent": false},
+                                     {"email": "lena@salon.example", "absent": true}]);
+        assert!(!read(&answer).unwrap().attendee_absent);
+        answer["bookingFieldsResponses"] = json!({"email": "lena@salon.example"});
+        assert!(read(&answer).unwrap().attendee_absent, "this time she was the customer");
+    }
+
+    #[test]
+    fn the_seats_of_a_booking_name_their_appointments() {
+        let mut answer = made(json!([]));
+        answer["metadata"] = Value::Null;
+        answer["attendees"] = json!([{"metadata": {"frontdeskAppointmentId": "a1"}}, {"metadata": {}},
+                                     {"metadata": {"frontdeskAppointmentId": "a2"}}]);
+        assert_eq!(read(&answer).unwrap().appointments, [AppointmentId::new("a1"), AppointmentId::new("a2")]);
     }
 
     #[test]

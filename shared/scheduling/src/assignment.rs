@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     booking::{Booking, Host, HostEvidence},
     ids::{HostId, StaffId, TenantId},
-    tenant::{StaffMember, Tenant},
+    tenant::{StaffMember, StaffWish, Tenant},
 };
 
 /// The staff member of an appointment, and how they were found.
@@ -66,6 +66,10 @@ pub enum Unassigned {
     SeveralStaffMatch,
     /// The staff member found does not take appointments now.
     StaffInactive,
+    /// The customer named another staff member than the one whom Cal.com booked.
+    OtherStaffRequested,
+    /// The customer named somebody whom the tenant's staff does not have.
+    StaffWishUnclear,
 }
 
 impl Unassigned {
@@ -76,6 +80,8 @@ impl Unassigned {
             Self::HostUnknownToUs => "host_unknown_to_us",
             Self::SeveralStaffMatch => "several_staff_match",
             Self::StaffInactive => "staff_inactive",
+            Self::OtherStaffRequested => "other_staff_requested",
+            Self::StaffWishUnclear => "staff_wish_unclear",
         }
     }
 }
@@ -116,6 +122,8 @@ pub struct Case<'a> {
     pub tenant: &'a Tenant,
     /// The mappings stored for the booking's hosts.
     pub mappings: &'a [HostMapping],
+    /// The staff member whom the customer named.
+    pub wish: StaffWish<'a>,
 }
 
 /// A way to find the staff member.
@@ -132,8 +140,8 @@ pub const STRATEGIES: [&dyn Strategy; 3] = [&ByHostMapping, &ByHostEmail, &ByEve
 
 /// Finds the staff member of a booking.
 ///
-/// The first strategy with a match decides. One active staff member is assigned; an inactive one or several need a
-/// person.
+/// The first strategy with a match decides. One active staff member is assigned; an inactive one, several, or another
+/// than the customer named need a person.
 ///
 /// # Errors
 /// With the reason why no staff member could be found.
@@ -142,9 +150,11 @@ pub fn assign(case: &Case<'_>) -> Result<Assignment, Unassigned> {
         let found = strategy.find(case);
         let staff: BTreeSet<&StaffId> = found.iter().map(|(member, _)| &member.id).collect();
         let Some((member, host)) = found.first() else { continue };
-        return match (staff.len(), member.active) {
-            (1, true) => Ok(Assignment { staff: member.id.clone(), strategy: strategy.name(), host: *host }),
-            (1, false) => Err(Unassigned::StaffInactive),
+        return match (staff.len(), member.active, case.wish) {
+            (1, false, _) => Err(Unassigned::StaffInactive),
+            (1, true, StaffWish::Unclear) => Err(Unassigned::StaffWishUnclear),
+            (1, true, StaffWish::Member(wished)) if wished.id != member.id => Err(Unassigned::OtherStaffRequested),
+            (1, true, _) => Ok(Assignment { staff: member.id.clone(), strategy: strategy.name(), host: *host }),
             _ => Err(Unassigned::SeveralStaffMatch),
         };
     }
@@ -206,17 +216,19 @@ impl Strategy for ByHostEmail {
         let staff = &case.tenant.staff;
         case.hosts()
             .flat_map(|host| {
-                let addresses: Vec<String> = [&host.email, &host.display_email]
-                    .into_iter()
-                    .flatten()
-                    .map(|address| address_for_comparison(address.reveal()))
-                    .collect();
-                let is_theirs = move |member: &&StaffMember| {
-                    member.emails.iter().any(|email| addresses.contains(&address_for_comparison(email.reveal())))
-                };
+                let is_theirs = move |member: &&StaffMember| host.has_email_of(member);
                 staff.iter().filter(is_theirs).map(|member| (member, Some(host.id)))
             })
             .collect()
+    }
+}
+
+impl Host {
+    /// Whether one of the host's addresses is one of the staff member's.
+    pub fn has_email_of(&self, member: &StaffMember) -> bool {
+        let theirs: Vec<String> = member.emails.iter().map(|email| address_for_comparison(email.reveal())).collect();
+        let ours = [&self.email, &self.display_email].into_iter().flatten();
+        ours.map(|address| address_for_comparison(address.reveal())).any(|address| theirs.contains(&address))
     }
 }
 
@@ -286,7 +298,7 @@ mod tests {
 
     fn found(booking: &Booking, mappings: &[HostMapping]) -> Result<(String, StrategyName, Option<u64>), Unassigned> {
         let tenant = salon();
-        assign(&Case { booking, tenant: &tenant, mappings })
+        assign(&Case { booking, tenant: &tenant, mappings, wish: StaffWish::Anybody })
             .map(|found| (found.staff.to_string(), found.strategy, found.host.map(|host| host.0)))
     }
 
@@ -336,6 +348,18 @@ mod tests {
         assert_eq!(found(&booked(100, vec![host(7, "cem@salon.example")]), &[]), Err(Unassigned::StaffInactive));
         let both = booked(100, vec![host(7, "anna@salon.example"), host(8, "ben@salon.example")]);
         assert_eq!(found(&both, &[]), Err(Unassigned::SeveralStaffMatch));
+    }
+
+    #[test]
+    fn a_wish_for_a_staff_member_is_honoured_or_flagged() {
+        let (tenant, booking) = (salon(), booked(100, vec![host(7, "anna@salon.example")]));
+        let assigned =
+            |raw| assign(&Case { booking: &booking, tenant: &tenant, mappings: &[], wish: tenant.wish(raw) });
+        for raw in [None, Some("egal"), Some("Anna"), Some(" ")] {
+            assert_eq!(assigned(raw).unwrap().staff, StaffId::new("anna"), "{raw:?}");
+        }
+        assert_eq!(assigned(Some("Ben")), Err(Unassigned::OtherStaffRequested));
+        assert_eq!(assigned(Some("Anja")), Err(Unassigned::StaffWishUnclear));
     }
 
     #[test]

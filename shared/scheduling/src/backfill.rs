@@ -8,7 +8,7 @@ use crate::{
     assignment::{ByHostEmail, Case, HostMapping, MappingSource, Strategy, Unassigned},
     booking::{Booking, Host, HostEvidence, Hosts},
     ids::{HostId, StaffId},
-    tenant::{StaffMember, Tenant},
+    tenant::{StaffMember, StaffWish, Tenant},
 };
 
 /// The confidence of a proposal.
@@ -100,7 +100,7 @@ impl Observed {
         let Some(booking) = self.bookings.values().next() else { return Vec::new() };
         let Ok(alone) = Hosts::try_from(vec![self.host.clone()]) else { return Vec::new() };
         let booking = Booking { hosts: HostEvidence::Named(alone), ..booking.clone() };
-        let found = ByHostEmail.find(&Case { booking: &booking, tenant, mappings: &[] });
+        let found = ByHostEmail.find(&Case { booking: &booking, tenant, mappings: &[], wish: StaffWish::Anybody });
         let ids: BTreeSet<StaffId> = found.into_iter().map(|(member, _)| member.id.clone()).collect();
         tenant.staff.iter().filter(|member| ids.contains(&member.id)).collect()
     }

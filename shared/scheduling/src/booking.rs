@@ -27,8 +27,10 @@ pub struct Booking {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UnconfirmedBooking {
-    /// A request to book was sent, or may have been, and no response was read.
+    /// A request to book was sent, or may have been, and no response was read. Cal.com may still be processing it.
     NoResponse,
+    /// Cal.com has finished with an error, which does not say whether it booked.
+    ErrorResponse,
     /// Cal.com confirmed in a form that could not be read. It is never sent another request to book.
     UnreadableResponse,
 }

@@ -3,7 +3,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{booking::UnconfirmedBooking, contact::ContactPart, ids::BookingUid, tenant::NoEventType};
+use crate::{
+    availability::Closed, booking::UnconfirmedBooking, contact::ContactPart, event_type::SetupFault, ids::BookingUid,
+    tenant::NoEventType,
+};
 
 /// The category of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -25,15 +28,21 @@ pub enum Category {
     RateLimited,
     /// Cal.com doesn't respond, or responds that it can't. The booking may have been made.
     CalcomUnavailable,
-    /// The key is wrong or lacks permission.
+    /// The key is not valid, or has expired.
     Credentials,
+    /// Cal.com refuses the request, though it accepts the key.
+    Forbidden,
+    /// The event type or the tenant is set up so that nobody can be booked.
+    Misconfigured,
+    /// Cal.com may hold the booking, and the account's key can't see it.
+    NotVisible,
     /// A response that Frontdesk does not know.
     Unknown,
 }
 
 impl Category {
     /// Every category.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Past,
         Self::HostConflict,
         Self::OutsideWindow,
@@ -43,6 +52,9 @@ impl Category {
         Self::RateLimited,
         Self::CalcomUnavailable,
         Self::Credentials,
+        Self::Forbidden,
+        Self::Misconfigured,
+        Self::NotVisible,
         Self::Unknown,
     ];
 
@@ -58,6 +70,9 @@ impl Category {
             Self::RateLimited => "rate_limited",
             Self::CalcomUnavailable => "calcom_unavailable",
             Self::Credentials => "credentials",
+            Self::Forbidden => "forbidden",
+            Self::Misconfigured => "misconfigured",
+            Self::NotVisible => "not_visible",
             Self::Unknown => "unknown",
         }
     }
@@ -72,7 +87,11 @@ pub enum BookingFailure {
     SlotTaken {
         /// Free slots near it, nearest first.
         proposals: Vec<DateTime<Utc>>,
+        /// Why not even an empty calendar would have a slot, as far as the slots of that day show it.
+        closed: Option<Closed>,
     },
+    /// Another request was first at that moment. Another host may still be free.
+    Overtaken,
     /// The event type can't be booked at that time at all.
     OutsideWindow {
         /// Free slots near it, nearest first.
@@ -80,6 +99,12 @@ pub enum BookingFailure {
     },
     /// Cal.com refuses a part of the contact: the one that it names, if it names one.
     ContactRefused(Option<ContactPart>),
+    /// The event type requires a phone number, and the customer's is unknown.
+    PhoneRequired,
+    /// Cal.com returned the booking of another appointment with the same contact, and booked nothing.
+    SharedContact,
+    /// The event type or the tenant is set up so that nobody can be booked.
+    Misconfigured(SetupFault),
     /// No event type fits.
     NoEventType(NoEventType),
     /// The customer has as many bookings as the event type allows.
@@ -99,8 +124,15 @@ pub enum BookingFailure {
         /// Why Cal.com may hold a booking despite the failure.
         unconfirmed: Option<UnconfirmedBooking>,
     },
-    /// The key is wrong or lacks permission.
+    /// The key is not valid, or has expired.
     CredentialsRefused,
+    /// Cal.com refuses the request, and not because of its key.
+    Forbidden,
+    /// Cal.com may hold the booking, and the account's key can't see it.
+    NotVisible {
+        /// Why Cal.com may hold it.
+        unconfirmed: UnconfirmedBooking,
+    },
     /// A response that Frontdesk does not know.
     Unknown {
         /// Why Cal.com may hold a booking despite the failure.
@@ -116,14 +148,17 @@ impl BookingFailure {
     pub fn category(&self) -> Category {
         match self {
             Self::Past => Category::Past,
-            Self::SlotTaken { .. } => Category::HostConflict,
+            Self::SlotTaken { .. } | Self::Overtaken => Category::HostConflict,
             Self::OutsideWindow { .. } => Category::OutsideWindow,
-            Self::ContactRefused(_) => Category::InvalidContact,
+            Self::ContactRefused(_) | Self::PhoneRequired | Self::SharedContact => Category::InvalidContact,
+            Self::Misconfigured(_) => Category::Misconfigured,
             Self::NoEventType(_) => Category::NoEventType,
             Self::BookerLimit { .. } => Category::BookerLimit,
             Self::RateLimited { .. } => Category::RateLimited,
             Self::Unavailable { .. } => Category::CalcomUnavailable,
             Self::CredentialsRefused => Category::Credentials,
+            Self::Forbidden => Category::Forbidden,
+            Self::NotVisible { .. } => Category::NotVisible,
             Self::Unknown { .. } => Category::Unknown,
         }
     }
@@ -142,6 +177,7 @@ impl BookingFailure {
     pub fn unconfirmed(&self) -> Option<UnconfirmedBooking> {
         match self {
             Self::Unavailable { unconfirmed, .. } | Self::Unknown { unconfirmed } => *unconfirmed,
+            Self::NotVisible { unconfirmed } => Some(*unconfirmed),
             _ => None,
         }
     }
@@ -157,7 +193,7 @@ impl BookingFailure {
     /// Free slots near the requested start, nearest first.
     pub fn proposals(&self) -> &[DateTime<Utc>] {
         match self {
-            Self::SlotTaken { proposals } | Self::OutsideWindow { proposals } => proposals,
+            Self::SlotTaken { proposals, .. } | Self::OutsideWindow { proposals } => proposals,
             _ => &[],
         }
     }
@@ -166,6 +202,21 @@ impl BookingFailure {
     pub fn detail(&self) -> Option<String> {
         match self {
             Self::NoEventType(missing) => Some(missing.to_string()),
+            Self::SlotTaken { closed, .. } => closed.map(|closed| closed.to_string()),
+            Self::Misconfigured(fault) => Some(fault.to_string()),
+            Self::PhoneRequired => Some("the event type requires a phone number, and the caller's is unknown".to_owned()),
+            Self::SharedContact => {
+                Some("Cal.com returned the booking of another appointment with the same contact".to_owned())
+            }
+            Self::NotVisible { .. } => Some(
+                "Cal.com may hold the booking, and the account's key can't see this event type's bookings: look there, \
+                 then use `frontdesk appointment not-booked`"
+                    .to_owned(),
+            ),
+            Self::Unavailable { unconfirmed: Some(UnconfirmedBooking::ErrorResponse), .. } => Some(
+                "Cal.com answers this booking with an error while others succeed: the email may be on its watch list"
+                    .to_owned(),
+            ),
             Self::BookerLimit { existing } => existing.as_ref().map(ToString::to_string),
             Self::Unknown { unconfirmed: Some(UnconfirmedBooking::UnreadableResponse) } => {
                 Some("Cal.com confirmed the booking in a form that could not be read".to_owned())

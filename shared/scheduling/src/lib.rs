@@ -2,16 +2,19 @@
 
 pub mod appointment;
 pub mod assignment;
+pub mod availability;
 pub mod backfill;
 pub mod booking;
 pub mod contact;
 pub mod duplicate;
+pub mod event_type;
 pub mod exchange;
 pub mod failure;
 pub mod ids;
 pub mod personal;
 pub mod request;
 pub mod retry;
+pub mod slot;
 pub mod start_time;
 pub mod tenant;
 pub mod timing;

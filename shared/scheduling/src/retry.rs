@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::{failure::BookingFailure, timing::Timing};
+use crate::{booking::UnconfirmedBooking, failure::BookingFailure, timing::Timing};
 
 /// What is known when an attempt has failed.
 #[derive(Debug, Clone, Copy)]
@@ -19,8 +19,12 @@ pub struct RetryContext<'a> {
     pub retries: u32,
     /// Whether a part of the contact was already omitted.
     pub contact_omitted: bool,
-    /// Whether a request to book got no response: Cal.com may still be processing it.
-    pub may_be_booked: bool,
+    /// Whether the contact is already the appointment's own.
+    pub has_own_contact: bool,
+    /// Why Cal.com may hold a booking of it.
+    pub unconfirmed: Option<UnconfirmedBooking>,
+    /// Whether Cal.com booked others since this appointment first failed.
+    pub others_booked: bool,
     /// In `0.0..1.0`: the position of a delay in its jitter range, so that retries are spread out.
     pub jitter: f64,
 }
@@ -39,6 +43,8 @@ pub enum Decision {
     },
     /// Retry at once without the part of the contact that Cal.com refuses.
     RetryWithoutContact,
+    /// Retry at once with a contact of the appointment's own.
+    RetryWithOwnContact,
     /// Pause the whole account until `until`; then one appointment tries the key.
     PauseAccount {
         /// Until when.
@@ -48,6 +54,8 @@ pub enum Decision {
 
 /// How often an unknown failure is retried.
 pub const UNKNOWN_RETRIES: u32 = 3;
+/// How often an appointment is retried that alone is answered with an error.
+pub const ERROR_RETRIES: u32 = 2;
 /// An unconfirmed booking is looked up for this multiple of the retry window.
 const LOOKUP_WINDOW_FACTOR: i32 = 3;
 
@@ -55,22 +63,36 @@ const LOOKUP_WINDOW_FACTOR: i32 = 3;
 pub fn decide(failure: &BookingFailure, context: &RetryContext<'_>) -> Decision {
     match failure {
         BookingFailure::Past => Decision::CancelPast,
-        BookingFailure::SlotTaken { .. } | BookingFailure::OutsideWindow { .. } => Decision::Review,
         BookingFailure::ContactRefused(_) if !context.contact_omitted => Decision::RetryWithoutContact,
-        BookingFailure::ContactRefused(_) | BookingFailure::NoEventType(_) | BookingFailure::BookerLimit { .. } => {
+        BookingFailure::SharedContact if !context.has_own_contact => Decision::RetryWithOwnContact,
+        BookingFailure::SlotTaken { .. }
+        | BookingFailure::Overtaken
+        | BookingFailure::OutsideWindow { .. }
+        | BookingFailure::ContactRefused(_)
+        | BookingFailure::PhoneRequired
+        | BookingFailure::SharedContact
+        | BookingFailure::NoEventType(_)
+        | BookingFailure::Misconfigured(_)
+        | BookingFailure::BookerLimit { .. }
+        | BookingFailure::NotVisible { .. } => Decision::Review,
+        BookingFailure::RateLimited { retry_after } => {
+            context.retry_in(context.backoff().max(context.capped(retry_after.unwrap_or(context.timing.rate_limit))))
+        }
+        BookingFailure::Unavailable { unconfirmed: Some(UnconfirmedBooking::ErrorResponse), .. }
+            if context.others_booked && context.retries >= ERROR_RETRIES =>
+        {
             Decision::Review
         }
-        BookingFailure::RateLimited { retry_after } => {
-            context.retry_in(context.backoff().max(retry_after.unwrap_or(context.timing.rate_limit)))
-        }
         BookingFailure::Unavailable { retry_after, .. } => {
-            context.retry_in(context.backoff().max(retry_after.unwrap_or(TimeDelta::zero())))
+            context.retry_in(context.backoff().max(context.capped(retry_after.unwrap_or(TimeDelta::zero()))))
         }
         BookingFailure::CredentialsRefused => {
             Decision::PauseAccount { until: context.now + context.spread(context.timing.pause) }
         }
-        BookingFailure::Unknown { .. } if context.retries < UNKNOWN_RETRIES => context.retry_in(context.backoff()),
-        BookingFailure::Unknown { .. } => Decision::Review,
+        BookingFailure::Unknown { .. } | BookingFailure::Forbidden if context.retries < UNKNOWN_RETRIES => {
+            context.retry_in(context.backoff())
+        }
+        BookingFailure::Unknown { .. } | BookingFailure::Forbidden => Decision::Review,
     }
 }
 
@@ -86,13 +108,23 @@ impl RetryContext<'_> {
     fn retry_in(&self, delay: TimeDelta) -> Decision {
         let at = self.now + self.spread(delay.max(TimeDelta::seconds(1)));
         let lookup_until = self.first_attempt + self.timing.retry_window * LOOKUP_WINDOW_FACTOR;
-        if self.may_be_booked && at <= lookup_until {
-            return Decision::Retry { at: at.max(self.now + self.timing.late_booking) };
+        let lookup_after = match self.unconfirmed {
+            Some(UnconfirmedBooking::NoResponse) => Some(self.timing.late_booking),
+            Some(UnconfirmedBooking::ErrorResponse) => Some(self.timing.replica_lag),
+            Some(UnconfirmedBooking::UnreadableResponse) | None => None,
+        };
+        if let Some(delay) = lookup_after.filter(|_| at <= lookup_until) {
+            return Decision::Retry { at: at.max(self.now + delay) };
         }
         if at >= self.start || at > self.first_attempt + self.timing.retry_window {
             return Decision::Review;
         }
         Decision::Retry { at }
+    }
+
+    /// A delay that Cal.com asks for. However long it says, nobody waits for longer than the longest backoff.
+    fn capped(&self, asked: TimeDelta) -> TimeDelta {
+        asked.min(self.timing.max_backoff)
     }
 
     fn spread(&self, delay: TimeDelta) -> TimeDelta {
@@ -128,7 +160,9 @@ mod tests {
             first_attempt: now,
             retries,
             contact_omitted: false,
-            may_be_booked: false,
+            has_own_contact: false,
+            unconfirmed: None,
+            others_booked: false,
             jitter: 0.0,
         }
     }
@@ -162,16 +196,16 @@ mod tests {
 
     #[test]
     fn an_unconfirmed_booking_is_looked_up_even_when_its_time_is_up() {
-        let late = RetryContext { start: after(0).now, may_be_booked: true, ..after(0) };
+        let late = RetryContext { start: after(0).now, unconfirmed: Some(UnconfirmedBooking::NoResponse), ..after(0) };
         assert_eq!(seconds(&UNAVAILABLE, &late), Some(90));
-        let certain = RetryContext { may_be_booked: false, ..late };
+        let certain = RetryContext { unconfirmed: None, ..late };
         assert_eq!(decide(&UNAVAILABLE, &certain), Decision::Review);
     }
 
     #[test]
     fn a_refused_key_pauses_its_account_and_escalates_no_appointment() {
         let late = RetryContext { start: after(0).now + TimeDelta::seconds(1), ..after(90) };
-        assert_eq!(seconds(&BookingFailure::CredentialsRefused, &late), Some(300));
+        assert_eq!(seconds(&BookingFailure::CredentialsRefused, &late), Some(120));
     }
 
     #[test]
@@ -185,6 +219,44 @@ mod tests {
         assert_eq!(decide(&CONTACT, &after(0)), Decision::RetryWithoutContact);
         let omitted = RetryContext { contact_omitted: true, ..after(0) };
         assert_eq!(decide(&CONTACT, &omitted), Decision::Review);
+    }
+
+    #[test]
+    fn an_error_of_cal_com_is_looked_into_within_seconds() {
+        let error = Some(UnconfirmedBooking::ErrorResponse);
+        let failure = BookingFailure::Unavailable { retry_after: None, unconfirmed: error };
+        let delays: Vec<_> =
+            (0..3).map(|retries| seconds(&failure, &RetryContext { unconfirmed: error, ..after(retries) })).collect();
+        assert_eq!(delays, [Some(15), Some(20), Some(40)]);
+    }
+
+    #[test]
+    fn an_error_that_one_appointment_alone_gets_goes_to_a_person_early() {
+        let failure =
+            BookingFailure::Unavailable { retry_after: None, unconfirmed: Some(UnconfirmedBooking::ErrorResponse) };
+        let alone = |retries| RetryContext { others_booked: true, ..after(retries) };
+        assert!(matches!(decide(&failure, &alone(1)), Decision::Retry { .. }));
+        assert_eq!(decide(&failure, &alone(2)), Decision::Review);
+        assert!(matches!(decide(&failure, &after(5)), Decision::Retry { .. }), "an outage hits all, and is waited out");
+    }
+
+    #[test]
+    fn however_long_cal_com_asks_to_wait_nobody_waits_for_a_day() {
+        assert_eq!(seconds(&limited(Some(86_400)), &after(0)), Some(900));
+    }
+
+    #[test]
+    fn a_fault_of_the_set_up_is_a_persons_at_once() {
+        use crate::event_type::SetupFault;
+        let failure = BookingFailure::Misconfigured(SetupFault::EmailVerification);
+        assert_eq!(decide(&failure, &after(0)), Decision::Review);
+    }
+
+    #[test]
+    fn a_contact_that_another_appointment_has_is_replaced_once() {
+        assert_eq!(decide(&BookingFailure::SharedContact, &after(0)), Decision::RetryWithOwnContact);
+        let own = RetryContext { has_own_contact: true, ..after(0) };
+        assert_eq!(decide(&BookingFailure::SharedContact, &own), Decision::Review);
     }
 
     proptest! {

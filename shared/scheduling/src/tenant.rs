@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use chrono::{Days, NaiveDate};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +26,7 @@ pub struct Tenant {
     /// ISO 3166 letters of the country whose national phone numbers its callers use.
     #[serde(default = "germany")]
     pub country: String,
-    /// ISO 639 letters of the language in which Cal.com writes to its customers.
+    /// The language in which Cal.com writes to its customers: one of [`LANGUAGES`].
     #[serde(default = "german")]
     pub language: String,
     /// Where its calls come from.
@@ -43,6 +44,13 @@ pub struct Tenant {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub host_mappings: Vec<MappedHost>,
 }
+
+/// The languages in which Cal.com writes. It refuses every booking with another one.
+pub const LANGUAGES: [&str; 43] = [
+    "ar", "az", "bg", "bn", "ca", "cs", "da", "de", "el", "en", "es", "es-419", "et", "eu", "fi", "fr", "he", "hr",
+    "hu", "id", "it", "iw", "ja", "km", "ko", "lv", "nl", "no", "pl", "pt", "pt-BR", "ro", "ru", "sk", "sr", "sv",
+    "ta", "th", "tr", "uk", "vi", "zh-CN", "zh-TW",
+];
 
 /// Where a tenant's calls come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +75,54 @@ pub struct CalcomTarget {
     /// The name of customers who gave none.
     #[serde(default = "unnamed_customer")]
     pub unnamed_customer: String,
+    /// When the account's key expires: a day, or `never`. Cal.com does not say; without it a key counts as one that
+    /// expires 30 days after it was first used here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_expires: Option<KeyExpiry>,
+}
+
+/// When a key expires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum KeyExpiry {
+    /// Never.
+    Never,
+    /// On this day.
+    On(NaiveDate),
+}
+
+impl TryFrom<String> for KeyExpiry {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match text.as_str() {
+            "never" => Ok(Self::Never),
+            day => day.parse().map(Self::On).map_err(|_| "give a day in the form 2026-12-24, or \"never\""),
+        }
+    }
+}
+
+impl From<KeyExpiry> for String {
+    fn from(expiry: KeyExpiry) -> Self {
+        match expiry {
+            KeyExpiry::Never => "never".to_owned(),
+            KeyExpiry::On(day) => day.to_string(),
+        }
+    }
+}
+
+impl KeyExpiry {
+    /// How long a key is valid for which no other choice was made, in days.
+    const USUAL_DAYS: u64 = 30;
+
+    /// The day on which a key expires that was first used on `first_used`; `None` for never.
+    pub fn day(given: Option<Self>, first_used: NaiveDate) -> Option<NaiveDate> {
+        match given {
+            Some(Self::Never) => None,
+            Some(Self::On(day)) => Some(day),
+            None => first_used.checked_add_days(Days::new(Self::USUAL_DAYS)),
+        }
+    }
 }
 
 /// A staff member.
@@ -197,7 +253,41 @@ pub struct FittingEventTypes {
     pub service: ServiceId,
     /// At least one.
     pub event_types: Vec<EventTypeId>,
+    /// The requested staff member, if Cal.com chooses among several.
+    pub wished: Option<StaffId>,
 }
+
+/// Whom a customer wants to come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StaffWish<'t> {
+    /// Anybody.
+    Anybody,
+    /// This active staff member.
+    Member(&'t StaffMember),
+    /// Somebody whom the staff does not have, or several fit.
+    Unclear,
+}
+
+/// What callers and voice agents say for "anybody".
+const ANYBODY: [&str; 17] = [
+    "",
+    "-",
+    "any",
+    "anybody",
+    "anyone",
+    "anyone available",
+    "beliebig",
+    "egal",
+    "egal wer",
+    "ist egal",
+    "kein wunsch",
+    "keine",
+    "keine präferenz",
+    "no preference",
+    "none",
+    "null",
+    "wer frei ist",
+];
 
 /// Why no event type fits a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -238,6 +328,15 @@ impl Tenant {
         fitting.next().filter(|_| fitting.next().is_none())
     }
 
+    /// Whom a customer wants to come to who said `raw`.
+    pub fn wish(&self, raw: Option<&str>) -> StaffWish<'_> {
+        match raw {
+            None => StaffWish::Anybody,
+            Some(raw) if ANYBODY.contains(&plain(raw).trim_end_matches('.')) => StaffWish::Anybody,
+            Some(raw) => self.staff_called(raw).map_or(StaffWish::Unclear, StaffWish::Member),
+        }
+    }
+
     /// The service with this id, name or alias.
     pub fn service_called(&self, raw: &str) -> Option<&Service> {
         let raw = plain(raw);
@@ -262,22 +361,31 @@ impl Tenant {
         let raw = service.ok_or(NoEventType::ServiceMissing)?;
         let service = self.service_called(raw).ok_or(NoEventType::ServiceUnknown)?;
         let EventTypes { round_robin, per_staff } = &service.event_types;
-        let requested = staff.and_then(|staff| self.staff_called(staff));
-        let of_requested = requested.and_then(|member| per_staff.get(&member.id));
-        let fitting = match (of_requested.or(round_robin.as_ref()), staff) {
+        let wish = self.wish(staff);
+        let of_wished = match wish {
+            StaffWish::Member(member) => per_staff.get(&member.id),
+            StaffWish::Anybody | StaffWish::Unclear => None,
+        };
+        let fitting = match (of_wished.or(round_robin.as_ref()), wish) {
             (Some(event_type), _) => vec![*event_type],
-            (None, Some(_)) => return Err(NoEventType::StaffHasNone { service: service.id.clone() }),
-            (None, None) => self
+            (None, StaffWish::Member(_) | StaffWish::Unclear) => {
+                return Err(NoEventType::StaffHasNone { service: service.id.clone() });
+            }
+            (None, StaffWish::Anybody) => self
                 .staff
                 .iter()
                 .filter(|member| member.active)
                 .filter_map(|member| per_staff.get(&member.id).copied())
                 .collect(),
         };
+        let wished = match wish {
+            StaffWish::Member(member) if of_wished.is_none() => Some(member.id.clone()),
+            _ => None,
+        };
         if fitting.is_empty() {
             return Err(NoEventType::NobodyActive { service: service.id.clone() });
         }
-        Ok(FittingEventTypes { service: service.id.clone(), event_types: fitting })
+        Ok(FittingEventTypes { service: service.id.clone(), event_types: fitting, wished })
     }
 
     /// The staff members who own an event type.
@@ -296,6 +404,17 @@ impl Tenant {
             self.country.len() == 2 && self.country.chars().all(|c| c.is_ascii_uppercase()),
             "country",
             "use the two upper-case letters of ISO 3166, such as DE",
+        );
+        found.check(
+            LANGUAGES.contains(&self.language.as_str()),
+            "language",
+            "use one of Cal.com's languages, such as de or en (without a country: de-AT is refused)",
+        );
+        found.check(
+            self.time_zone == Tz::UTC
+                || self.time_zone.name().contains('/') && !self.time_zone.name().starts_with("Etc/"),
+            "time_zone",
+            "use a zone of the form Europe/Berlin",
         );
         found.check(
             self.calcom.placeholder_email_domain.contains('.') && !self.calcom.placeholder_email_domain.contains('@'),

@@ -20,6 +20,8 @@ pub struct Timing {
     pub booking_timeout: TimeDelta,
     /// How long after the timeout Cal.com may still make the booking. Until then it is neither looked up nor sent again.
     pub late_booking: TimeDelta,
+    /// How far Cal.com's reads may lag behind its writes: a booking is not believed to be missing before.
+    pub replica_lag: TimeDelta,
     /// The delay before the second attempt. Each further delay is twice as long.
     pub first_retry: TimeDelta,
     /// The longest delay between two attempts, unless Cal.com asks for a longer one.
@@ -30,8 +32,10 @@ pub struct Timing {
     pub pause: TimeDelta,
     /// How long an appointment is retried, counted from its first attempt.
     pub retry_window: TimeDelta,
-    /// The delay before a worker checks again whether a slot lease was released.
+    /// The delay before a message for a slot that another appointment has leased is received again.
     pub slot: TimeDelta,
+    /// How long a worker waits for such a slot before it returns the message.
+    pub slot_wait: TimeDelta,
     /// The longest delay for which a message is queued. Anything later is left to the reconciler.
     pub max_queue_delay: TimeDelta,
     /// How long a message of a newer deployed version stays in its queue. Longer than any gradual deployment.
@@ -48,12 +52,14 @@ impl Default for Timing {
             lease: TimeDelta::seconds(150),
             booking_timeout: TimeDelta::seconds(30),
             late_booking: TimeDelta::seconds(90),
+            replica_lag: TimeDelta::seconds(15),
             first_retry: TimeDelta::seconds(10),
             max_backoff: TimeDelta::minutes(15),
             rate_limit: TimeDelta::seconds(30),
-            pause: TimeDelta::minutes(5),
+            pause: TimeDelta::minutes(2),
             retry_window: TimeDelta::hours(24),
             slot: TimeDelta::seconds(2),
+            slot_wait: TimeDelta::seconds(8),
             max_queue_delay: TimeDelta::minutes(15),
             defer_window: TimeDelta::hours(3),
             grace: TimeDelta::minutes(2),
@@ -71,12 +77,14 @@ impl Timing {
             lease: shorter(self.lease),
             booking_timeout: shorter(self.booking_timeout),
             late_booking: shorter(self.late_booking),
+            replica_lag: shorter(self.replica_lag),
             first_retry: shorter(self.first_retry),
             max_backoff: shorter(self.max_backoff),
             rate_limit: shorter(self.rate_limit),
             pause: shorter(self.pause),
             retry_window: shorter(self.retry_window),
             slot: shorter(self.slot),
+            slot_wait: shorter(self.slot_wait),
             max_queue_delay: shorter(self.max_queue_delay),
             defer_window: shorter(self.defer_window),
             grace: shorter(self.grace),
@@ -98,7 +106,16 @@ mod tests {
     fn a_booking_that_is_sent_in_time_exists_before_the_lease_expires() {
         for timing in [Timing::default(), Timing::default().divided_by(10)] {
             assert!(timing.lease > timing.booking_timeout + timing.late_booking);
+            assert!(timing.late_booking > timing.replica_lag);
         }
+    }
+
+    #[test]
+    fn a_key_that_works_again_lets_all_go_on_within_five_minutes() {
+        let timing = Timing::default();
+        // The next probe, the message after it, and the reconciler where that message was lost; a tenth is jitter.
+        let longest = timing.pause + timing.pause / 10 + timing.grace + TimeDelta::seconds(40);
+        assert!(longest <= TimeDelta::minutes(5));
     }
 
     #[test]

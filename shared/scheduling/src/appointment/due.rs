@@ -29,6 +29,8 @@ pub enum DueCause {
     LeaseExpired,
     /// It is booked, but staff assignment has not run.
     NotAssigned,
+    /// Its customer requested it again, and its booking has not been verified.
+    NotVerified,
 }
 
 impl DueCause {
@@ -40,6 +42,7 @@ impl DueCause {
             Self::AttemptDue => "attempt_due",
             Self::LeaseExpired => "lease_expired",
             Self::NotAssigned => "not_assigned",
+            Self::NotVerified => "not_verified",
         }
     }
 }
@@ -55,12 +58,17 @@ impl Appointment {
             Some(at) if at - last > timing.max_queue_delay => Due { at, cause: DueCause::AttemptDue },
             _ => Due { at: not_before.unwrap_or(last) + timing.grace, cause: sooner },
         };
-        match &self.state {
+        let by_verification = self.verification.map(|verification| {
+            let at = verification.not_before.unwrap_or(verification.since) + timing.grace;
+            Due { at, cause: DueCause::NotVerified }
+        });
+        let by_state = match &self.state {
             State::Requested { not_before: None, .. } => Some(waiting(None, DueCause::NeverSent)),
             State::Requested { not_before, .. } => Some(waiting(*not_before, DueCause::MessageLost)),
             State::Booking { lease_until, .. } => Some(Due { at: *lease_until, cause: DueCause::LeaseExpired }),
             State::Booked { not_before, .. } => Some(waiting(*not_before, DueCause::NotAssigned)),
             _ => None,
-        }
+        };
+        by_state.into_iter().chain(by_verification).min_by_key(|due| due.at)
     }
 }

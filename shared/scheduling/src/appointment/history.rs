@@ -103,6 +103,20 @@ pub enum Cause {
     Reopened,
     /// A person confirmed that Cal.com holds no booking of it.
     NotBooked,
+    /// It waits because its account is paused.
+    AccountPaused,
+    /// Cal.com gave the booking to another host, because the customer or a person wished that.
+    HostReassigned,
+    /// It waits for its host, who must confirm the booking at Cal.com.
+    AwaitingHost,
+    /// The host confirmed the booking at Cal.com.
+    ConfirmedByHost,
+    /// The customer requested it again, so that its booking is to be verified at Cal.com.
+    RequestedAgain,
+    /// Its booking could not be verified.
+    NotVerified(Category),
+    /// Its booking was verified: it is as the customer requests it.
+    Verified,
     /// Its start passed, and it took place.
     Completed,
     /// Its start passed, and the customer did not come.
@@ -142,6 +156,13 @@ impl Cause {
             ("resumed", "") => Self::Resumed,
             ("reopened", "") => Self::Reopened,
             ("not_booked", "") => Self::NotBooked,
+            ("account_paused", "") => Self::AccountPaused,
+            ("host_reassigned", "") => Self::HostReassigned,
+            ("awaiting_host", "") => Self::AwaitingHost,
+            ("confirmed_by_host", "") => Self::ConfirmedByHost,
+            ("requested_again", "") => Self::RequestedAgain,
+            ("not_verified", category) => Self::NotVerified(named(category)?),
+            ("verified", "") => Self::Verified,
             ("completed", "") => Self::Completed,
             ("no_show", "") => Self::NoShow,
             ("cancelled", reason) => Self::Cancelled(named(reason)?),
@@ -178,6 +199,13 @@ impl fmt::Display for Cause {
             Self::Resumed => f.write_str("resumed"),
             Self::Reopened => f.write_str("reopened"),
             Self::NotBooked => f.write_str("not_booked"),
+            Self::AccountPaused => f.write_str("account_paused"),
+            Self::HostReassigned => f.write_str("host_reassigned"),
+            Self::AwaitingHost => f.write_str("awaiting_host"),
+            Self::ConfirmedByHost => f.write_str("confirmed_by_host"),
+            Self::RequestedAgain => f.write_str("requested_again"),
+            Self::NotVerified(category) => write!(f, "not_verified:{}", category.as_str()),
+            Self::Verified => f.write_str("verified"),
             Self::Completed => f.write_str("completed"),
             Self::NoShow => f.write_str("no_show"),
             Self::Cancelled(reason) => write!(f, "cancelled:{}", reason.as_str()),

@@ -22,6 +22,6 @@ mod transitions;
 
 pub use due::{Due, DueCause};
 pub use history::{Actor, Cause, OPERATOR, Repetition, Transition};
-pub use record::Appointment;
+pub use record::{Appointment, Verification};
 pub use state::{BookingProgress, CancelReason, Outcome, ReviewBooking, ReviewReason, State, StateName};
 pub use transitions::{Claimed, Confirmation, InvalidTransition, NotClaimable};

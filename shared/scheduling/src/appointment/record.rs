@@ -33,13 +33,42 @@ pub struct Appointment {
     /// What was requested.
     pub request: AppointmentRequest,
     pub(super) state: State,
+    /// Set while its booking is to be verified at Cal.com, because the customer requests it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) verification: Option<Verification>,
     pub(super) history: Vec<Transition>,
+}
+
+/// A booking that is to be verified at Cal.com.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verification {
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// Not to be tried before this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<DateTime<Utc>>,
 }
 
 impl Appointment {
     /// The current state.
     pub fn state(&self) -> &State {
         &self.state
+    }
+
+    /// The verification of its booking, if one is to be made.
+    pub fn verification(&self) -> Option<&Verification> {
+        self.verification.as_ref()
+    }
+
+    /// The staff member whom the customer named, in the customer's words.
+    pub fn raw_staff(&self) -> Option<&str> {
+        self.request.staff.as_ref().map(|staff| staff.reveal().as_str())
+    }
+
+    /// When it first failed because Cal.com was unavailable, since it was last requested.
+    pub fn unavailable_since(&self) -> Option<DateTime<Utc>> {
+        let failed = Cause::Failed(Category::CalcomUnavailable);
+        self.since_requested().iter().find(|transition| transition.cause == failed).map(|transition| transition.at)
     }
 
     /// Every transition, oldest first.

@@ -104,6 +104,9 @@ pub struct BookingProgress {
     /// The part of the contact that Cal.com refused. It stays in the request and is not sent again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub omitted_contact: Option<ContactPart>,
+    /// Whether it is booked with a contact of its own, since another appointment has the customer's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_own_contact: bool,
 }
 
 impl BookingProgress {
@@ -177,6 +180,8 @@ pub enum ReviewReason {
     Assignment(Unassigned),
     /// Its message became a dead letter, or its workers died repeatedly.
     Stalled,
+    /// Its booking was moved to another time at Cal.com, and the customer requests the first time again.
+    Rescheduled,
 }
 
 /// Why an appointment will not take place.
@@ -263,6 +268,7 @@ impl fmt::Display for ReviewReason {
             Self::Booking(category) => f.write_str(category.as_str()),
             Self::Assignment(reason) => f.write_str(reason.as_str()),
             Self::Stalled => f.write_str("stalled"),
+            Self::Rescheduled => f.write_str("rescheduled"),
         }
     }
 }

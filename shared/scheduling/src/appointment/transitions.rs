@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     history::{Actor, Cause},
-    record::Appointment,
+    record::{Appointment, Verification},
     state::{BookingProgress, CancelReason, Outcome, ReviewBooking, ReviewReason, State, StateName},
 };
 use crate::{
@@ -105,8 +105,17 @@ impl Appointment {
         by: Actor<'_>,
     ) -> Self {
         let id = AppointmentId::of_call(&tenant, &call);
-        let mut appointment =
-            Self { id, tenant, call, source, created_at: by.now, request, state, history: Vec::new() };
+        let mut appointment = Self {
+            id,
+            tenant,
+            call,
+            source,
+            created_at: by.now,
+            request,
+            state,
+            verification: None,
+            history: Vec::new(),
+        };
         appointment.record(None, cause, by);
         appointment
     }
@@ -136,6 +145,18 @@ impl Appointment {
         let lease_until = by.now + lease;
         self.move_to(State::Booking { lease_until, progress }, cause, by);
         Ok(Claimed { appointment: self, lease_until, progress })
+    }
+
+    /// Lets it wait until `until`, because its account is paused. The state stays `requested`.
+    ///
+    /// # Errors
+    /// From any other state.
+    pub fn wait_for_account(&mut self, until: DateTime<Utc>, by: Actor<'_>) -> Result<(), InvalidTransition> {
+        let invalid = self.invalid(StateName::Requested);
+        let State::Requested { not_before, .. } = &mut self.state else { return Err(invalid) };
+        *not_before = Some(until);
+        self.record_repeated(Cause::AccountPaused, 0, by);
+        Ok(())
     }
 
     /// To `needs_review`, because it does not move on. `detail` names the last error, without personal data.
@@ -243,6 +264,92 @@ impl Appointment {
         Ok(())
     }
 
+    /// Lets it wait until `at`, because its host must confirm the booking at Cal.com. The state stays `booked`.
+    ///
+    /// # Errors
+    /// From any other state.
+    pub fn await_host(&mut self, at: DateTime<Utc>, by: Actor<'_>) -> Result<(), InvalidTransition> {
+        let invalid = self.invalid(StateName::Booked);
+        let State::Booked { not_before, .. } = &mut self.state else { return Err(invalid) };
+        *not_before = Some(at);
+        self.record_repeated(Cause::AwaitingHost, 0, by);
+        Ok(())
+    }
+
+    /// Stores that the host confirmed the booking. The state stays `booked`.
+    ///
+    /// # Errors
+    /// From any other state.
+    pub fn confirm_by_host(&mut self, confirmed: Booking, by: Actor<'_>) -> Result<(), InvalidTransition> {
+        if !matches!(self.state, State::Booked { .. }) {
+            return Err(self.invalid(StateName::Booked));
+        }
+        self.move_to(State::booked(confirmed), Cause::ConfirmedByHost, by);
+        Ok(())
+    }
+
+    /// Stores the host to whom Cal.com gave the booking instead. The state stays.
+    ///
+    /// # Errors
+    /// If nothing is booked, or it is closed.
+    pub fn reassign_host(&mut self, hosts: HostEvidence, by: Actor<'_>) -> Result<(), InvalidTransition> {
+        let name = self.state.name();
+        let invalid = self.invalid(name);
+        self.open_booking().ok_or(invalid)?.hosts = hosts;
+        self.record(Some(name), Cause::HostReassigned, by);
+        Ok(())
+    }
+
+    /// Notes that the customer requests it again, so that its booking is verified at Cal.com. The state stays.
+    ///
+    /// # Errors
+    /// If nothing is booked, or it is closed.
+    pub fn request_again(&mut self, by: Actor<'_>) -> Result<(), InvalidTransition> {
+        if !self.is_booked() {
+            return Err(self.invalid(StateName::Booked));
+        }
+        self.verification = Some(Verification { since: by.now, not_before: None });
+        self.record_repeated(Cause::RequestedAgain, 0, by);
+        Ok(())
+    }
+
+    /// Postpones the verification of its booking until `at`.
+    pub fn defer_verification(&mut self, at: DateTime<Utc>, category: Category, by: Actor<'_>) {
+        if let Some(verification) = &mut self.verification {
+            verification.not_before = Some(at);
+            self.record_repeated(Cause::NotVerified(category), 0, by);
+        }
+    }
+
+    /// Notes that its booking is as the customer requests it.
+    pub fn verified(&mut self, by: Actor<'_>) {
+        if self.verification.take().is_some() {
+            self.record(Some(self.state.name()), Cause::Verified, by);
+        }
+    }
+
+    /// To `needs_review`, because the customer requests the first time again and the booking was moved to another one.
+    ///
+    /// # Errors
+    /// If nothing is booked, or it is closed.
+    pub fn escalate_rescheduled(&mut self, moved: Booking, by: Actor<'_>) -> Result<(), InvalidTransition> {
+        if !self.is_booked() {
+            return Err(self.invalid(StateName::NeedsReview));
+        }
+        let state = State::NeedsReview {
+            reason: ReviewReason::Rescheduled,
+            proposals: Vec::new(),
+            detail: Some(format!(
+                "its booking was moved to {}, and the customer requests the first time again",
+                moved.start.format("%Y-%m-%d %H:%M UTC")
+            )),
+            booking: ReviewBooking::Booked(moved),
+        };
+        self.verification = None;
+        self.move_to(state, Cause::Rescheduled, by);
+        Ok(())
+    }
+
     /// To `cancelled`, because its start passed before it was booked.
     ///
     /// # Errors
@@ -274,12 +381,8 @@ impl Appointment {
     /// If nothing is booked, or it is closed.
     pub fn reschedule(&mut self, moved: Booking, by: Actor<'_>) -> Result<(), InvalidTransition> {
         let name = self.state.name();
-        match &mut self.state {
-            State::Booked { booking, .. }
-            | State::Assigned { booking, .. }
-            | State::NeedsReview { booking: ReviewBooking::Booked(booking), .. } => *booking = moved,
-            _ => return Err(self.invalid(name)),
-        }
+        let invalid = self.invalid(name);
+        *self.open_booking().ok_or(invalid)? = moved;
         self.record(Some(name), Cause::Rescheduled, by);
         Ok(())
     }
@@ -332,6 +435,7 @@ impl Appointment {
         }
         self.request.customer = Customer::default();
         (self.request.staff, self.request.notes) = (None, None);
+        self.verification = None;
         if let RequestedStart::Unusable { raw, .. } = &mut self.request.start {
             *raw = None;
         }
@@ -341,6 +445,16 @@ impl Appointment {
         }
         self.record(Some(from), Cause::Erased, by);
         Ok(())
+    }
+
+    /// The booking of an appointment that is booked and not closed.
+    fn open_booking(&mut self) -> Option<&mut Booking> {
+        match &mut self.state {
+            State::Booked { booking, .. }
+            | State::Assigned { booking, .. }
+            | State::NeedsReview { booking: ReviewBooking::Booked(booking), .. } => Some(booking),
+            _ => None,
+        }
     }
 
     fn cancel_unbooked(&mut self, reason: CancelReason, by: Actor<'_>) {
@@ -354,6 +468,9 @@ impl Appointment {
     fn move_to(&mut self, state: State, cause: Cause, by: Actor<'_>) {
         let from = self.state.name();
         self.state = state;
+        if !self.is_booked() {
+            self.verification = None;
+        }
         self.record(Some(from), cause, by);
     }
 }
@@ -393,6 +510,14 @@ impl Claimed {
     /// Omits the part of the contact that Cal.com refused from the next request.
     pub fn omit_contact(&mut self, part: ContactPart, by: Actor<'_>) {
         self.progress.omitted_contact = Some(part);
+        self.update_state();
+        let cause = Cause::Failed(Category::InvalidContact);
+        self.appointment.record(Some(StateName::Booking), cause, by);
+    }
+
+    /// Uses a contact of its own from now on: another appointment has the customer's, and Cal.com returned its booking.
+    pub fn use_own_contact(&mut self, by: Actor<'_>) {
+        self.progress.has_own_contact = true;
         self.update_state();
         let cause = Cause::Failed(Category::InvalidContact);
         self.appointment.record(Some(StateName::Booking), cause, by);
