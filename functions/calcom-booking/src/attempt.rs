@@ -1,16 +1,17 @@
-//! One attempt to book an appointment: look for an earlier booking, check the slot, book.
+//! One attempt to book an appointment: look for an earlier booking, check the slot, book, honour the wish for a host.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use calcom::{Attendee, Calcom, CalcomError, Effect, NewBooking, SlotsWindow};
+use calcom::{Attendee, Calcom, CalcomError, Effect, FoundBooking, NewBooking, SlotsWindow};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 use scheduling::{
     appointment::{Claimed, Confirmation},
+    availability::{closed_at, proposals},
     booking::{Booking, UnconfirmedBooking},
     contact::{self, ContactPart},
+    event_type::{Catalog, EventType},
     failure::BookingFailure,
-    ids::EventTypeId,
+    ids::{EventTypeId, HostId},
+    slot::SlotSpan,
     tenant::Tenant,
     timing::Timing,
 };
@@ -20,10 +21,8 @@ use store::ExchangeRecord;
 /// The range around the requested start in which free slots are proposed.
 const SLOTS_BEFORE: TimeDelta = TimeDelta::days(1);
 const SLOTS_AFTER: TimeDelta = TimeDelta::days(7);
-/// How many free slots are proposed.
-const MAX_PROPOSALS: usize = 5;
-/// How far Cal.com's clock and ours may differ.
-const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(5);
+/// How often an event type is requested again at once while its slots show that somebody is still free.
+const MAX_OVERTAKEN: u32 = 5;
 
 /// An attempt at one appointment.
 pub struct Attempt<'a> {
@@ -33,10 +32,34 @@ pub struct Attempt<'a> {
     pub key: &'a SecretString,
     /// The tenant.
     pub tenant: &'a Tenant,
+    /// What the key sees, if that is known.
+    pub catalog: Option<&'a Catalog>,
     /// The requested start.
     pub start: DateTime<Utc>,
+    /// The event types that fit, best first.
+    pub targets: &'a [Target],
     /// Leases, timeouts and delays.
     pub timing: &'a Timing,
+}
+
+/// An event type that fits the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The event type.
+    pub event_type: EventTypeId,
+    /// The host whom the customer wants, if it is known who that is.
+    pub host: Option<HostId>,
+}
+
+/// What an attempt leaves besides its result.
+#[derive(Debug, Default)]
+pub struct AttemptLog {
+    /// The exchanges that matter later.
+    pub exchanges: Vec<ExchangeRecord>,
+    /// Whether Cal.com booked others since this appointment first failed.
+    pub others_booked: bool,
+    /// The event type that is set up wrongly.
+    pub faulty: Option<EventTypeId>,
 }
 
 /// The result of an attempt.
@@ -55,23 +78,23 @@ pub enum Attempted {
 }
 
 /// The free slots.
-struct Availability {
-    /// The event types that are free at the requested start, best first. At least one.
-    event_types: Vec<EventTypeId>,
+pub struct Availability {
+    /// The targets that are free at the requested start, best first. At least one.
+    targets: Vec<Target>,
     /// All free slots near it.
     slots: Vec<DateTime<Utc>>,
 }
 
 impl Attempt<'_> {
-    /// Books, unless an earlier attempt did. Every exchange that matters later is added to `exchanges`.
-    pub async fn book(
-        &self,
-        claim: &mut Claimed,
-        exchanges: &mut Vec<ExchangeRecord>,
-    ) -> Result<Attempted, BookingFailure> {
-        if let Some(unconfirmed) = claim.progress().unconfirmed {
-            if let Some(found) = self.find_earlier(claim, unconfirmed, exchanges).await? {
+    /// Books, unless an earlier attempt did.
+    pub async fn book(&self, claim: &mut Claimed, log: &mut AttemptLog) -> Result<Attempted, BookingFailure> {
+        let unconfirmed = claim.progress().unconfirmed;
+        if let Some(unconfirmed) = unconfirmed {
+            if let Some(found) = self.find_earlier(claim, unconfirmed, log).await? {
                 return Ok(found);
+            }
+            if !self.targets.iter().all(|target| self.is_visible(target)) {
+                return Err(BookingFailure::NotVisible { unconfirmed });
             }
             claim.rule_out_unconfirmed();
         }
@@ -82,127 +105,146 @@ impl Attempt<'_> {
         if claim.progress().first_attempt.is_some_and(|first| first + self.timing.retry_window < now) {
             return Err(BookingFailure::NOT_SENT);
         }
-        let request = &claim.appointment().request;
-        let staff = request.staff.as_ref().map(|staff| staff.reveal().as_str());
-        let fitting = self.tenant.event_types_for(request.service.as_deref(), staff);
-        let fitting = fitting.map_err(BookingFailure::NoEventType)?;
-        let available = self.check_availability(&fitting.event_types, exchanges).await?;
-        self.book_first_free(claim, available, exchanges).await
+        let targets = self.without_faults(log)?;
+        let available = match (unconfirmed, targets.as_slice()) {
+            // Cal.com returns the booking that exists for this contact, so that a repeated request is safe. The slots
+            // would show our own booking as a conflict.
+            (Some(UnconfirmedBooking::NoResponse), [only]) if self.is_round_robin(only) => {
+                Availability { targets, slots: Vec::new() }
+            }
+            _ => self.check_availability(claim, &targets, log).await?,
+        };
+        let booked = self.book_first_free(claim, available, log).await?;
+        Ok(self.honour_wish(claim, booked, log).await)
     }
 
-    /// Looks for a booking that an earlier attempt made without reading the response. Of several the first one stays.
-    async fn find_earlier(
+    /// The targets of which nothing is known that prevents a booking.
+    fn without_faults(&self, log: &mut AttemptLog) -> Result<Vec<Target>, BookingFailure> {
+        let fault = |target: &Target| self.setup(target.event_type).and_then(|event_type| event_type.faults.first());
+        let fitting: Vec<Target> = self.targets.iter().filter(|target| fault(target).is_none()).cloned().collect();
+        match self.targets.first().filter(|_| fitting.is_empty()) {
+            Some(first) => {
+                log.faulty = Some(first.event_type);
+                Err(fault(first).map_or(BookingFailure::NOT_SENT, |fault| BookingFailure::Misconfigured(fault.clone())))
+            }
+            None => Ok(fitting),
+        }
+    }
+
+    /// The targets that are free at the requested start.
+    pub async fn check_availability(
         &self,
         claim: &Claimed,
-        unconfirmed: UnconfirmedBooking,
-        exchanges: &mut Vec<ExchangeRecord>,
-    ) -> Result<Option<Attempted>, BookingFailure> {
-        let appointment = claim.appointment();
-        let made_after = appointment.requested_at() - CLOCK_TOLERANCE;
-        let listed = self.calcom.bookings_of(self.key, &appointment.id, made_after).await;
-        let mut listed = listed.map_err(|error| look_up_failed(recorded("list", error, exchanges)))?;
-        let is_unreadable = listed.iter().any(|listed| listed.booking.is_none());
-        if is_unreadable || (listed.is_empty() && unconfirmed == UnconfirmedBooking::UnreadableResponse) {
-            return Err(BookingFailure::Unknown { unconfirmed: Some(UnconfirmedBooking::UnreadableResponse) });
-        }
-        if listed.is_empty() {
-            return Ok(None);
-        }
-        listed.sort_by_key(|listed| (listed.made_at.is_none(), listed.made_at));
-        // A list that grows while it is read may contain a booking twice.
-        let mut seen = BTreeSet::new();
-        let bookings = listed.into_iter().filter_map(|listed| listed.booking);
-        let bookings = bookings.filter(|booking| seen.insert(booking.uid.clone()));
-        let mut active = bookings.filter(|booking| booking.status.is_active());
-        let Some(first) = active.next() else { return Ok(Some(Attempted::CancelledAtCalcom)) };
-        let mut duplicates_cancelled = false;
-        for duplicate in active {
-            let cancelled = self.calcom.cancel(self.key, &duplicate.uid, "booked twice by mistake").await;
-            let cancelled = cancelled.map_err(|error| look_up_failed(recorded("cancel", error, exchanges)))?;
-            exchanges.push(ExchangeRecord { request: "cancel", exchange: cancelled.exchange });
-            duplicates_cancelled = true;
-        }
-        match self.calcom.get(self.key, &first.uid).await {
-            Ok(found) if !found.value.booking.status.is_active() => Ok(Some(Attempted::CancelledAtCalcom)),
-            Ok(found) => {
-                exchanges.push(ExchangeRecord { request: "get", exchange: found.exchange });
-                let (booking, how) = (found.value.booking, Confirmation::Recovered);
-                Ok(Some(Attempted::Booked { booking, how, duplicates_cancelled }))
-            }
-            Err(error) => Err(look_up_failed(recorded("get", error, exchanges))),
-        }
-    }
-
-    /// The event types that are free at the requested start.
-    async fn check_availability(
-        &self,
-        event_types: &[EventTypeId],
-        exchanges: &mut Vec<ExchangeRecord>,
+        targets: &[Target],
+        log: &mut AttemptLog,
     ) -> Result<Availability, BookingFailure> {
-        let from = (self.start - SLOTS_BEFORE).max(Utc::now());
-        let window = SlotsWindow { start: from, end: self.start + SLOTS_AFTER };
-        let requests = event_types.iter().map(|event_type| self.calcom.slots(self.key, *event_type, window));
-        let mut available = Availability { event_types: Vec::new(), slots: Vec::new() };
+        let requests = targets.iter().map(|target| self.slots_of(target));
+        let mut available = Availability { targets: Vec::new(), slots: Vec::new() };
         let (mut last_error, mut unused) = (None, Vec::new());
-        for (event_type, slots) in event_types.iter().zip(join_all(requests).await) {
+        for (target, slots) in targets.iter().zip(join_all(requests).await) {
             match slots {
                 Ok(slots) => {
-                    available.event_types.extend(slots.value.contains(&self.start).then_some(*event_type));
+                    available.targets.extend(slots.value.contains(&self.start).then(|| target.clone()));
                     available.slots.extend(slots.value);
                     unused.push(ExchangeRecord { request: "slots", exchange: slots.exchange });
                 }
                 Err(error) => last_error = Some(error),
             }
         }
-        if !available.event_types.is_empty() {
+        if !available.targets.is_empty() {
             return Ok(available);
         }
-        exchanges.append(&mut unused);
-        if let Some(error) = last_error {
-            return Err(recorded("slots", error, exchanges));
+        log.exchanges.append(&mut unused);
+        match last_error {
+            Some(error) => Err(recorded("slots", error, &mut log.exchanges)),
+            None => Err(self.taken(claim, &available.slots)),
         }
-        let proposals = nearest(&available.slots, self.start);
-        Err(if available.slots.is_empty() {
-            BookingFailure::OutsideWindow { proposals }
-        } else {
-            BookingFailure::SlotTaken { proposals }
-        })
     }
 
-    /// Books the first event type that Cal.com accepts: one may have been taken since its slots were listed.
+    async fn slots_of(&self, target: &Target) -> Result<calcom::Response<Vec<DateTime<Utc>>>, CalcomError> {
+        let from = (self.start - SLOTS_BEFORE).max(Utc::now());
+        let window = SlotsWindow { start: from, end: self.start + SLOTS_AFTER };
+        self.calcom.slots(self.key, target.event_type, window, self.selectable(target)).await
+    }
+
+    /// The failure of a start that is not among the free slots.
+    fn taken(&self, claim: &Claimed, slots: &[DateTime<Utc>]) -> BookingFailure {
+        let proposals = proposals(slots, self.start, &claim.appointment().id);
+        if slots.is_empty() {
+            return BookingFailure::OutsideWindow { proposals };
+        }
+        BookingFailure::SlotTaken { proposals, closed: closed_at(self.start, slots, self.tenant.time_zone) }
+    }
+
+    /// Books the first target that Cal.com accepts: one may have been taken since its slots were listed.
     async fn book_first_free(
         &self,
         claim: &Claimed,
         available: Availability,
-        exchanges: &mut Vec<ExchangeRecord>,
+        log: &mut AttemptLog,
     ) -> Result<Attempted, BookingFailure> {
-        let others: Vec<_> = available.slots.into_iter().filter(|slot| *slot != self.start).collect();
-        let proposals = nearest(&others, self.start);
-        let mut taken = BookingFailure::SlotTaken { proposals: proposals.clone() };
-        for event_type in available.event_types {
-            if !self.is_lease_sufficient(claim) {
-                return Err(BookingFailure::NOT_SENT);
-            }
-            let error = match self.calcom.book(self.key, &self.new_booking(claim, event_type)).await {
-                Ok(made) => {
-                    exchanges.push(ExchangeRecord { request: "book", exchange: made.exchange });
-                    let (booking, how) = (made.value.booking, Confirmation::Booked);
-                    return Ok(Attempted::Booked { booking, how, duplicates_cancelled: false });
+        let mut slots = available.slots;
+        let mut refused = None;
+        for target in available.targets {
+            for _ in 0..MAX_OVERTAKEN {
+                if !self.is_lease_sufficient(claim) {
+                    return Err(BookingFailure::NOT_SENT);
                 }
-                Err(error) => error,
-            };
-            let unconfirmed = match error.effect {
-                Effect::Nothing => None,
-                Effect::Unknown => Some(UnconfirmedBooking::NoResponse),
-                Effect::Done => Some(UnconfirmedBooking::UnreadableResponse),
-            };
-            taken = match recorded("book", error, exchanges).with_unconfirmed(unconfirmed) {
-                BookingFailure::SlotTaken { .. } => BookingFailure::SlotTaken { proposals: proposals.clone() },
-                BookingFailure::OutsideWindow { .. } => BookingFailure::OutsideWindow { proposals: proposals.clone() },
-                other => return Err(other),
-            };
+                let failure = match self.request(claim, &target, log).await {
+                    Ok(booking) => return booked(claim, booking),
+                    Err(failure) => failure,
+                };
+                match failure {
+                    BookingFailure::SlotTaken { .. }
+                    | BookingFailure::Overtaken
+                    | BookingFailure::OutsideWindow { .. } => {}
+                    other => return Err(other),
+                }
+                // Somebody was faster. In a round robin another host may be free.
+                let Ok(now_free) = self.slots_of(&target).await else { break };
+                slots.retain(|slot| *slot != self.start);
+                slots.extend(&now_free.value);
+                let is_free = now_free.value.contains(&self.start);
+                let was_overtaken = matches!(failure, BookingFailure::Overtaken);
+                refused = Some(failure);
+                if !(is_free && was_overtaken) {
+                    break;
+                }
+            }
         }
-        Err(taken)
+        slots.retain(|slot| *slot != self.start);
+        let proposals = proposals(&slots, self.start, &claim.appointment().id);
+        Err(match refused {
+            Some(BookingFailure::OutsideWindow { .. }) => BookingFailure::OutsideWindow { proposals },
+            _ => BookingFailure::SlotTaken { proposals, closed: None },
+        })
+    }
+
+    /// Sends one request to book.
+    async fn request(
+        &self,
+        claim: &Claimed,
+        target: &Target,
+        log: &mut AttemptLog,
+    ) -> Result<FoundBooking, BookingFailure> {
+        let error = match self.calcom.book(self.key, &self.new_booking(claim, target)).await {
+            Ok(made) => {
+                log.exchanges.push(ExchangeRecord { request: "book", exchange: made.exchange });
+                return Ok(made.value);
+            }
+            Err(error) => error,
+        };
+        let unconfirmed = match error.effect {
+            Effect::Nothing => None,
+            Effect::Unknown => Some(UnconfirmedBooking::NoResponse),
+            Effect::Errored => Some(UnconfirmedBooking::ErrorResponse),
+            Effect::Done => Some(UnconfirmedBooking::UnreadableResponse),
+        };
+        let failure = recorded("book", error, &mut log.exchanges).with_unconfirmed(unconfirmed);
+        if matches!(failure, BookingFailure::Misconfigured(_)) {
+            log.faulty = Some(target.event_type);
+        }
+        Err(failure)
     }
 
     /// Whether a request to book that is sent now is certain to finish before the lease expires.
@@ -210,57 +252,76 @@ impl Attempt<'_> {
         Utc::now() + self.timing.booking_timeout + self.timing.late_booking <= claim.lease_until()
     }
 
-    fn new_booking(&self, claim: &Claimed, event_type: EventTypeId) -> NewBooking {
-        let (appointment, target) = (claim.appointment(), &self.tenant.calcom);
-        let customer = &appointment.request.customer;
-        let omitted = claim.progress().omitted_contact;
-        let phone = customer.phone.as_ref().filter(|_| omitted != Some(ContactPart::Phone));
-        let email = customer.email.clone().filter(|_| omitted != Some(ContactPart::Email)).or_else(|| {
-            // Cal.com needs a number or an email. Nobody reads mail to a placeholder, so the number comes first.
-            let is_needed = phone.is_none();
-            is_needed.then(|| contact::placeholder_email(&appointment.id, &target.placeholder_email_domain))
-        });
+    fn new_booking(&self, claim: &Claimed, target: &Target) -> NewBooking {
+        let (appointment, calcom) = (claim.appointment(), &self.tenant.calcom);
+        let (customer, progress) = (&appointment.request.customer, claim.progress());
+        let phone = customer.phone.as_ref().filter(|_| progress.omitted_contact != Some(ContactPart::Phone));
+        let is_sent = progress.omitted_contact != Some(ContactPart::Email) && !progress.has_own_contact;
+        // Most event types require an email: without one, number and placeholder are sent from the start.
+        let email = customer.email.clone().filter(|_| is_sent);
+        let email =
+            email.unwrap_or_else(|| contact::placeholder_email(&appointment.id, &calcom.placeholder_email_domain));
         let attendee = Attendee {
-            name: customer.name.as_ref().map_or(&target.unnamed_customer, |name| name.reveal()).clone(),
+            name: customer.name.as_ref().map_or(&calcom.unnamed_customer, |name| name.reveal()).clone(),
             time_zone: self.tenant.time_zone.to_string(),
-            email: email.map(|email| email.reveal().clone()),
+            email: Some(email.reveal().clone()),
             phone_number: phone.map(|phone| phone.reveal().clone()),
             language: self.tenant.language.clone(),
         };
-        NewBooking::new(&appointment.id, &appointment.call, event_type, self.start, attendee)
+        let takes_notes = self.setup(target.event_type).is_some_and(|event_type| event_type.takes_notes);
+        let notes = takes_notes.then(|| appointment.request.notes_for_staff(self.tenant, &appointment.call));
+        NewBooking::new(&appointment.id, &appointment.call, target.event_type, self.start, attendee)
+            .with_notes(notes)
+            .with_host(self.selectable(target))
     }
+
+    /// The wished host, if a request to book may name it.
+    fn selectable(&self, target: &Target) -> Option<HostId> {
+        target.host.filter(|_| self.setup(target.event_type).is_some_and(|event_type| event_type.is_host_selectable))
+    }
+
+    fn is_round_robin(&self, target: &Target) -> bool {
+        self.setup(target.event_type).is_some_and(|event_type| event_type.is_round_robin)
+    }
+
+    fn is_visible(&self, target: &Target) -> bool {
+        self.setup(target.event_type).is_some_and(|event_type| event_type.is_visible)
+    }
+
+    pub(crate) fn setup(&self, event_type: EventTypeId) -> Option<&EventType> {
+        self.catalog?.event_type(event_type)
+    }
+}
+
+/// The booking that Cal.com returned, if it is the appointment's own.
+fn booked(claim: &Claimed, found: FoundBooking) -> Result<Attempted, BookingFailure> {
+    if found.appointments.contains(&claim.appointment().id) {
+        let (booking, how) = (found.booking, Confirmation::Booked);
+        return Ok(Attempted::Booked { booking, how, duplicates_cancelled: false });
+    }
+    // For the same start and contact Cal.com returns the booking that exists: nothing was booked.
+    Err(if found.appointments.is_empty() {
+        BookingFailure::BookerLimit { existing: Some(found.booking.uid) }
+    } else {
+        BookingFailure::SharedContact
+    })
+}
+
+/// The time that must not be booked by two at once: of whichever target gets the booking.
+pub fn span_of(targets: &[Target], start: DateTime<Utc>, catalog: Option<&Catalog>) -> SlotSpan {
+    let spans = targets.iter().map(|target| {
+        let event_type = catalog.and_then(|catalog| catalog.event_type(target.event_type));
+        event_type.map_or_else(|| SlotSpan::unknown(start), |event_type| event_type.span(start, target.host))
+    });
+    spans.reduce(SlotSpan::union).unwrap_or_else(|| SlotSpan::unknown(start))
 }
 
 /// The failure of a request, whose exchange is recorded.
-fn recorded(request: &'static str, error: CalcomError, exchanges: &mut Vec<ExchangeRecord>) -> BookingFailure {
+pub(crate) fn recorded(
+    request: &'static str,
+    error: CalcomError,
+    exchanges: &mut Vec<ExchangeRecord>,
+) -> BookingFailure {
     exchanges.push(ExchangeRecord { request, exchange: error.exchange });
     error.failure
-}
-
-/// The failure of looking for an earlier booking. It does not show whether the booking exists.
-fn look_up_failed(failure: BookingFailure) -> BookingFailure {
-    match failure {
-        BookingFailure::RateLimited { .. }
-        | BookingFailure::Unavailable { .. }
-        | BookingFailure::CredentialsRefused => failure,
-        _ => BookingFailure::Unknown { unconfirmed: None },
-    }
-}
-
-/// The free slots nearest to `start`, nearest first; of two at the same distance, the earlier one.
-fn nearest(slots: &[DateTime<Utc>], start: DateTime<Utc>) -> Vec<DateTime<Utc>> {
-    let by_distance: BTreeMap<_, _> = slots.iter().map(|slot| (((*slot - start).abs(), *slot), *slot)).collect();
-    by_distance.into_values().take(MAX_PROPOSALS).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_nearest_slots_are_proposed_once_each() {
-        let at = |hour: u32| format!("2026-12-01T{hour:02}:00:00Z").parse::<DateTime<Utc>>().unwrap();
-        let slots = [8, 15, 9, 11, 11, 12, 14, 17].map(at);
-        assert_eq!(nearest(&slots, at(10)), [9, 11, 8, 12, 14].map(at));
-    }
 }

@@ -1,24 +1,26 @@
 //! Attempts to book a claimed appointment, and decides what follows.
 
-use calcom::Calcom;
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use platform::{
-    secrets::{CalcomKeys, Secret, SecretError},
+    secrets::{CalcomKeys, SecretError},
     telemetry::{LogContext, Metrics},
 };
 use scheduling::{
     appointment::{Actor, Appointment, Claimed, Confirmation},
-    booking::{Booking, UnconfirmedBooking},
+    booking::Booking,
     failure::{BookingFailure, Category},
     retry::{Decision, RetryContext, decide},
+    slot::SlotSpan,
     tenant::Tenant,
     timing::Timing,
 };
-use store::ExchangeRecord;
+use store::{AccountCatalog, StoreError, Tenants};
 
 use crate::{
-    attempt::{Attempt, Attempted},
-    cooldowns::Cooldowns,
+    accounts::Accounts,
+    attempt::{Attempt, AttemptLog, Attempted, Target, span_of},
 };
 
 /// What happens to a claimed appointment after an attempt.
@@ -49,14 +51,30 @@ pub enum Next {
     },
 }
 
+/// What is known before an appointment is attempted.
+pub struct Plan {
+    /// The requested start.
+    pub start: DateTime<Utc>,
+    /// The event types that fit, best first.
+    pub targets: Result<Vec<Target>, BookingFailure>,
+    /// What the account's key sees.
+    pub catalog: Option<Arc<AccountCatalog>>,
+}
+
+impl Plan {
+    /// The time that must not be booked by two at once. `None` if nothing can be booked.
+    pub fn span(&self) -> Option<SlotSpan> {
+        let targets = self.targets.as_ref().ok()?;
+        Some(span_of(targets, self.start, self.catalog.as_ref().map(|it| &it.catalog)))
+    }
+}
+
 /// Attempts to book claimed appointments.
 pub struct Booker {
-    /// The keys.
-    pub keys: Secret<CalcomKeys>,
-    /// The client.
-    pub calcom: Calcom,
-    /// The cooldowns of accounts.
-    pub cooldowns: Cooldowns,
+    /// The accounts.
+    pub accounts: Accounts,
+    /// The tenants.
+    pub tenants: Tenants,
     /// The metrics.
     pub metrics: Metrics,
     /// Leases, timeouts and delays.
@@ -64,17 +82,47 @@ pub struct Booker {
 }
 
 impl Booker {
-    /// Attempts to book, and decides what follows. `None` if it is attempted again at once, without the part of the
-    /// contact that Cal.com refuses.
+    /// Finds the event types that fit an appointment, and the host whom the customer wants.
+    pub async fn plan(
+        &self,
+        appointment: &Appointment,
+        tenant: &Tenant,
+        log: &LogContext,
+    ) -> Result<Option<Plan>, StoreError> {
+        let Some(start) = appointment.request.start.at() else { return Ok(None) };
+        let fitting = tenant.event_types_for(appointment.request.service.as_deref(), appointment.raw_staff());
+        let fitting = match fitting {
+            Ok(fitting) => fitting,
+            Err(missing) => {
+                let targets = Err(BookingFailure::NoEventType(missing));
+                return Ok(Some(Plan { start, targets, catalog: None }));
+            }
+        };
+        let mut targets: Vec<Target> =
+            fitting.event_types.into_iter().map(|event_type| Target { event_type, host: None }).collect();
+        let catalog = self.accounts.catalog_for(tenant, &targets, log).await;
+        if let (Some(wished), Some(known)) = (fitting.wished.and_then(|id| tenant.staff_member(&id)), &catalog) {
+            for target in &mut targets {
+                let Some(event_type) = known.catalog.event_type(target.event_type) else { continue };
+                let hosts: Vec<_> = event_type.hosts.iter().map(|host| host.id).collect();
+                let mappings = self.tenants.mappings(&tenant.id, &hosts).await?;
+                target.host = event_type.host_of(wished, tenant, &mappings);
+            }
+        }
+        Ok(Some(Plan { start, targets: Ok(targets), catalog }))
+    }
+
+    /// Attempts to book, and decides what follows. `None` if it is attempted again at once, with another contact.
     pub async fn attempt(
         &self,
         claim: &mut Claimed,
         tenant: &Tenant,
-        exchanges: &mut Vec<ExchangeRecord>,
+        plan: &Plan,
+        attempted: &mut AttemptLog,
         by: Actor<'_>,
         log: &LogContext,
     ) -> Option<Next> {
-        let failure = match self.book(claim, tenant, exchanges).await {
+        let failure = match self.book(claim, tenant, plan, attempted).await {
             Ok(Attempted::Booked { booking, how, duplicates_cancelled }) => {
                 if duplicates_cancelled {
                     claim.note_duplicates_cancelled(by);
@@ -85,8 +133,20 @@ impl Booker {
             Ok(Attempted::CancelledAtCalcom) => return Some(Next::CancelledAtCalcom),
             Err(failure) => failure,
         };
+        self.next_after(claim, failure, attempted, by, log)
+    }
+
+    /// What follows after a failure. `None` if it is attempted again at once.
+    pub fn next_after(
+        &self,
+        claim: &mut Claimed,
+        failure: BookingFailure,
+        attempted: &AttemptLog,
+        by: Actor<'_>,
+        log: &LogContext,
+    ) -> Option<Next> {
         let category = failure.category();
-        let decision = decide(&failure, &self.retry_context(claim, &failure));
+        let decision = decide(&failure, &self.retry_context(claim, &failure, attempted));
         self.metrics.count("BookingFailed", Some(category.as_str()), log);
         let unconfirmed = claim.unconfirmed_after(&failure);
         tracing::warn!(category = category.as_str(), ?decision, ?unconfirmed, "booking failed");
@@ -97,16 +157,28 @@ impl Booker {
                 claim.omit_contact(part, by);
                 None
             }
+            Decision::RetryWithOwnContact => {
+                claim.use_own_contact(by);
+                None
+            }
             Decision::CancelPast => Some(Next::CancelPast),
             Decision::Review => Some(Next::Review { failure }),
-            Decision::Retry { at } => {
-                if category == Category::RateLimited {
-                    self.cooldowns.start(&tenant.calcom.account, at);
-                }
-                Some(Next::Retry { at, failure })
-            }
-            Decision::PauseAccount { until } => Some(Next::Retry { at: until, failure }),
+            Decision::Retry { at } | Decision::PauseAccount { until: at } => Some(Next::Retry { at, failure }),
         }
+    }
+
+    /// Whether the start is no longer free, which nobody needs a lease to find out.
+    pub async fn find_taken(
+        &self,
+        claim: &Claimed,
+        tenant: &Tenant,
+        plan: &Plan,
+        attempted: &mut AttemptLog,
+    ) -> Option<BookingFailure> {
+        let (key, targets) = (self.accounts.key_of(&tenant.calcom.account).await?, plan.targets.as_ref().ok()?);
+        let attempt = self.attempt_with(&key, tenant, plan, targets);
+        let failure = attempt.check_availability(claim, targets, attempted).await.err()?;
+        matches!(failure, BookingFailure::SlotTaken { .. } | BookingFailure::OutsideWindow { .. }).then_some(failure)
     }
 
     /// Makes the transition that follows.
@@ -133,32 +205,56 @@ impl Booker {
         &self,
         claim: &mut Claimed,
         tenant: &Tenant,
-        exchanges: &mut Vec<ExchangeRecord>,
+        plan: &Plan,
+        attempted: &mut AttemptLog,
     ) -> Result<Attempted, BookingFailure> {
-        let start = claim.appointment().request.start.at();
-        let start = start.ok_or(BookingFailure::Unknown { unconfirmed: None })?;
-        let keys = self.keys.read().await.map_err(|error| {
+        let targets = plan.targets.as_ref().map_err(Clone::clone)?;
+        let keys = self.accounts.keys.read().await.map_err(|error| {
             tracing::error!(%error, "failed to read the keys");
             match error {
                 SecretError::Unavailable(_) => BookingFailure::NOT_SENT,
                 SecretError::Unreadable => BookingFailure::CredentialsRefused,
             }
         })?;
-        let mut book = async |keys: &CalcomKeys, exchanges: &mut Vec<ExchangeRecord>| {
+        let mut book = async |keys: &CalcomKeys, attempted: &mut AttemptLog| {
             let key = keys.of(&tenant.calcom.account).ok_or(BookingFailure::CredentialsRefused)?;
-            let attempt = Attempt { calcom: &self.calcom, key, tenant, start, timing: &self.timing };
-            attempt.book(claim, exchanges).await
+            match self.attempt_with(key, tenant, plan, targets).book(claim, attempted).await {
+                // Most such refusals say nothing of the key: Cal.com is asked.
+                Err(BookingFailure::Forbidden) => match self.accounts.calcom.me(key).await {
+                    Err(error) if error.category() == Category::Credentials => Err(BookingFailure::CredentialsRefused),
+                    _ => Err(BookingFailure::Forbidden),
+                },
+                result => result,
+            }
         };
-        match book(&keys, exchanges).await {
-            Err(BookingFailure::CredentialsRefused) => match self.keys.refresh_after(&keys).await {
-                Some(refreshed) => book(&refreshed, exchanges).await,
+        match book(&keys, attempted).await {
+            Err(BookingFailure::CredentialsRefused) => match self.accounts.keys.refresh_after(&keys).await {
+                Some(refreshed) => book(&refreshed, attempted).await,
                 None => Err(BookingFailure::CredentialsRefused),
             },
             attempted => attempted,
         }
     }
 
-    fn retry_context(&self, claim: &Claimed, failure: &BookingFailure) -> RetryContext<'_> {
+    fn attempt_with<'a>(
+        &'a self,
+        key: &'a secrecy::SecretString,
+        tenant: &'a Tenant,
+        plan: &'a Plan,
+        targets: &'a [Target],
+    ) -> Attempt<'a> {
+        Attempt {
+            calcom: &self.accounts.calcom,
+            key,
+            tenant,
+            catalog: plan.catalog.as_ref().map(|stored| &stored.catalog),
+            start: plan.start,
+            targets,
+            timing: &self.timing,
+        }
+    }
+
+    fn retry_context(&self, claim: &Claimed, failure: &BookingFailure, attempted: &AttemptLog) -> RetryContext<'_> {
         let (now, appointment) = (Utc::now(), claim.appointment());
         RetryContext {
             timing: &self.timing,
@@ -167,7 +263,9 @@ impl Booker {
             first_attempt: claim.progress().first_attempt.unwrap_or(now),
             retries: appointment.retries(failure.category()),
             contact_omitted: claim.progress().omitted_contact.is_some(),
-            may_be_booked: claim.unconfirmed_after(failure) == Some(UnconfirmedBooking::NoResponse),
+            has_own_contact: claim.progress().has_own_contact,
+            unconfirmed: claim.unconfirmed_after(failure),
+            others_booked: attempted.others_booked,
             jitter: appointment.id.jitter(appointment.attempts()),
         }
     }

@@ -1,9 +1,11 @@
-//! The credential breaker: pauses an account whose key Cal.com refuses, and probes the key with one appointment.
+//! The credential breaker: pauses an account whose key Cal.com refuses, and probes the key.
 
 use chrono::{DateTime, Utc};
 use platform::telemetry::{LogContext, Metrics};
 use scheduling::{ids::AccountName, timing::Timing};
 use store::{AccountPauses, StoreError};
+
+use crate::accounts::Accounts;
 
 /// Pauses accounts whose key Cal.com refuses.
 pub struct CredentialBreaker {
@@ -17,10 +19,8 @@ pub struct CredentialBreaker {
 pub enum Admission {
     /// Book.
     Allowed,
-    /// Probe the key with one appointment; no other worker does.
-    Probe,
-    /// Nothing. The reconciler resends what waits.
-    Blocked,
+    /// Nothing until this time.
+    Blocked(DateTime<Utc>),
 }
 
 impl CredentialBreaker {
@@ -29,15 +29,31 @@ impl CredentialBreaker {
         Self { pauses, metrics, timing }
     }
 
-    /// What a worker may do with the account.
-    pub async fn admit(&self, account: &AccountName) -> Result<Admission, StoreError> {
+    /// What a worker may do with the account. After each pause one worker asks Cal.com whether it accepts the key: no
+    /// customer's appointment is spent on finding out.
+    pub async fn admit(
+        &self,
+        account: &AccountName,
+        accounts: &Accounts,
+        log: &LogContext,
+    ) -> Result<Admission, StoreError> {
         let now = Utc::now();
         let Some(pause) = self.pauses.of(account).await? else { return Ok(Admission::Allowed) };
         if pause.until > now {
-            return Ok(Admission::Blocked);
+            return Ok(Admission::Blocked(pause.until));
         }
-        let is_ours = self.pauses.take_probe(account, &pause, now + self.timing.pause).await?;
-        Ok(if is_ours { Admission::Probe } else { Admission::Blocked })
+        let next = now + self.timing.pause;
+        if !self.pauses.take_probe(account, &pause, next).await? {
+            // Another worker is asking.
+            return Ok(Admission::Blocked(now + self.timing.first_retry));
+        }
+        if accounts.is_key_accepted(account).await != Some(true) {
+            return Ok(Admission::Blocked(next));
+        }
+        self.pauses.end(account).await?;
+        self.metrics.count("AccountResumed", None, log);
+        tracing::info!(account = account.as_str(), "account resumed: Cal.com accepts its key");
+        Ok(Admission::Allowed)
     }
 
     /// Pauses an account until a time. The first to do so raises the alarm, once for everything that will wait.
@@ -46,14 +62,6 @@ impl CredentialBreaker {
             self.metrics.count("AccountPaused", None, log);
             tracing::error!(account = account.as_str(), "account paused: Cal.com refuses its key");
         }
-        Ok(())
-    }
-
-    /// Ends the pause: Cal.com accepts the key.
-    pub async fn resume(&self, account: &AccountName, log: &LogContext) -> Result<(), StoreError> {
-        self.pauses.end(account).await?;
-        self.metrics.count("AccountResumed", None, log);
-        tracing::info!(account = account.as_str(), "account resumed: Cal.com accepts its key");
         Ok(())
     }
 }

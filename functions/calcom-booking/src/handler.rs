@@ -1,7 +1,9 @@
 //! Processes a message: claim the appointment and its slot, attempt to book it, store the result, notify the next step.
 
+use std::time::Duration;
+
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use calcom::{Calcom, CalcomConfig};
+use calcom::{Calcom, CalcomConfig, Priority};
 use chrono::{DateTime, TimeDelta, Utc};
 use lambda_runtime::{Context, Error};
 use platform::{
@@ -16,36 +18,59 @@ use scheduling::{
     appointment::{Actor, Appointment, Claimed, NotClaimable},
     booking::UnconfirmedBooking,
     failure::{BookingFailure, Category},
-    ids::AccountName,
     tenant::Tenant,
     timing::Timing,
 };
 use store::{
-    AccountPauses, Appointments, ExchangeRecord, SlotLease, StoreError, Tenants, Version, Versioned,
+    AccountPauses, Appointments, Catalogs, SetupFaults, SlotLease, StoreError, Tenants, Version, Versioned,
     step::{self, StepError},
 };
 
 use crate::{
-    booker::{Booker, Next},
+    accounts::Accounts,
+    attempt::AttemptLog,
+    booker::{Booker, Next, Plan},
     breaker::{Admission, CredentialBreaker},
-    cooldowns::Cooldowns,
+    verification::{self, Verified},
 };
 
 const FUNCTION: &str = "calcom-booking";
-/// The range over which the messages that waited for a cooldown are spread.
-const SPREAD_AFTER_COOLDOWN: TimeDelta = TimeDelta::seconds(5);
+/// The range over which messages are spread that waited for the same thing.
+const SPREAD: TimeDelta = TimeDelta::seconds(5);
+/// How often a worker looks whether a slot lease was released.
+const SLOT_POLL: Duration = Duration::from_millis(250);
 
 /// Everything that booking needs, created once per process.
 pub struct Bookings {
     appointments: Appointments,
-    tenants: Tenants,
     booker: Booker,
     breaker: CredentialBreaker,
+    setup_faults: SetupFaults,
     bookings: Queue,
     assignments: Queue,
     batches: Batches,
+    metrics: Metrics,
     timing: Timing,
     version: String,
+}
+
+/// A message with what belongs to it.
+struct Job<'a> {
+    message: &'a AppointmentMessage,
+    tenant: &'a Tenant,
+    log: &'a LogContext,
+}
+
+/// What came of waiting for a slot.
+enum Slot {
+    /// The appointment is claimed, together with its slot.
+    Claimed(Version),
+    /// The slot went to somebody else meanwhile.
+    Taken(BookingFailure),
+    /// Others still hold it.
+    Held,
+    /// Another worker has the appointment.
+    Lost,
 }
 
 impl Bookings {
@@ -56,18 +81,23 @@ impl Bookings {
         let bookings = Queue::bookings_from_env(&config)?;
         let bookings = Self {
             appointments: Appointments::from_env(&config, timing)?,
-            tenants: Tenants::from_env(&config)?,
             booker: Booker {
-                keys: Secret::from_env(&config)?,
-                calcom: Calcom::new(CalcomConfig::from_env(&timing))?,
-                cooldowns: Cooldowns::default(),
+                accounts: Accounts {
+                    keys: Secret::from_env(&config)?,
+                    calcom: Calcom::new(CalcomConfig::from_env(&timing)?)?,
+                    catalogs: Catalogs::from_env(&config)?,
+                    metrics: metrics.clone(),
+                },
+                tenants: Tenants::from_env(&config)?,
                 metrics: metrics.clone(),
                 timing,
             },
             breaker: CredentialBreaker::new(AccountPauses::from_env(&config)?, metrics.clone(), timing),
+            setup_faults: SetupFaults::from_env(&config)?,
             assignments: Queue::assignments_from_env(&config)?,
             batches: Batches::from_env(&config, bookings.clone(), timing, metrics.clone())?,
             bookings,
+            metrics,
             timing,
             version: env::deployed_version(),
         };
@@ -77,8 +107,13 @@ impl Bookings {
 
     /// Prepares everything that the first booking would wait for: the keys, and a connection to each service.
     async fn warm_up(&self) {
-        let (keys, calcom) = (&self.booker.keys, &self.booker.calcom);
-        tokio::join!(keys.prefetch(), self.tenants.connect(), self.bookings.connect(), calcom.connect());
+        let accounts = &self.booker.accounts;
+        tokio::join!(
+            accounts.keys.prefetch(),
+            self.booker.tenants.connect(),
+            self.bookings.connect(),
+            accounts.calcom.connect()
+        );
     }
 
     /// Processes a batch of messages.
@@ -90,50 +125,133 @@ impl Bookings {
     /// Claims the appointment and its slot, attempts to book it, stores the result, and only then notifies the next
     /// step.
     async fn process(&self, message: AppointmentMessage, log: LogContext) -> Result<(), StepError> {
-        let (stored, tenant) = step::load(&self.appointments, &self.tenants, &message).await?;
+        let (stored, tenant) = step::load(&self.appointments, &self.booker.tenants, &message).await?;
+        let job = Job { message: &message, tenant: &tenant, log: &log };
         if message.kind == MessageKind::Verify && stored.value.is_booked() {
-            return self.verify(stored, &tenant).await;
+            return self.verify(stored, &job).await;
         }
         let Versioned { value: appointment, version } = stored;
-        let account = &tenant.calcom.account;
-        let mut claim = match appointment.claim(self.timing.lease, self.actor()) {
+        let mut claim = match appointment.clone().claim(self.timing.lease, self.actor()) {
             Ok(claim) => claim,
             Err(refused) => return self.skip(&message, refused).await,
         };
-        if let Some(until) = self.booker.cooldowns.until(account, Utc::now()) {
-            return self.resend_at(&message, until + self.spread(&claim, SPREAD_AFTER_COOLDOWN)).await;
+        if let Some(until) = self.rests_until(&tenant).await {
+            return self.resend_at(&message, until + self.spread(&claim, SPREAD)).await;
         }
-        let admission = self.breaker.admit(account).await?;
-        if admission == Admission::Blocked {
-            tracing::info!("appointment waits: its account is paused");
-            return Ok(());
+        let accounts = &self.booker.accounts;
+        if let Admission::Blocked(until) = self.breaker.admit(&tenant.calcom.account, accounts, &log).await? {
+            return self.wait_for_account(appointment, version, until, &job).await;
         }
-        let lease = lease_of(claim.appointment(), account);
-        let version = match self.store_claim(&claim, version, lease.as_ref()).await {
-            Ok(version) => version,
-            // Another worker was first. If it dies, the reconciler resends the appointment.
-            Err(StoreError::Conflict) => return Ok(()),
-            Err(StoreError::SlotTaken) => {
+        let Some(plan) = self.booker.plan(&appointment, &tenant, &log).await? else { return Ok(()) };
+        let lease = plan.span().map(|span| SlotLease {
+            account: tenant.calcom.account.clone(),
+            span,
+            holder: appointment.id.clone(),
+        });
+        let mut attempted = AttemptLog::default();
+        let slot = self.claim_slot(&claim, version, lease.as_ref(), &plan, &mut attempted, &job).await?;
+        let (next, version, lease) = match slot {
+            Slot::Lost => return Ok(()),
+            Slot::Held => {
                 let delay = self.timing.slot + self.spread(&claim, self.timing.slot);
                 return self.resend_at(&message, Utc::now() + delay).await;
             }
-            Err(error) => return Err(error.into()),
+            Slot::Taken(failure) => (Next::Review { failure }, version, None),
+            Slot::Claimed(version) => (self.attempt(&mut claim, &plan, &mut attempted, &job).await, version, lease),
         };
-        let mut exchanges = Vec::new();
-        let (appointment, next) = loop {
-            match self.booker.attempt(&mut claim, &tenant, &mut exchanges, self.actor(), &log).await {
-                Some(next) => break self.booker.conclude(claim, next, self.actor(), &log),
-                None => continue,
-            }
-        };
+        let (appointment, next) = self.booker.conclude(claim, next, self.actor(), &log);
         // While Cal.com may still be making the booking, the slot stays leased: the lease expires after that.
         let may_be_booked = appointment.unconfirmed_booking() == Some(UnconfirmedBooking::NoResponse);
         let lease = lease.as_ref().filter(|_| !may_be_booked);
-        self.appointments.update(&appointment, version).exchanges(&exchanges).release(lease).commit().await?;
-        if admission == Admission::Probe && exchanges.iter().any(accepts_key) {
-            self.breaker.resume(account, &log).await?;
+        let update = self.appointments.update(&appointment, version).exchanges(&attempted.exchanges);
+        update.release(lease).commit().await?;
+        self.notify(next, &attempted, &job).await?;
+        accounts.refresh_daily(&tenant, &log).await;
+        Ok(())
+    }
+
+    /// Attempts to book until there is a result.
+    async fn attempt(&self, claim: &mut Claimed, plan: &Plan, attempted: &mut AttemptLog, job: &Job<'_>) -> Next {
+        loop {
+            if let Some(next) = self.booker.attempt(claim, job.tenant, plan, attempted, self.actor(), job.log).await {
+                return next;
+            }
         }
-        self.notify(next, &message, account, &log).await
+    }
+
+    /// Until when the account rests, because its rate limit is exhausted.
+    async fn rests_until(&self, tenant: &Tenant) -> Option<DateTime<Utc>> {
+        let key = self.booker.accounts.key_of(&tenant.calcom.account).await?;
+        self.booker.accounts.calcom.rests_until(&key, Priority::Live, Utc::now())
+    }
+
+    /// Stores the claim together with the slot lease. While others hold an overlapping one, it waits: once that is
+    /// released, Cal.com's slots show at once whether there is anything left to wait for.
+    async fn claim_slot(
+        &self,
+        claim: &Claimed,
+        version: Version,
+        lease: Option<&SlotLease>,
+        plan: &Plan,
+        attempted: &mut AttemptLog,
+        job: &Job<'_>,
+    ) -> Result<Slot, StoreError> {
+        let began = Utc::now();
+        loop {
+            match self.store_claim(claim, version, lease).await {
+                Ok(version) => return Ok(Slot::Claimed(version)),
+                // If that worker dies, the reconciler resends the appointment.
+                Err(StoreError::Conflict) => return Ok(Slot::Lost),
+                Err(StoreError::SlotTaken) => {}
+                Err(error) => return Err(error),
+            }
+            let Some(lease) = lease else { return Ok(Slot::Held) };
+            loop {
+                if Utc::now() - began > self.timing.slot_wait {
+                    return Ok(Slot::Held);
+                }
+                tokio::time::sleep(SLOT_POLL).await;
+                if self.appointments.is_slot_free(lease, Utc::now()).await? {
+                    break;
+                }
+            }
+            if claim.progress().unconfirmed.is_none()
+                && let Some(failure) = self.booker.find_taken(claim, job.tenant, plan, attempted).await
+            {
+                self.metrics.count("BookingFailed", Some(failure.category().as_str()), job.log);
+                return Ok(Slot::Taken(failure));
+            }
+        }
+    }
+
+    async fn store_claim(
+        &self,
+        claim: &Claimed,
+        version: Version,
+        lease: Option<&SlotLease>,
+    ) -> Result<Version, StoreError> {
+        let now = Utc::now();
+        self.appointments.update(claim.appointment(), version).take(lease, now, now + self.timing.lease).commit().await
+    }
+
+    /// Stores why the appointment waits, and returns its message when the account may be open again.
+    async fn wait_for_account(
+        &self,
+        mut appointment: Appointment,
+        version: Version,
+        until: DateTime<Utc>,
+        job: &Job<'_>,
+    ) -> Result<(), StepError> {
+        tracing::info!(%until, "appointment waits: its account is paused");
+        if appointment.wait_for_account(until, self.actor()).is_ok() {
+            match self.appointments.update(&appointment, version).commit().await {
+                Ok(_) => {}
+                Err(StoreError::Conflict) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let jitter = appointment.id.jitter(appointment.history().len().try_into().unwrap_or(u32::MAX));
+        self.resend_at(job.message, until + share_of(SPREAD, jitter)).await
     }
 
     /// Handles an appointment that can't be claimed now.
@@ -149,39 +267,50 @@ impl Bookings {
         }
     }
 
-    /// Verifies the booking of an appointment that its customer requests again. If it was cancelled at Cal.com, the
-    /// appointment is reopened.
-    async fn verify(&self, stored: Versioned<Appointment>, tenant: &Tenant) -> Result<(), StepError> {
+    /// Verifies the booking of an appointment that its customer requests again.
+    async fn verify(&self, stored: Versioned<Appointment>, job: &Job<'_>) -> Result<(), StepError> {
         let Versioned { value: mut appointment, version } = stored;
-        let keys = self.booker.keys.read().await.map_err(|_| StepError::NotVerified(Category::CalcomUnavailable))?;
-        let key = keys.of(&tenant.calcom.account).ok_or(StepError::NotVerified(Category::Credentials))?;
-        let Some(booking) = appointment.booking() else { return Ok(()) };
-        let found = self.booker.calcom.get(key, &booking.uid).await;
-        let found = found.map_err(|error| StepError::NotVerified(error.category()))?.value;
-        if found.booking.status.is_active() || found.rescheduled_to.is_some() {
-            tracing::info!("booking is active, and its customer requests it again");
-            return Ok(());
-        }
-        appointment.reopen(self.actor())?;
+        let Some(uid) = appointment.booking().map(|booking| booking.uid.clone()) else { return Ok(()) };
+        let accounts = &self.booker.accounts;
+        let found = match accounts.key_of(&job.tenant.calcom.account).await {
+            Some(key) => accounts.calcom.follow(&key, &uid).await.map(|found| found.value).map_err(|it| it.category()),
+            None => Err(Category::Credentials),
+        };
+        let verified = verification::judge(&mut appointment, found, &self.timing, self.actor())?;
         self.appointments.update(&appointment, version).commit().await?;
-        Ok(self.bookings.send(&AppointmentMessage::process(&appointment)).await?)
+        tracing::info!(?verified, "booking verified: its customer requests it again");
+        match verified {
+            Verified::Settled => Ok(()),
+            Verified::Reopened => Ok(self.bookings.send(&AppointmentMessage::process(&appointment)).await?),
+            Verified::Deferred(at) => self.resend_at(job.message, at).await,
+        }
     }
 
-    /// Notifies the next step, or schedules the next attempt, and pauses the account if Cal.com refuses its key.
-    async fn notify(
-        &self,
-        next: Next,
-        message: &AppointmentMessage,
-        account: &AccountName,
-        log: &LogContext,
-    ) -> Result<(), StepError> {
+    /// Notifies the next step, or schedules the next attempt, pauses the account if Cal.com refuses its key, and notes
+    /// what is set up wrongly or works again.
+    async fn notify(&self, next: Next, attempted: &AttemptLog, job: &Job<'_>) -> Result<(), StepError> {
+        let (message, tenant) = (job.message, &job.tenant.id);
         match next {
-            Next::Assign { .. } => Ok(self.assignments.send(&message.with_kind(MessageKind::Process)).await?),
+            Next::Assign { booking, .. } => {
+                self.assignments.send(&message.with_kind(MessageKind::Process)).await?;
+                if self.setup_faults.mend(tenant, booking.event_type).await? {
+                    tracing::info!(event_type = booking.event_type.0, "event type can be booked again");
+                }
+                Ok(())
+            }
             Next::Retry { at, failure } => {
                 if matches!(failure, BookingFailure::CredentialsRefused) {
-                    self.breaker.pause(account, at, log).await?;
+                    self.breaker.pause(&job.tenant.calcom.account, at, job.log).await?;
                 }
                 self.resend_at(message, at).await
+            }
+            Next::Review { failure: BookingFailure::Misconfigured(fault) } => {
+                let Some(event_type) = attempted.faulty else { return Ok(()) };
+                if self.setup_faults.open(tenant, event_type, &fault, Utc::now()).await? {
+                    self.metrics.count("EventTypeMisconfigured", None, job.log);
+                    tracing::error!(event_type = event_type.0, problem = %fault, "event type can't be booked");
+                }
+                Ok(())
             }
             Next::CancelledAtCalcom | Next::CancelPast | Next::Review { .. } => Ok(()),
         }
@@ -191,21 +320,9 @@ impl Bookings {
         Ok(self.bookings.send_at(message, at, &self.timing).await?)
     }
 
-    /// Stores the claim together with the slot lease.
-    async fn store_claim(
-        &self,
-        claim: &Claimed,
-        version: Version,
-        lease: Option<&SlotLease>,
-    ) -> Result<Version, StoreError> {
-        let now = Utc::now();
-        self.appointments.update(claim.appointment(), version).take(lease, now, now + self.timing.lease).commit().await
-    }
-
     fn spread(&self, claim: &Claimed, range: TimeDelta) -> TimeDelta {
         let appointment = claim.appointment();
-        let jitter = appointment.id.jitter(appointment.history().len().try_into().unwrap_or(u32::MAX));
-        TimeDelta::milliseconds((range.num_milliseconds() as f64 * jitter) as i64)
+        share_of(range, appointment.id.jitter(appointment.history().len().try_into().unwrap_or(u32::MAX)))
     }
 
     fn actor(&self) -> Actor<'_> {
@@ -213,12 +330,6 @@ impl Bookings {
     }
 }
 
-/// Whether a response shows that Cal.com accepts the key, whatever else it says.
-fn accepts_key(record: &ExchangeRecord) -> bool {
-    matches!(record.exchange.status, Some(200..=299 | 400 | 404 | 409 | 422))
-}
-
-fn lease_of(appointment: &Appointment, account: &AccountName) -> Option<SlotLease> {
-    let start = appointment.request.start.at()?;
-    Some(SlotLease { account: account.clone(), start, holder: appointment.id.clone() })
+fn share_of(range: TimeDelta, share: f64) -> TimeDelta {
+    TimeDelta::milliseconds((range.num_milliseconds() as f64 * share) as i64)
 }

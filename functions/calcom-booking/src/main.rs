@@ -1,10 +1,13 @@
 #![doc = include_str!("../README.md")]
 
+mod accounts;
 mod attempt;
 mod booker;
 mod breaker;
-mod cooldowns;
+mod earlier;
 mod handler;
+mod verification;
+mod wish;
 
 use handler::Bookings;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};

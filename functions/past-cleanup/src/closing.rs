@@ -1,10 +1,11 @@
 //! Closes a booked appointment by what Cal.com says became of its booking.
 
-use calcom::FoundBooking;
+use calcom::{FoundBooking, Priority};
 use chrono::{TimeDelta, Utc};
 use platform::telemetry::LogContext;
 use scheduling::{
     appointment::{Appointment, Outcome as Ended},
+    booking::{Booking, BookingStatus},
     failure::Category,
     ids::BookingUid,
 };
@@ -15,30 +16,33 @@ use crate::handler::{Outcome, PastCleanup};
 /// For this long after the start Cal.com is queried. Then the appointment counts as completed.
 const QUERY_FOR: TimeDelta = TimeDelta::days(8);
 
-/// Cal.com's booking with its exchange; `None` if Cal.com can't be queried, or does not know it.
-type Queried = Option<(FoundBooking, ExchangeRecord)>;
+/// What Cal.com says of a booking.
+enum Queried {
+    /// This booking: the one that was asked for, or the one that it was moved to.
+    Found(Box<FoundBooking>, ExchangeRecord),
+    /// Cal.com can't be queried, or does not know it.
+    Unknown,
+    /// Nothing may be sent to the account now: its rate limit is left to bookings.
+    Rests,
+}
 
 impl PastCleanup {
     /// Closes a booked appointment.
     pub(crate) async fn close(&self, stored: Versioned<Appointment>, log: &LogContext) -> Result<Outcome, StoreError> {
         let Versioned { value: mut appointment, version } = stored;
         let Some(booking) = appointment.booking() else { return Ok(Outcome::Skipped) };
-        let is_long_ago = booking.start + QUERY_FOR < Utc::now();
-        let queried = self.query(&appointment, &booking.uid).await?;
-        if let Some(moved_to) = queried.as_ref().and_then(|(found, _)| found.rescheduled_to.clone()) {
-            return self.reschedule(appointment, version, moved_to).await;
-        }
-        let outcome = match &queried {
-            Some((found, _)) if !found.booking.status.is_active() => Ended::CancelledAtCalcom,
-            Some((found, _)) if found.attendee_absent => Ended::NoShow,
-            Some(_) => Ended::Completed,
-            None if is_long_ago => Ended::Completed,
-            None => return Ok(Outcome::Skipped),
+        let (uid, is_long_ago) = (booking.uid.clone(), booking.start + QUERY_FOR < Utc::now());
+        let (outcome, exchanges) = match self.query(&appointment, &uid).await? {
+            Queried::Found(found, exchange) if found.booking.uid != uid => {
+                return self.reschedule(appointment, version, found.booking, exchange).await;
+            }
+            Queried::Found(found, exchange) => (outcome_of(&found), vec![exchange]),
+            Queried::Unknown if is_long_ago => (Ended::Completed, Vec::new()),
+            Queried::Unknown | Queried::Rests => return Ok(Outcome::Skipped),
         };
         if appointment.close(outcome, self.actor()).is_err() {
             return Ok(Outcome::Skipped);
         }
-        let exchanges: Vec<ExchangeRecord> = queried.into_iter().map(|(_, exchange)| exchange).collect();
         self.write(&appointment, version, &exchanges, log).await
     }
 
@@ -47,10 +51,10 @@ impl PastCleanup {
         &self,
         mut appointment: Appointment,
         version: Version,
-        moved_to: BookingUid,
+        moved: Booking,
+        exchange: ExchangeRecord,
     ) -> Result<Outcome, StoreError> {
-        let Some((found, exchange)) = self.query(&appointment, &moved_to).await? else { return Ok(Outcome::Skipped) };
-        if appointment.reschedule(found.booking, self.actor()).is_ok() {
+        if appointment.reschedule(moved, self.actor()).is_ok() {
             match self.appointments.update(&appointment, version).exchanges(&[exchange]).commit().await {
                 Ok(_) | Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error),
@@ -60,17 +64,34 @@ impl PastCleanup {
     }
 
     async fn query(&self, appointment: &Appointment, uid: &BookingUid) -> Result<Queried, StoreError> {
-        let Some(tenant) = self.tenants.load(&appointment.tenant).await? else { return Ok(None) };
-        let Ok(keys) = self.keys.read().await else { return Ok(None) };
-        let Some(key) = keys.of(&tenant.calcom.account) else { return Ok(None) };
-        match self.calcom.get(key, uid).await {
-            Ok(found) => Ok(Some((found.value, ExchangeRecord { request: "get", exchange: found.exchange }))),
+        let Some(tenant) = self.tenants.load(&appointment.tenant).await? else { return Ok(Queried::Unknown) };
+        let Ok(keys) = self.keys.read().await else { return Ok(Queried::Unknown) };
+        let Some(key) = keys.of(&tenant.calcom.account) else { return Ok(Queried::Unknown) };
+        if self.calcom.rests_until(key, Priority::Sweep, Utc::now()).is_some() {
+            return Ok(Queried::Rests);
+        }
+        match self.calcom.follow(key, uid).await {
+            Ok(found) => {
+                let exchange = ExchangeRecord { request: "get", exchange: found.exchange };
+                Ok(Queried::Found(Box::new(found.value), exchange))
+            }
+            Err(error) if error.category() == Category::RateLimited => Ok(Queried::Rests),
             Err(error) => {
                 if error.category() != Category::CalcomUnavailable {
                     tracing::warn!(%error, "failed to look up what became of a booking");
                 }
-                Ok(None)
+                Ok(Queried::Unknown)
             }
         }
+    }
+}
+
+/// What became of a booking whose start has passed. One that its host never confirmed did not take place.
+fn outcome_of(found: &FoundBooking) -> Ended {
+    match found.booking.status {
+        status if !status.is_active() => Ended::CancelledAtCalcom,
+        BookingStatus::Pending => Ended::CancelledAtCalcom,
+        _ if found.attendee_absent => Ended::NoShow,
+        _ => Ended::Completed,
     }
 }

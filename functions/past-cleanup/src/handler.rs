@@ -73,7 +73,7 @@ impl PastCleanup {
             appointments: Appointments::from_env(&config, timing)?,
             tenants: Tenants::from_env(&config)?,
             keys: Secret::from_env(&config)?,
-            calcom: Calcom::new(CalcomConfig::from_env(&timing))?,
+            calcom: Calcom::new(CalcomConfig::from_env(&timing)?)?,
             metrics: Metrics::new(FUNCTION),
             version: env::deployed_version(),
         })

@@ -2,7 +2,7 @@
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use calcom::{Calcom, CalcomConfig};
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use lambda_runtime::{Context, Error};
 use platform::{
     aws,
@@ -15,13 +15,13 @@ use platform::{
 use scheduling::{
     appointment::{Actor, Appointment, State},
     assignment::{Assignment, Case, HostMapping, Unassigned, assign, mapping_from},
-    booking::{Booking, HostEvidence},
+    booking::{Booking, BookingStatus, HostEvidence},
     ids::HostId,
     tenant::Tenant,
     timing::Timing,
 };
 use store::{
-    Appointments, StoreError, Tenants, Versioned,
+    Appointments, StoreError, Tenants, Version, Versioned,
     step::{self, StepError},
 };
 
@@ -54,7 +54,7 @@ impl Assignments {
             tenants: Tenants::from_env(&config)?,
             hosts: HostLookups {
                 keys: Secret::from_env(&config)?,
-                calcom: Calcom::new(CalcomConfig::from_env(&timing))?,
+                calcom: Calcom::new(CalcomConfig::from_env(&timing)?)?,
                 timing,
             },
             batches: Batches::from_env(&config, queue.clone(), timing, metrics.clone())?,
@@ -97,18 +97,44 @@ impl Assignments {
         }
         let mut booking = booking.clone();
         let lookup = self.hosts.complete(&mut appointment, &mut booking, &tenant, self.actor()).await?;
+        let exchanges = match &lookup {
+            HostLookup::Complete(exchanges) => exchanges.as_slice(),
+            HostLookup::Failed(_) => &[],
+            HostLookup::Closed(exchanges) => {
+                self.appointments.update(&appointment, version).exchanges(exchanges).commit().await?;
+                tracing::info!("appointment closed: its booking was cancelled or rejected at Cal.com");
+                return Ok(());
+            }
+            HostLookup::AwaitingHost => {
+                let at = self.hosts.await_host(&mut appointment, self.actor())?;
+                return self.postpone(&appointment, version, message, at).await;
+            }
+        };
         let mappings = self.mappings_of(&booking, &tenant).await?;
-        let found = assign(&Case { booking: &booking, tenant: &tenant, mappings: &mappings });
-        if let (HostLookup::Failed(failure), Err(_)) = (&lookup, &found)
+        let wish = tenant.wish(appointment.raw_staff());
+        let found = assign(&Case { booking: &booking, tenant: &tenant, mappings: &mappings, wish });
+        if let HostLookup::Failed(failure) = &lookup
+            && (found.is_err() || booking.status == BookingStatus::Pending)
             && let Some(at) = self.hosts.defer(&mut appointment, &booking, failure, self.actor())?
         {
-            self.appointments.update(&appointment, version).commit().await?;
-            return Ok(self.assignments.send_at(message, at, &self.timing).await?);
+            return self.postpone(&appointment, version, message, at).await;
         }
         let mapping = self.conclude(&mut appointment, found, log)?;
-        let update = self.appointments.update(&appointment, version).exchanges(lookup.exchanges());
+        let update = self.appointments.update(&appointment, version).exchanges(exchanges);
         update.mapping(&self.tenants, mapping.as_ref()).commit().await?;
         Ok(())
+    }
+
+    /// Stores an appointment that waits, and returns its message at `at`.
+    async fn postpone(
+        &self,
+        appointment: &Appointment,
+        version: Version,
+        message: &AppointmentMessage,
+        at: DateTime<Utc>,
+    ) -> Result<(), StepError> {
+        self.appointments.update(appointment, version).commit().await?;
+        Ok(self.assignments.send_at(message, at, &self.timing).await?)
     }
 
     /// Assigns the appointment, or escalates it. Returns the host mapping that was found.

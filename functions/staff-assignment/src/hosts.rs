@@ -1,11 +1,11 @@
-//! Looks up the hosts of a booking that came without any.
+//! Looks up what a booking came without: its hosts, or its host's confirmation.
 
-use calcom::Calcom;
+use calcom::{Calcom, Priority};
 use chrono::{DateTime, Utc};
 use platform::secrets::{CalcomKeys, Secret};
 use scheduling::{
-    appointment::{Actor, Appointment},
-    booking::{Booking, HostEvidence},
+    appointment::{Actor, Appointment, Cause, Outcome, Transition},
+    booking::{Booking, BookingStatus, HostEvidence},
     failure::{BookingFailure, Category},
     retry::{Decision, RetryContext, decide},
     tenant::Tenant,
@@ -13,22 +13,16 @@ use scheduling::{
 };
 use store::{ExchangeRecord, step::StepError};
 
-/// The result of looking up the hosts of a booking.
+/// The result of a look-up.
 pub enum HostLookup {
     /// The hosts are final: no further look-up is needed.
     Complete(Vec<ExchangeRecord>),
+    /// The host still has to confirm the booking.
+    AwaitingHost,
+    /// The host rejected the booking, or it was cancelled. The appointment is closed.
+    Closed(Vec<ExchangeRecord>),
     /// Cal.com could not be queried.
     Failed(BookingFailure),
-}
-
-impl HostLookup {
-    /// The exchanges to store.
-    pub fn exchanges(&self) -> &[ExchangeRecord] {
-        match self {
-            Self::Complete(exchanges) => exchanges,
-            Self::Failed(_) => &[],
-        }
-    }
 }
 
 /// Looks up hosts at Cal.com.
@@ -42,7 +36,7 @@ pub struct HostLookups {
 }
 
 impl HostLookups {
-    /// If the booking has no hosts, queries Cal.com for them once more.
+    /// If the booking has no hosts, or waits for its host, queries Cal.com for it once more.
     pub async fn complete(
         &self,
         appointment: &mut Appointment,
@@ -50,29 +44,63 @@ impl HostLookups {
         tenant: &Tenant,
         by: Actor<'_>,
     ) -> Result<HostLookup, StepError> {
-        let HostEvidence::None { reason, looked_up_again: false } = booking.hosts else {
+        let is_pending = booking.status == BookingStatus::Pending;
+        let lacks_hosts = matches!(booking.hosts, HostEvidence::None { looked_up_again: false, .. });
+        if !is_pending && !lacks_hosts {
             return Ok(HostLookup::Complete(Vec::new()));
-        };
+        }
         let Ok(keys) = self.keys.read().await else { return Ok(HostLookup::Failed(BookingFailure::NOT_SENT)) };
         let Some(key) = keys.of(&tenant.calcom.account) else {
             return Ok(HostLookup::Failed(BookingFailure::CredentialsRefused));
         };
-        let exchange = match self.calcom.get(key, &booking.uid).await {
+        if let Some(until) = self.calcom.rests_until(key, Priority::Live, by.now) {
+            return Ok(HostLookup::Failed(BookingFailure::RateLimited { retry_after: Some(until - by.now) }));
+        }
+        match self.calcom.get(key, &booking.uid).await {
             Ok(found) => {
-                booking.hosts = match found.value.booking.hosts {
-                    HostEvidence::None { reason, .. } => HostEvidence::None { reason, looked_up_again: true },
-                    named => named,
-                };
-                found.exchange
+                let exchanges = vec![ExchangeRecord { request: "get", exchange: found.exchange }];
+                let found = found.value.booking;
+                match found.status {
+                    BookingStatus::Pending if is_pending => Ok(HostLookup::AwaitingHost),
+                    status if is_pending && !status.is_active() => {
+                        appointment.close(Outcome::CancelledAtCalcom, by)?;
+                        Ok(HostLookup::Closed(exchanges))
+                    }
+                    _ => {
+                        let hosts = after_look_up(found.hosts.clone());
+                        *booking = Booking { hosts, ..if is_pending { found } else { booking.clone() } };
+                        if is_pending {
+                            appointment.confirm_by_host(booking.clone(), by)?;
+                        } else {
+                            appointment.record_hosts(booking.hosts.clone(), by)?;
+                        }
+                        Ok(HostLookup::Complete(exchanges))
+                    }
+                }
             }
-            Err(error) if error.category() == Category::Unknown => {
-                booking.hosts = HostEvidence::None { reason, looked_up_again: true };
-                error.exchange
+            // Cal.com's replica may not know the booking yet.
+            Err(error) if error.is_not_found() && self.may_lag(appointment, by.now) => {
+                Ok(HostLookup::Failed(BookingFailure::NOT_SENT))
             }
-            Err(error) => return Ok(HostLookup::Failed(error.failure)),
-        };
-        appointment.record_hosts(booking.hosts.clone(), by)?;
-        Ok(HostLookup::Complete(vec![ExchangeRecord { request: "get", exchange }]))
+            Err(error) if error.category() == Category::Unknown && lacks_hosts => {
+                booking.hosts = after_look_up(booking.hosts.clone());
+                appointment.record_hosts(booking.hosts.clone(), by)?;
+                Ok(HostLookup::Complete(vec![ExchangeRecord { request: "get", exchange: error.exchange }]))
+            }
+            Err(error) => Ok(HostLookup::Failed(error.failure)),
+        }
+    }
+
+    fn may_lag(&self, appointment: &Appointment, now: DateTime<Utc>) -> bool {
+        appointment.booked_at().is_some_and(|booked_at| now - booked_at < self.timing.replica_lag)
+    }
+
+    /// Lets the appointment wait for its host's confirmation, and returns until when.
+    pub fn await_host(&self, appointment: &mut Appointment, by: Actor<'_>) -> Result<DateTime<Utc>, StepError> {
+        let waited = appointment.history().last().filter(|last| last.cause == Cause::AwaitingHost);
+        let at = by.now + self.timing.resend_delay(waited.map_or(0, Transition::times));
+        appointment.await_host(at, by)?;
+        Ok(at)
     }
 
     /// Defers the look-up, and returns until when. `None` if it has been retried for long enough.
@@ -94,7 +122,9 @@ impl HostLookups {
             first_attempt: booked_at,
             retries,
             contact_omitted: true,
-            may_be_booked: false,
+            has_own_contact: true,
+            unconfirmed: None,
+            others_booked: false,
             jitter: appointment.id.jitter(retries),
         };
         match decide(failure, &context) {
@@ -105,5 +135,13 @@ impl HostLookups {
             }
             _ => Ok(None),
         }
+    }
+}
+
+/// What is known of the hosts once they were looked up again.
+fn after_look_up(hosts: HostEvidence) -> HostEvidence {
+    match hosts {
+        HostEvidence::None { reason, .. } => HostEvidence::None { reason, looked_up_again: true },
+        named => named,
     }
 }

@@ -6,7 +6,7 @@ use chrono::Utc;
 use lambda_runtime::{Context, Error};
 use platform::{
     aws, env,
-    queues::{AppointmentMessage, Queue, QueueError},
+    queues::{AppointmentMessage, MessageKind, Queue, QueueError},
     telemetry::{LogContext, Metrics},
 };
 use scheduling::{
@@ -16,7 +16,7 @@ use scheduling::{
 };
 use serde::Serialize;
 use store::{
-    AccountPauses, Appointments, Cursor, Overdue, StoreError, Tenants, Versioned,
+    AccountPauses, Appointments, Cursor, Overdue, SetupFaults, StoreError, Tenants, Versioned,
     sweep::{self, SweepRequest, SweepResult, sweep},
 };
 use tracing::Instrument;
@@ -39,6 +39,8 @@ pub struct Response {
     pub resent: BTreeMap<DueCause, u32>,
     /// Those whose account is paused.
     pub paused: u32,
+    /// Those that were resumed because their event type can be booked again, or to find out whether it can.
+    pub resumed: u32,
     /// Those that were not resent because the queue in which they most likely wait is long.
     pub held_back: u32,
     /// Those that were moved to review because their workers died repeatedly.
@@ -73,7 +75,7 @@ struct Run {
 
 /// Why an appointment could not be resent.
 #[derive(Debug, thiserror::Error)]
-enum ResendError {
+pub(crate) enum ResendError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -82,13 +84,14 @@ enum ResendError {
 
 /// Everything that the reconciler needs, created once per process.
 pub struct SyncReconciler {
-    appointments: Appointments,
-    tenants: Tenants,
+    pub(crate) appointments: Appointments,
+    pub(crate) tenants: Tenants,
+    pub(crate) setup_faults: SetupFaults,
     pauses: AccountPauses,
-    bookings: Queue,
+    pub(crate) bookings: Queue,
     assignments: Queue,
-    metrics: Metrics,
-    timing: Timing,
+    pub(crate) metrics: Metrics,
+    pub(crate) timing: Timing,
     version: String,
 }
 
@@ -99,6 +102,7 @@ impl SyncReconciler {
         Ok(Self {
             appointments: Appointments::from_env(&config, timing)?,
             tenants: Tenants::from_env(&config)?,
+            setup_faults: SetupFaults::from_env(&config)?,
             pauses: AccountPauses::from_env(&config)?,
             bookings: Queue::bookings_from_env(&config)?,
             assignments: Queue::assignments_from_env(&config)?,
@@ -121,8 +125,9 @@ impl SyncReconciler {
         async {
             let page = async |from: Option<Cursor>| self.appointments.due(now, from.as_ref(), sweep::PAGE).await;
             let work = async |id: AppointmentId| self.resend(&id, &run).await;
+            let resumed = if request.dry_run { 0 } else { self.resume_after_setup_faults(&log).await };
             let result = sweep(&context, request.resume_after.clone(), page, work).await?;
-            let response = response_of(request.dry_run, &result);
+            let response = Response { resumed, ..response_of(request.dry_run, &result) };
             tracing::info!(result = %serde_json::to_string(&response)?, "due appointments resent");
             Ok(response)
         }
@@ -154,9 +159,13 @@ impl SyncReconciler {
             }
             return Ok(Outcome::Paused);
         }
-        let (queue, is_long) = match appointment.booking() {
-            Some(_) => (&self.assignments, run.assignments_are_long),
-            None => (&self.bookings, run.bookings_are_long),
+        let message = AppointmentMessage::process(&appointment);
+        let (queue, is_long, message) = match (due.cause, appointment.booking()) {
+            (DueCause::NotVerified, _) => {
+                (&self.bookings, run.bookings_are_long, message.with_kind(MessageKind::Verify))
+            }
+            (_, Some(_)) => (&self.assignments, run.assignments_are_long, message),
+            (_, None) => (&self.bookings, run.bookings_are_long, message),
         };
         // The message of a dead worker is certainly not in the queue.
         if is_long && due.cause != DueCause::LeaseExpired {
@@ -165,7 +174,7 @@ impl SyncReconciler {
         if run.dry_run {
             return Ok(Outcome::Resent(due.cause));
         }
-        queue.send(&AppointmentMessage::process(&appointment)).await?;
+        queue.send(&message).await?;
         self.appointments.postpone(id, version, now + self.timing.resend_delay(resends), true).await?;
         self.metrics.count("Resent", Some(due.cause.as_str()), &log);
         if resends >= STUCK_AFTER {
@@ -176,7 +185,7 @@ impl SyncReconciler {
     }
 
     async fn stall(&self, appointment: &Appointment, log: &LogContext) -> Result<Outcome, ResendError> {
-        let by = Actor { function: FUNCTION, version: &self.version, now: Utc::now() };
+        let by = self.actor();
         let detail = "its workers died repeatedly; Cal.com may hold its booking";
         if !self.appointments.stall(&appointment.id, detail, by).await? {
             return Ok(Outcome::Skipped);
@@ -184,6 +193,12 @@ impl SyncReconciler {
         self.metrics.count("AppointmentStalled", None, log);
         log.span().in_scope(|| tracing::error!("appointment moved to review: its workers died repeatedly"));
         Ok(Outcome::Stalled)
+    }
+}
+
+impl SyncReconciler {
+    pub(crate) fn actor(&self) -> Actor<'_> {
+        Actor { function: FUNCTION, version: &self.version, now: Utc::now() }
     }
 }
 
@@ -197,6 +212,7 @@ fn response_of(dry_run: bool, result: &SweepResult<Outcome>) -> Response {
         dry_run,
         resent: resent.collect(),
         paused: count(Outcome::Paused),
+        resumed: 0,
         held_back: count(Outcome::HeldBack),
         stalled: count(Outcome::Stalled),
         skipped: count(Outcome::Skipped),

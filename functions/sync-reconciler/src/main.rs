@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod handler;
+mod setup_faults;
 
 use handler::SyncReconciler;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};

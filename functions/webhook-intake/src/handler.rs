@@ -18,7 +18,7 @@ use retell::{
 use scheduling::{
     appointment::{Actor, Appointment, StateName},
     contact,
-    ids::{AppointmentId, CallId, CustomerId},
+    ids::{AppointmentId, CustomerId},
     request::{AppointmentRequest, CallFields},
     tenant::Tenant,
 };
@@ -111,9 +111,10 @@ impl Intake {
             received_at: now,
         };
         async {
-            let recorder = Recorder { calls: &self.calls, appointments: &self.appointments, tenant: &tenant };
+            let (calls, appointments) = (&self.calls, &self.appointments);
+            let recorder = Recorder { calls, appointments, tenant: &tenant, by };
             let appointment = recorder.record(&call_event, requested).await.map_err(IntakeError::StoreUnavailable)?;
-            self.queue(appointment.as_ref(), &event.call.id, log).await?;
+            self.queue(appointment.as_ref(), log).await?;
             tracing::info!(event = event.kind.as_str(), "call stored");
             Ok(stored(appointment.map(|appointment| appointment.id)))
         }
@@ -141,17 +142,12 @@ impl Intake {
 
     /// Queues an appointment that waits to be booked. One that existed and still waits is queued again: its first
     /// message may never have been sent, and a second one does no harm. One that another call requests although it is
-    /// booked is queued to verify its booking, which may have been cancelled at Cal.com.
-    async fn queue(
-        &self,
-        appointment: Option<&Appointment>,
-        call: &CallId,
-        log: &LogContext,
-    ) -> Result<(), IntakeError> {
+    /// booked is queued to verify its booking, which may have been cancelled or moved at Cal.com.
+    async fn queue(&self, appointment: Option<&Appointment>, log: &LogContext) -> Result<(), IntakeError> {
         let Some(appointment) = appointment else { return Ok(()) };
         let kind = match appointment.state().name() {
             StateName::Requested => MessageKind::Process,
-            _ if appointment.is_booked() && appointment.call != *call => MessageKind::Verify,
+            _ if appointment.verification().is_some() => MessageKind::Verify,
             _ => return Ok(()),
         };
         let message = AppointmentMessage::new(kind, appointment, log.trace.clone());

@@ -1,7 +1,7 @@
 //! Records a call with the appointment that it requests, unless the customer has that appointment already.
 
 use scheduling::{
-    appointment::Appointment,
+    appointment::{Actor, Appointment},
     duplicate::{Duplicate, judge},
     ids::AppointmentId,
     tenant::Tenant,
@@ -19,6 +19,8 @@ pub struct Recorder<'a> {
     pub appointments: &'a Appointments,
     /// The tenant.
     pub tenant: &'a Tenant,
+    /// Who records, and when.
+    pub by: Actor<'a>,
 }
 
 impl Recorder<'_> {
@@ -60,16 +62,33 @@ impl Recorder<'_> {
         })
     }
 
+    /// Links the call to an existing appointment. If that is booked, its booking is to be verified: the record says so,
+    /// so that this does not depend on a message.
     async fn link(
         &self,
         event: &CallEvent<'_>,
         existing: Option<Appointment>,
     ) -> Result<Option<Appointment>, StoreError> {
-        if let Some(existing) = &existing {
-            self.calls.link(event, &existing.id).await?;
-            tracing::info!(linked_to = existing.id.as_str(), "call linked to an existing appointment");
+        let Some(existing) = existing else { return Ok(None) };
+        self.calls.link(event, &existing.id).await?;
+        tracing::info!(linked_to = existing.id.as_str(), "call linked to an existing appointment");
+        for _ in 1..TRIES {
+            match self.request_again(&existing.id).await {
+                Err(StoreError::Conflict) => {}
+                requested => return requested,
+            }
         }
-        Ok(existing)
+        self.request_again(&existing.id).await
+    }
+
+    async fn request_again(&self, id: &AppointmentId) -> Result<Option<Appointment>, StoreError> {
+        let Some(Versioned { value: mut appointment, version }) = self.appointments.load(id).await? else {
+            return Ok(None);
+        };
+        if appointment.request_again(self.by).is_ok() {
+            self.appointments.update(&appointment, version).commit().await?;
+        }
+        Ok(Some(appointment))
     }
 
     /// Among the people who share the customer's contact, the one who has the appointment already.

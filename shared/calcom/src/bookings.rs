@@ -18,6 +18,9 @@ use crate::{
     response::{self, FoundBooking, ListedBooking, Response},
 };
 
+/// How often a booking is followed to the one that it was moved to.
+const MAX_MOVES: usize = 10;
+
 /// What a look-up of an appointment's bookings found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LookedUp {
@@ -44,6 +47,21 @@ impl Calcom {
     /// With the failure in the domain's terms.
     pub async fn get(&self, key: &SecretString, uid: &BookingUid) -> Result<Response<FoundBooking>, CalcomError> {
         self.send(self.bookings(Method::GET, &format!("/{uid}")), None, key, response::booking).await
+    }
+
+    /// `GET /v2/bookings/{uid}`, followed to the booking that it was moved to, and so on.
+    ///
+    /// # Errors
+    /// With the failure in the domain's terms.
+    pub async fn follow(&self, key: &SecretString, uid: &BookingUid) -> Result<Response<FoundBooking>, CalcomError> {
+        let mut found = self.get(key, uid).await?;
+        let mut seen = vec![uid.clone()];
+        let is_next = |next: &BookingUid, seen: &[BookingUid]| seen.len() <= MAX_MOVES && !seen.contains(next);
+        while let Some(next) = found.value.rescheduled_to.clone().filter(|next| is_next(next, &seen)) {
+            found = self.get(key, &next).await?;
+            seen.push(next);
+        }
+        Ok(found)
     }
 
     /// `GET /v2/bookings`: every booking that was made for `appointment` after `made_after`, read page by page.
@@ -327,6 +345,23 @@ mod tests {
         let calcom = client(&server).await;
         calcom.cancel(&key(), &BookingUid::new("u1"), "twice").await.unwrap();
         calcom.cancel(&key(), &BookingUid::new("u2"), "twice").await.unwrap_err();
+    }
+
+    #[tokio::test]
+    async fn a_booking_is_followed_to_its_end_and_a_circle_ends_too() {
+        let server = MockServer::start().await;
+        for (uid, next) in [("u1", json!("u2")), ("u2", json!("u3")), ("u3", json!(null)), ("c1", json!("c2")), ("c2", json!("c1"))] {
+            let mut shown = booking(uid);
+            shown["rescheduledToUid"] = next;
+            Mock::given(path(format!("/v2/bookings/{uid}")))
+                .respond_with(ResponseTemplate::new(200).set_body_json(json!({"data": shown})))
+                .mount(&server)
+                .await;
+        }
+        let calcom = client(&server).await;
+        let last = async |uid| calcom.follow(&key(), &BookingUid::new(uid)).await.unwrap().value.booking.uid;
+        assert_eq!(last("u1").await, BookingUid::new("u3"));
+        assert_eq!(last("c1").await, BookingUid::new("c2"));
     }
 
     #[tokio::test]

@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     contact::{self, Customer},
+    ids::CallId,
     personal::Personal,
     start_time::{self, RequestedStart},
-    tenant::Tenant,
+    tenant::{StaffWish, Tenant},
 };
 
 /// What a caller requested.
@@ -71,6 +72,21 @@ impl AppointmentRequest {
             staff: first(&fields.staff).map(Personal::new),
             notes: first(&fields.notes).map(Personal::new),
         })
+    }
+
+    /// What the staff reads in Cal.com: what the caller said, the staff member whom they wished, and the call.
+    pub fn notes_for_staff(&self, tenant: &Tenant, call: &CallId) -> String {
+        let is_german = tenant.language == "de";
+        let raw = self.staff.as_ref().map(|staff| staff.reveal().as_str());
+        let wished = match tenant.wish(raw) {
+            StaffWish::Anybody => None,
+            StaffWish::Member(member) => Some(member.name.reveal().as_str()),
+            StaffWish::Unclear => raw,
+        };
+        let wish = wished.map(|name| format!("{}: {name}", if is_german { "Gewünscht" } else { "Requested" }));
+        let call = format!("{}: {call}", if is_german { "Anruf" } else { "Call" });
+        let notes = self.notes.as_ref().map(|notes| notes.reveal().clone());
+        notes.into_iter().chain(wish).chain([call]).collect::<Vec<_>>().join("\n")
     }
 
     /// Start and service in a form that can be compared. `None` if either is unknown.

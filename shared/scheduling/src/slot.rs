@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::HostId;
@@ -28,7 +28,25 @@ pub enum SlotHosts {
     Named(BTreeSet<HostId>),
 }
 
+/// How far the bookings of an event type may reach about which nothing is known.
+const UNKNOWN_LENGTH: TimeDelta = TimeDelta::hours(8);
+
 impl SlotSpan {
+    /// The span of a booking about which only its start is known: wide enough for any.
+    pub fn unknown(start: DateTime<Utc>) -> Self {
+        Self { from: start - UNKNOWN_LENGTH, to: start + UNKNOWN_LENGTH, hosts: SlotHosts::Any }
+    }
+
+    /// The span of either of two bookings.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        let hosts = match (self.hosts, other.hosts) {
+            (SlotHosts::Named(ours), SlotHosts::Named(theirs)) => SlotHosts::Named(&ours | &theirs),
+            _ => SlotHosts::Any,
+        };
+        Self { from: self.from.min(other.from), to: self.to.max(other.to), hosts }
+    }
+
     /// Whether one host could get both at once.
     ///
     /// Cal.com looks whether a host is free and then books: of two requests at the same moment it refuses the second
@@ -44,7 +62,6 @@ impl SlotSpan {
 
 #[cfg(test)]
 mod tests {
-    use chrono::TimeDelta;
     use proptest::prelude::*;
 
     use super::*;
@@ -75,6 +92,9 @@ mod tests {
             let (one, two) = (span(a, long, &ours), span(b, other, &theirs));
             prop_assert_eq!(one.overlaps(&two), two.overlaps(&one));
             prop_assert!(one.overlaps(&one));
+            if one.overlaps(&two) {
+                prop_assert!(one.clone().union(span(500, 10, &[9])).overlaps(&two), "a union overlaps all that its parts do");
+            }
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     item::{Item, decode, number, text, timestamp},
     record::{UNCHANGED, Version, Versioned, versioned},
     schema::{self, BY_CALCOM_UID, BY_DUE, BY_PHASE, BY_REVIEW, BY_UNCOUNTED, RECORD},
+    slot_leases::SlotLease,
     table::Table,
     transaction::{build_put, put},
     update::Update,
@@ -81,6 +82,14 @@ impl Appointments {
     /// Begins the update of an appointment that was loaded at `version`.
     pub fn update<'a>(&'a self, appointment: &'a Appointment, version: Version) -> Update<'a> {
         Update::new(&self.table, self.timing, appointment, version)
+    }
+
+    /// Whether no other appointment holds a lease that overlaps this one.
+    ///
+    /// # Errors
+    /// If DynamoDB fails, or the leases can't be decoded.
+    pub async fn is_slot_free(&self, lease: &SlotLease, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        Ok(lease.held(&self.table).await?.is_none_or(|held| !lease.is_blocked_by(&held, now)))
     }
 
     /// Makes the reconciler check an appointment again at `until` if it is still at `version`, and counts a resend if

@@ -8,11 +8,14 @@ use crate::{
     exchanges::{self, ExchangeRecord},
     item::number,
     record::{UNCHANGED, Version, item_of},
-    slot_leases::{SlotLease, delete_lease, put_lease},
+    slot_leases::SlotLease,
     table::Table,
     tenants::{Tenants, put_found_mapping},
-    transaction::{Transaction, build_put, put, write_one},
+    transaction::{RETRY_DELAY, Transaction, build_put, put, write_one},
 };
+
+/// How often the leases of an account are read while others are taken.
+const MAX_LEASE_READS: u32 = 6;
 
 /// DynamoDB accepts 4 MB and 100 items in one transaction. Exchanges beyond this are written before it.
 const MAX_EXCHANGES_SIZE: usize = 2 * 1024 * 1024;
@@ -95,23 +98,42 @@ impl<'a> Update<'a> {
         transaction.put(record);
         puts.into_iter().for_each(|put| transaction.put(put));
         match self.lease {
-            Some(LeaseChange::Take { lease, now, until }) => {
-                transaction.put(put_lease(&table.name, lease, now, until)?);
+            None => transaction.commit_with_retries(&table.client).await?,
+            Some(LeaseChange::Take { lease, now, until }) => take(table, transaction, lease, now, until).await?,
+            Some(LeaseChange::Release(lease)) => {
+                transaction.update(lease.release(table))?;
+                match transaction.commit_with_retries(&table.client).await {
+                    // The leases are gone, or others write them all the time: it expires by itself.
+                    Err(error) if error.is_only_the_last() => {
+                        transaction.without_last().commit_with_retries(&table.client).await?;
+                    }
+                    committed => committed?,
+                }
             }
-            Some(LeaseChange::Release(lease)) => transaction.delete(delete_lease(table, lease))?,
-            None => {}
-        }
-        match (transaction.commit_with_retries(&table.client).await, self.lease) {
-            (Ok(()), _) => {}
-            // The lease expired and another worker took it since: there is nothing to release.
-            (Err(error), Some(LeaseChange::Release(_))) if error.is_only_the_last() => {
-                transaction.without_last().commit_with_retries(&table.client).await?;
-            }
-            (Err(error), Some(LeaseChange::Take { .. })) if error.is_only_the_last() => {
-                return Err(StoreError::SlotTaken);
-            }
-            (Err(error), _) => return Err(error.into()),
         }
         Ok(next)
     }
+}
+
+/// Commits with the lease, if no other lease overlaps. Another one that was taken meanwhile is looked at again.
+async fn take(
+    table: &Table,
+    transaction: Transaction,
+    lease: &SlotLease,
+    now: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    for tries in 1..=MAX_LEASE_READS {
+        let held = lease.held(table).await?;
+        if held.as_ref().is_some_and(|held| lease.is_blocked_by(held, now)) {
+            return Err(StoreError::SlotTaken);
+        }
+        let mut transaction = transaction.clone();
+        transaction.update(lease.take(table, held.as_ref(), now, until)?)?;
+        match transaction.commit_with_retries(&table.client).await {
+            Err(error) if error.is_only_the_last() => tokio::time::sleep(RETRY_DELAY * tries).await,
+            committed => return Ok(committed?),
+        }
+    }
+    Err(StoreError::SlotTaken)
 }

@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     history::{Actor, Cause, Repetition, Transition},
-    state::{ReviewBooking, State, StateName},
+    state::{ReviewBooking, ReviewReason, State, StateName},
 };
 use crate::{
     assignment::Assignment,
     booking::{Booking, UnconfirmedBooking},
     failure::Category,
-    ids::{AppointmentId, CallId, ServiceId, Source, TenantId},
+    ids::{AppointmentId, CallId, EventTypeId, ServiceId, Source, TenantId},
     request::AppointmentRequest,
     tenant::Tenant,
 };
@@ -182,6 +182,17 @@ impl Appointment {
     /// Whether it is booked, assigned or not, and started before `before`.
     pub fn has_ended(&self, before: DateTime<Utc>) -> bool {
         self.is_booked() && self.booking().is_some_and(|booking| booking.start < before)
+    }
+
+    /// Whether it waits in review until this event type of the tenant can be booked.
+    pub fn waits_for(&self, event_type: EventTypeId, tenant: &Tenant, now: DateTime<Utc>) -> bool {
+        let is_waiting = matches!(
+            self.state,
+            State::NeedsReview { reason: ReviewReason::Booking(Category::Misconfigured), .. }
+        );
+        let is_to_come = self.request.start.at().is_some_and(|start| start > now);
+        let fitting = tenant.event_types_for(self.request.service.as_deref(), self.raw_staff());
+        is_waiting && is_to_come && fitting.is_ok_and(|fitting| fitting.event_types.contains(&event_type))
     }
 
     /// Whether the customer's data has been erased. Nothing about the customer is stored from then on.

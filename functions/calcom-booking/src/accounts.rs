@@ -1,0 +1,126 @@
+//! Cal.com accounts: their keys, and what those see.
+
+use std::sync::Arc;
+
+use calcom::Calcom;
+use chrono::{DateTime, Days, TimeDelta, Utc};
+use platform::{
+    secrets::{CalcomKeys, Secret},
+    telemetry::{LogContext, Metrics},
+};
+use scheduling::{
+    event_type::Catalog,
+    ids::AccountName,
+    tenant::{KeyExpiry, Tenant},
+};
+use secrecy::{ExposeSecret, SecretString};
+use store::{AccountCatalog, Catalogs};
+
+use crate::attempt::Target;
+
+/// A catalog is refreshed after this time: roles and event types change at Cal.com without notice.
+const MAX_AGE: TimeDelta = TimeDelta::hours(24);
+/// A catalog that does not fit is refreshed at most so often.
+const MIN_AGE: TimeDelta = TimeDelta::minutes(1);
+/// How many days before it expires a key is reported.
+const EXPIRY_WARNING: Days = Days::new(7);
+
+/// The accounts.
+pub struct Accounts {
+    /// The keys.
+    pub keys: Secret<CalcomKeys>,
+    /// The client.
+    pub calcom: Calcom,
+    /// What they see.
+    pub catalogs: Catalogs,
+    /// The metrics.
+    pub metrics: Metrics,
+}
+
+impl Accounts {
+    /// The account's key.
+    pub async fn key_of(&self, account: &AccountName) -> Option<SecretString> {
+        self.keys.read().await.ok()?.of(account).cloned()
+    }
+
+    /// Whether Cal.com accepts the account's key, or the one by which it has been replaced. `None` if that can't be
+    /// found out now.
+    pub async fn is_key_accepted(&self, account: &AccountName) -> Option<bool> {
+        let mut keys = self.keys.read().await.ok()?;
+        loop {
+            let accepted = match keys.of(account) {
+                Some(key) => match self.calcom.me(key).await {
+                    Ok(()) => true,
+                    Err(error) if error.category() == scheduling::failure::Category::Credentials => false,
+                    Err(_) => return None,
+                },
+                None => false,
+            };
+            if accepted {
+                return Some(true);
+            }
+            keys = match self.keys.refresh_after(&keys).await {
+                Some(refreshed) => refreshed,
+                None => return Some(false),
+            };
+        }
+    }
+
+    /// What the account's key sees. It is queried if nothing is stored, or if one of the event types is missing or
+    /// can't be booked: that may have been mended since. `None` if Cal.com can't be queried now.
+    pub async fn catalog_for(&self, tenant: &Tenant, targets: &[Target], log: &LogContext) -> Option<Arc<AccountCatalog>> {
+        let account = &tenant.calcom.account;
+        let stored = self.catalogs.of(account).await.unwrap_or_default();
+        let fits = |catalog: &Catalog| {
+            let event_types = targets.iter().map(|target| catalog.event_type(target.event_type));
+            let is_bookable = |event_type: Option<&scheduling::event_type::EventType>| {
+                event_type.is_some_and(|event_type| event_type.faults.is_empty() && event_type.is_visible)
+            };
+            event_types.into_iter().all(is_bookable)
+        };
+        match stored {
+            Some(stored) if fits(&stored.catalog) || Utc::now() - stored.catalog.checked_at < MIN_AGE => Some(stored),
+            stored => self.refresh(tenant, stored.as_deref(), log).await.or(stored),
+        }
+    }
+
+    /// Refreshes a catalog that is older than a day.
+    pub async fn refresh_daily(&self, tenant: &Tenant, log: &LogContext) {
+        let stored = self.catalogs.of(&tenant.calcom.account).await.unwrap_or_default();
+        if let Some(stored) = stored.filter(|stored| stored.catalog.checked_at + MAX_AGE < Utc::now()) {
+            self.refresh(tenant, Some(&stored), log).await;
+        }
+    }
+
+    async fn refresh(
+        &self,
+        tenant: &Tenant,
+        stored: Option<&AccountCatalog>,
+        log: &LogContext,
+    ) -> Option<Arc<AccountCatalog>> {
+        let (account, now) = (&tenant.calcom.account, Utc::now());
+        let key = self.key_of(account).await?;
+        let catalog = self.calcom.catalog(&key, now).await;
+        let catalog = catalog.inspect_err(|error| tracing::warn!(%error, "failed to read the event types of an account"));
+        let found = AccountCatalog::new(catalog.ok()?, key.expose_secret(), stored);
+        self.report(tenant, &found, now, log);
+        let saved = self.catalogs.save(account, found).await;
+        saved.inspect_err(|error| tracing::warn!(%error, "failed to store the event types of an account")).ok()
+    }
+
+    /// Reports what will hurt later: a key that can't see what it books, and one that is about to expire.
+    fn report(&self, tenant: &Tenant, found: &AccountCatalog, now: DateTime<Utc>, log: &LogContext) {
+        let account = tenant.calcom.account.as_str();
+        let of_tenant = tenant.services.iter().flat_map(|service| service.event_types.all());
+        let mut seen = of_tenant.filter_map(|id| found.catalog.event_type(id));
+        if seen.any(|event_type| !event_type.is_visible) {
+            self.metrics.count("BookingsNotVisible", None, log);
+            tracing::error!(account, "the account's key can't see the bookings of all hosts; use the key of a team admin");
+        }
+        let expires = KeyExpiry::day(tenant.calcom.key_expires, found.key_since);
+        if let Some(day) = expires.filter(|day| *day <= now.date_naive() + EXPIRY_WARNING) {
+            self.metrics.count("KeyExpiring", None, log);
+            tracing::error!(account, %day, "the account's key expires soon; create a new one and put it into the secret");
+        }
+    }
+}
