@@ -78,20 +78,20 @@ async fn try_to_resume(
     let mut mapping = None;
     let outcome = match appointment.state() {
         State::NeedsReview { reason: ReviewReason::Assignment(_), booking: ReviewBooking::Booked(booking), .. } => {
-            let case = Case { booking, tenant: &tenant.tenant, mappings: &tenant.mappings };
+            let wish = tenant.tenant.wish(appointment.raw_staff());
+            let case = Case { booking, tenant: &tenant.tenant, mappings: &tenant.mappings, wish };
             let Ok(found) = assign(&case) else { return Ok(Outcome::InReview) };
             mapping = mapping_from(&found, &tenant.tenant.id, by.now);
             appointment.assign(found, by)?;
             Outcome::Assigned
         }
         State::NeedsReview {
-            reason: ReviewReason::Booking(Category::NoEventType),
+            reason: ReviewReason::Booking(Category::NoEventType | Category::Misconfigured),
             booking: ReviewBooking::None | ReviewBooking::Unconfirmed(_),
             ..
         } => {
-            let request = &appointment.request;
-            let staff = request.staff.as_ref().map(|staff| staff.reveal().as_str());
-            let fits = tenant.tenant.event_types_for(request.service.as_deref(), staff).is_ok();
+            let service = appointment.request.service.as_deref();
+            let fits = tenant.tenant.event_types_for(service, appointment.raw_staff()).is_ok();
             if appointment.is_past(by.now) || !fits {
                 return Ok(Outcome::InReview);
             }

@@ -24,9 +24,8 @@ USUAL_PORT = 4599
 RETELL_ACCOUNT = "main"
 CALCOM_ACCOUNT = "local"
 CALCOM_STAND_IN_KEY = "cal_local_frontdesk"
-# One account for the test in which Cal.com refuses a key, and one for each salon of a scenario: the rate limit of one
-# account does not delay another.
-FURTHER_CALCOM_ACCOUNTS = ["second", *(f"salon-{nth}" for nth in range(100))]
+# One account for each salon of a test: the rate limit of one account does not delay another.
+FURTHER_CALCOM_ACCOUNTS = [f"salon-{nth}" for nth in range(400)]
 
 
 class Stack:
@@ -127,8 +126,8 @@ def _start_stand_in(processes):
     port = free_port()
     say(f"starting the Cal.com stand-in on port {port}")
     log = tools.LOGS / "calcom-stand-in.log"
-    event_types = ROOT / "tests/stand-in/salon-sommer.json"
-    process = processes.start([binary("calcom-stand-in"), port, event_types], log)
+    content = ROOT / "tests/stand-in/salon-sommer.json"
+    process = processes.start([binary("calcom-stand-in"), port, content], log)
     url = f"http://127.0.0.1:{port}"
     wait_until_up("The Cal.com stand-in", url, process, log)
     return url

@@ -71,7 +71,9 @@ impl CalcomError {
 
     /// A response refuses the request.
     pub(crate) fn refused(status: u16, exchange: Exchange, headers: &HeaderMap, now: DateTime<Utc>) -> Self {
-        let failure = failure(status, &exchange.body, retry_after(headers, now));
+        // Every response says when the rate limit is reset: only after a 429 that is how long to wait.
+        let wait = if status == 429 { retry_after(headers, now) } else { asked_to_wait(headers, now) };
+        let failure = failure(status, &exchange.body, wait);
         let effect = match failure {
             BookingFailure::Unavailable { .. } if is_error_of_calcom(status, &exchange.body) => Effect::Errored,
             BookingFailure::Unavailable { .. } => Effect::Unknown,
@@ -201,13 +203,18 @@ const MAX_WAIT: TimeDelta = TimeDelta::minutes(15);
 /// How long Cal.com asks to wait: `Retry-After` in seconds or as a date, else the largest of the
 /// `X-RateLimit-Reset…` headers, as seconds or as a Unix time.
 pub(crate) fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<TimeDelta> {
-    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
-    if let Some(asked) = text("retry-after") {
-        let as_date = || Some(DateTime::parse_from_rfc2822(asked).ok()?.to_utc() - now);
-        return asked.parse().ok().and_then(TimeDelta::try_seconds).or_else(as_date).map(limited);
+    if headers.contains_key("retry-after") {
+        return asked_to_wait(headers, now);
     }
     let resets = headers.iter().filter(|(name, _)| name.as_str().starts_with("x-ratelimit-reset"));
     resets.filter_map(|(_, value)| wait_until(value.to_str().ok()?.trim().parse().ok()?, now)).max()
+}
+
+/// How long `Retry-After` asks to wait, in seconds or as a date.
+fn asked_to_wait(headers: &HeaderMap, now: DateTime<Utc>) -> Option<TimeDelta> {
+    let asked = headers.get("retry-after")?.to_str().ok()?.trim();
+    let as_date = || Some(DateTime::parse_from_rfc2822(asked).ok()?.to_utc() - now);
+    asked.parse().ok().and_then(TimeDelta::try_seconds).or_else(as_date).map(limited)
 }
 
 const SMALLEST_UNIX_SECONDS: i64 = 1_000_000_000;
@@ -365,6 +372,16 @@ mod tests {
                        reached. You can reschedule your existing booking (orkbxZY63s8j2gfVtRYADa) to a new timeslot instead.";
         let existing = Some(BookingUid::new("orkbxZY63s8j2gfVtRYADa"));
         assert_eq!(refused(400, message).failure, BookingFailure::BookerLimit { existing });
+    }
+
+    #[test]
+    fn when_the_rate_limit_is_reset_is_no_reason_to_wait_after_an_error() {
+        let headers = HeaderMap::from_iter([("x-ratelimit-reset-default".parse().unwrap(), "60".parse().unwrap())]);
+        let failed = |status| {
+            let exchange = Exchange { request: String::new(), status: Some(status), body: Vec::new() };
+            CalcomError::refused(status, exchange, &headers, now()).failure.retry_after()
+        };
+        assert_eq!((failed(500), failed(429)), (None, Some(TimeDelta::seconds(60))));
     }
 
     #[test]

@@ -28,6 +28,11 @@ impl ListCursor {
         Self { from, skip: 0, seen: BTreeSet::new(), is_done: false }
     }
 
+    /// The time from which the list is still to be read.
+    pub fn from(&self) -> DateTime<Utc> {
+        self.from
+    }
+
     /// Whether the list has been read to its end.
     pub fn is_done(&self) -> bool {
         self.is_done

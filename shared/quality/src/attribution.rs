@@ -283,7 +283,7 @@ mod tests {
         }
     }
 
-    const SLOT_TAKEN: BookingFailure = BookingFailure::SlotTaken { proposals: Vec::new() };
+    const SLOT_TAKEN: BookingFailure = BookingFailure::SlotTaken { proposals: Vec::new(), closed: None };
 
     fn claimed(appointment: Appointment) -> Claimed {
         appointment.claim(TimeDelta::seconds(90), by(1, "2")).unwrap()

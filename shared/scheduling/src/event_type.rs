@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     assignment::HostMapping,
     booking::Host,
-    ids::{EventTypeId, HostId, StaffId},
+    ids::{EventTypeId, HostId},
     slot::{SlotHosts, SlotSpan},
     tenant::{StaffMember, Tenant},
 };
@@ -159,49 +159,50 @@ impl Catalog {
 
     /// What prevents that the tenant's services are booked, and what to change.
     pub fn problems(&self, tenant: &Tenant) -> Vec<String> {
+        const UNSEEN: &str = "the account's key does not see it: give the number of an event type of the key's user, or \
+                              of a team of which that user is an admin";
+        const NOT_VISIBLE: &str = "the account's key can't see the bookings of all hosts, so that a lost response could \
+                                   not be looked up: use the key of an admin or owner of the team";
         let mut found = Vec::new();
-        for (at, service) in tenant.services.iter().enumerate() {
-            let owners = service.event_types.per_staff.iter().map(|(staff, id)| (Some(staff), *id));
-            for (staff, id) in service.event_types.round_robin.iter().map(|id| (None, *id)).chain(owners) {
-                let field = staff.map_or_else(|| "round_robin".to_owned(), |staff| format!("per_staff.{staff}"));
-                let path = format!("services[{at}].event_types.{field}");
-                let problems = self.problems_of(id, staff);
-                found.extend(problems.into_iter().map(|problem| format!("{path}: event type {id}: {problem}")));
-            }
+        for (path, id) in services_of(tenant) {
+            let problems = match self.event_types.get(&id) {
+                None => vec![UNSEEN.to_owned()],
+                Some(event_type) => {
+                    let visible = (!event_type.is_visible).then(|| NOT_VISIBLE.to_owned());
+                    event_type.faults.iter().map(ToString::to_string).chain(visible).collect()
+                }
+            };
+            found.extend(problems.into_iter().map(|problem| format!("{path}: event type {id}: {problem}")));
         }
         found
     }
 
-    fn problems_of(&self, id: EventTypeId, staff: Option<&StaffId>) -> Vec<String> {
-        let Some(event_type) = self.event_types.get(&id) else {
-            let problem = "the account's key does not see it: give the number of an event type of the key's user, or of \
-                           a team of which that user is an admin";
-            return vec![problem.to_owned()];
+    /// What should be changed although bookings are possible.
+    pub fn advice(&self, tenant: &Tenant) -> Vec<String> {
+        let lacks_notes = |(path, id): (String, EventTypeId)| {
+            self.event_types.get(&id).filter(|event_type| !event_type.takes_notes)?;
+            Some(format!(
+                "{path}: event type {id}: its booking field \"notes\" is hidden, so that the staff does not read what \
+                 callers say (an allergy, for instance): show it in Cal.com under Advanced, Booking questions"
+            ))
         };
-        let mut found: Vec<String> = event_type.faults.iter().map(ToString::to_string).collect();
-        if !event_type.is_visible {
-            found.push(
-                "the account's key can't see the bookings of all hosts, so that a lost response could not be looked up: \
-                 use the key of an admin or owner of the team"
-                    .to_owned(),
-            );
-        }
-        if staff.is_none() && event_type.is_round_robin && event_type.hosts.len() > 1 && !event_type.is_host_selectable
-        {
-            found.push(
-                "callers can't be booked with the staff member whom they name: `frontdesk tenant load --apply` turns on \
-                 rrHostSubsetEnabled"
-                    .to_owned(),
-            );
-        }
-        found
+        services_of(tenant).filter_map(lacks_notes).collect()
     }
+}
+
+/// The event types of a tenant's services, each with its path inside the tenant file.
+fn services_of(tenant: &Tenant) -> impl Iterator<Item = (String, EventTypeId)> {
+    tenant.services.iter().enumerate().flat_map(|(at, service)| {
+        let round_robin = service.event_types.round_robin.iter().map(|id| ("round_robin".to_owned(), *id));
+        let per_staff = service.event_types.per_staff.iter().map(|(staff, id)| (format!("per_staff.{staff}"), *id));
+        round_robin.chain(per_staff).map(move |(field, id)| (format!("services[{at}].event_types.{field}"), id))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{assignment::MappingSource, personal::Personal, tenant::salon};
+    use crate::{assignment::MappingSource, ids::StaffId, personal::Personal, tenant::salon};
 
     fn host(id: u64, email: &str) -> Host {
         Host { id: HostId(id), email: Some(Personal::new(email.to_owned())), display_email: None }
@@ -266,10 +267,12 @@ mod tests {
             (EventType { faults: vec![SetupFault::Seats], ..cut() }, "seats"),
             (EventType { faults: vec![SetupFault::Recurrence], ..cut() }, "recurring"),
             (EventType { is_visible: false, ..cut() }, "admin or owner"),
-            (EventType { is_host_selectable: false, ..cut() }, "rrHostSubsetEnabled"),
         ] {
             let found = problem_of(event_type);
             assert!(found.len() == 1 && found[0].contains(says), "{found:?}");
         }
+        assert!(with(cut()).advice(&tenant).is_empty());
+        let silent = with(EventType { takes_notes: false, ..cut() }).advice(&tenant);
+        assert!(silent.len() == 1 && silent[0].contains("notes"), "{silent:?}");
     }
 }

@@ -21,7 +21,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, StatusCode},
     response::{IntoResponse, Response},
 };
-use calcom_stand_in::{EventType, StandIn};
+use calcom_stand_in::{Content, StandIn};
 use md5::{Digest, Md5};
 use serde_json::{Value, json};
 
@@ -201,16 +201,18 @@ async fn start_dynamodb() -> String {
 /// The stand-in, with the plan's services at any time of the day and without a wait of its own.
 async fn start_calcom(plan: &Plan) -> String {
     let stand_in = StandIn::default();
-    let text = fs::read_to_string(&plan.event_types).expect("the event types can be read");
-    let event_types: Vec<EventType> = serde_json::from_str(&text).expect("they have their form");
-    stand_in.offer(event_types.into_iter().map(|event_type| EventType {
-        minutes: 30,
-        opens: 5,
-        closes: 22,
-        sundays: true,
-        thinks_for: 0,
-        ..event_type
-    }));
+    let text = fs::read_to_string(&plan.event_types).expect("the content can be read");
+    let mut content: Content = serde_json::from_str(&text).expect("it has its form");
+    for event_type in &mut content.event_types {
+        (event_type.minutes, event_type.thinks_for) = (30, 0);
+        (event_type.opens, event_type.closes, event_type.closed_on) = (5, 22, Vec::new());
+    }
+    let owner = content.keys.values().next().expect("it has a key").clone();
+    for key in ["cal_bench", "cal_new"] {
+        content.keys.insert(key.to_owned(), owner.clone());
+    }
+    content.requests_per_minute = Some(u32::MAX);
+    stand_in.put(content);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("it is bound"));
     tokio::spawn(async move { axum::serve(listener, calcom_stand_in::router(stand_in)).await });

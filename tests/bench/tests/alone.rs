@@ -140,7 +140,7 @@ async fn refused_once(name: &str, keys: Option<Value>) -> (u64, String) {
     if let Some(keys) = keys {
         alone.harness.put_calcom_keys(keys);
     }
-    let refused = json!({"refused": {"status": 401, "message": "Invalid API key"}});
+    let refused = json!({"refused": {"status": 401, "message": "CustomThrottlerGuard - Invalid API Key"}});
     alone.harness.order_fault(HAIRCUT, &json!({"request": "slots", "times": 1, "kind": refused})).await;
     alone.harness.asked();
     let answer = booking.api.invoke(&calls::as_batch(&[message], "bookings")).await.body.unwrap();

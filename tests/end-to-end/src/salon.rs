@@ -1,5 +1,7 @@
 //! A salon for one test: a tenant with its own agent, and event types of its own at Cal.com's stand-in.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use chrono::{DateTime, Datelike, Days, NaiveTime, TimeDelta, TimeZone, Utc, Weekday};
 use chrono_tz::Europe::Berlin;
 use scheduling::{
@@ -26,8 +28,14 @@ pub struct Salon {
     pub stack: Stack,
     /// The tenant.
     pub tenant: TenantId,
+    account: String,
     base: u64,
 }
+
+/// How many accounts have a key in the local stack's secret.
+const ACCOUNTS: u64 = 400;
+/// The accounts that salons of this process have, from the last one on: scenarios take theirs from the first one on.
+static NEXT_ACCOUNT: AtomicU64 = AtomicU64::new(0);
 
 /// How a salon differs from the usual one.
 #[derive(Default)]
@@ -36,8 +44,10 @@ pub struct SalonForm {
     pub hosts: Option<Vec<(u64, String)>>,
     /// Fields of the round-robin event type, such as `host_when_booked`.
     pub event_type: Value,
-    /// The Cal.com account. Usually `local`.
+    /// The Cal.com account. Usually one of its own.
     pub account: Option<String>,
+    /// The role of the account's key in the salon's team. Usually `OWNER`.
+    pub role: Option<&'static str>,
 }
 
 /// A call that a test makes.
@@ -58,13 +68,18 @@ impl Salon {
     pub async fn with(form: SalonForm) -> Self {
         let stack = Stack::deployed().await;
         let unique = Uuid::new_v4();
-        let salon =
-            Self { stack, tenant: TenantId::new(format!("salon-{unique}")), base: unique.as_u64_pair().0 >> 20 << 4 };
+        let account = form.account.unwrap_or_else(|| {
+            let nth = NEXT_ACCOUNT.fetch_add(1, Ordering::Relaxed) % ACCOUNTS;
+            format!("salon-{}", ACCOUNTS - 1 - nth)
+        });
+        let tenant = TenantId::new(format!("salon-{unique}"));
+        let salon = Self { stack, tenant, account, base: unique.as_u64_pair().0 >> 20 << 4 };
+        salon.open_at_calcom(form.role.unwrap_or("OWNER")).await;
         let domain = salon.domain();
         let tenant: Tenant = serde_json::from_value(json!({
             "id": salon.tenant, "name": "Salon", "time_zone": "Europe/Berlin",
             "retell": {"account": "main", "agent_ids": [salon.agent()]},
-            "calcom": {"account": form.account.as_deref().unwrap_or("local"), "placeholder_email_domain": domain},
+            "calcom": {"account": salon.account, "placeholder_email_domain": domain},
             "staff": [
                 {"id": "anna", "name": "Anna Berg", "emails": [format!("anna@{domain}")]},
                 {"id": "ben", "name": "Ben Tal", "emails": [format!("Ben@{domain}")]},
@@ -105,6 +120,24 @@ impl Salon {
     /// The address that a staff member has.
     pub fn email(&self, name: &str) -> String {
         format!("{name}@{}", self.domain())
+    }
+
+    /// The key of its account.
+    pub fn key(&self) -> String {
+        format!("cal_local_frontdesk_{}", self.account)
+    }
+
+    /// Makes the salon's team and its account's key known to Cal.com's stand-in.
+    async fn open_at_calcom(&self, role: &str) {
+        let owner = self.base + 5;
+        let mut content = json!({
+            "users": [{"id": owner, "name": "Owner", "email": self.email("owner")}],
+            "teams": [{"id": self.base, "name": "Salon", "members": [
+                {"user": owner, "role": role}, {"user": self.host("anna"), "role": "MEMBER"},
+                {"user": self.host("ben"), "role": "MEMBER"}]}],
+        });
+        content["keys"][self.key()] = json!({"user": owner});
+        self.stack.put_to_calcom("/_stand-in", &content).await;
     }
 
     /// A call of a customer of its own that asks for these fields, with all of the customer's data marked.
@@ -178,10 +211,11 @@ impl Salon {
     pub async fn book_event_type(&self, event_type: u64, start: DateTime<Utc>, metadata: Value) -> BookingUid {
         let body = json!({
             "start": start, "eventTypeId": event_type, "metadata": metadata,
-            "attendee": {"name": "x", "timeZone": "Europe/Berlin", "email": "x@beispiel.example"},
+            "attendee": {"name": "x", "timeZone": "Europe/Berlin",
+                         "email": format!("x-{}@beispiel.example", Uuid::new_v4().simple())},
         });
         let request = self.stack.http.post(format!("{}/v2/bookings", variable("CALCOM_BASE_URL"))).json(&body);
-        let request = request.bearer_auth("cal_local_frontdesk").header("cal-api-version", "2024-08-13");
+        let request = request.bearer_auth(self.key()).header("cal-api-version", "2024-08-13");
         let answer: Value = request.send().await.unwrap().error_for_status().unwrap().json().await.unwrap();
         BookingUid::new(answer["data"]["uid"].as_str().unwrap())
     }
@@ -226,7 +260,8 @@ impl Salon {
             .into_iter()
             .map(|(id, email)| json!({"id": id, "name": format!("host {id}"), "email": email}))
             .collect();
-        let mut event_type = json!({"id": id, "minutes": 30, "time_zone": "Europe/Berlin", "hosts": hosts});
+        let mut event_type =
+            json!({"id": id, "minutes": 30, "time_zone": "Europe/Berlin", "hosts": hosts, "team": self.base});
         for (key, value) in fields.as_object().into_iter().flatten() {
             event_type[key] = value.clone();
         }

@@ -6,13 +6,15 @@ use clap::Subcommand;
 use scheduling::{
     appointment::{Appointment, State},
     assignment::{Assignment, StrategyName},
-    booking::HostEvidence,
-    ids::{AppointmentId, BookingUid, StaffId, TenantId},
+    booking::{HostEvidence, Hosts},
+    ids::{AppointmentId, BookingUid, HostId, StaffId, TenantId},
+    tenant::StaffMember,
 };
 use serde_json::{Value, json};
-use store::{Appointments, Versioned};
+use store::{Appointments, Catalogs, ExchangeRecord, TenantRecord, Versioned};
 
 use crate::{
+    calcom_account::CalcomAccount,
     context::{CommandContext, DRY_RUN},
     error::CommandError,
 };
@@ -33,7 +35,8 @@ pub enum Command {
         /// The tenant's id.
         tenant: String,
     },
-    /// Assign a booked appointment to a staff member. No function changes that again.
+    /// Assign a booked appointment to a staff member, and give its booking at Cal.com to their host. No function changes
+    /// that again.
     Assign {
         /// The appointment's id.
         id: String,
@@ -151,25 +154,82 @@ async fn assign(
     apply: bool,
 ) -> Result<(), CommandError> {
     let Versioned { value: mut appointment, version } = context.appointment(appointments, id).await?;
-    let tenant = context.tenants()?.load(&appointment.tenant).await?;
-    if tenant.is_none_or(|tenant| tenant.staff_member(&staff).is_none()) {
-        return Err(CommandError::NotFound(format!("staff member {staff} of {}", appointment.tenant)));
-    }
-    let host = appointment.booking().and_then(|booking| match &booking.hosts {
+    let tenants = context.tenants()?;
+    let record = context.tenant_record(&tenants, &appointment.tenant).await?;
+    let member = record.tenant.staff_member(&staff);
+    let member = member.ok_or_else(|| CommandError::NotFound(format!("staff member {staff} of {}", appointment.tenant)))?;
+    let hosts_before = appointment.booking().and_then(|booking| match &booking.hosts {
         HostEvidence::Named(hosts) => Some(hosts.first().id),
         HostEvidence::None { .. } => None,
     });
     let before = appointment.state().name();
-    let assignment = Assignment { staff: staff.clone(), strategy: StrategyName::Operator, host };
+    let change = HostChange::of(context, &record, &appointment, member).await?;
+    let assignment = Assignment {
+        staff: staff.clone(),
+        strategy: StrategyName::Operator,
+        host: change.as_ref().map(|change| change.host).or(hosts_before),
+    };
     appointment.assign_by_operator(assignment, context.actor())?;
     println!("{id}: {before} -> assigned to {staff}");
+    match (&change, hosts_before) {
+        (Some(change), _) => println!("Cal.com: the booking goes to host {}", change.host),
+        (None, Some(host)) => println!("Cal.com: host {host} keeps the booking"),
+        (None, None) => {}
+    }
     if !apply {
         println!("{DRY_RUN}");
         return Ok(());
     }
-    appointments.update(&appointment, version).commit().await?;
+    let mut recorded = Vec::new();
+    if let Some(change) = change {
+        let reassigned = change.account.calcom.reassign(
+            &change.account.key,
+            &change.uid,
+            change.host,
+            "assigned by a person",
+        );
+        let reassigned = reassigned.await.map_err(|error| {
+            CommandError::Refused(format!(
+                "{}. Nothing was changed here: Cal.com's host and the staff member would differ",
+                change.account.failed("reassign the booking", &error)
+            ))
+        })?;
+        recorded.push(ExchangeRecord { request: "reassign", exchange: reassigned.exchange });
+        if let Ok(hosts) = Hosts::try_from(vec![reassigned.value]) {
+            appointment.reassign_host(HostEvidence::Named(hosts), context.actor())?;
+        }
+    }
+    appointments.update(&appointment, version).exchanges(&recorded).commit().await?;
     println!("{id} assigned to {staff}");
     Ok(())
+}
+
+/// A booking that Cal.com is to give to another host.
+struct HostChange<'a> {
+    account: CalcomAccount<'a>,
+    uid: BookingUid,
+    host: HostId,
+}
+
+impl<'a> HostChange<'a> {
+    /// What has to change at Cal.com so that `member` hosts the booking. `None` if nothing has to, or nothing can: the
+    /// event type has no host who is known to be that staff member.
+    async fn of(
+        context: &CommandContext,
+        record: &'a TenantRecord,
+        appointment: &Appointment,
+        member: &StaffMember,
+    ) -> Result<Option<Self>, CommandError> {
+        let Some(booking) = appointment.booking() else { return Ok(None) };
+        let HostEvidence::Named(hosts) = &booking.hosts else { return Ok(None) };
+        let catalogs = Catalogs::from_env(&context.config)?;
+        let Some(known) = catalogs.of(&record.tenant.calcom.account).await? else { return Ok(None) };
+        let event_type = known.catalog.event_type(booking.event_type).filter(|event_type| event_type.is_round_robin);
+        let host = event_type.and_then(|event_type| event_type.host_of(member, &record.tenant, &record.mappings));
+        let Some(host) = host.filter(|host| *host != hosts.first().id) else { return Ok(None) };
+        let account = CalcomAccount::of(context, &record.tenant).await?;
+        Ok(Some(Self { account, uid: booking.uid.clone(), host }))
+    }
 }
 
 async fn exchanges(
@@ -218,6 +278,8 @@ fn as_json(appointment: &Appointment) -> Value {
         "unconfirmed_booking": appointment.unconfirmed_booking(),
         "start": appointment.request.start.at(),
         "calcom_uid": booking.map(|booking| &booking.uid),
+        "calcom_status": booking.map(|booking| booking.status),
+        "verification": appointment.verification(),
         "hosts": hosts,
         "staff": assignment.map(|assignment| &assignment.staff),
         "strategy": assignment.map(|assignment| assignment.strategy),

@@ -1,9 +1,8 @@
 //! `frontdesk hosts`: map the hosts of past bookings to staff members.
 
-use calcom::{Calcom, CalcomConfig, PAGE};
-use chrono::Utc;
+use calcom::ListCursor;
+use chrono::{DateTime, Utc};
 use clap::{Subcommand, ValueEnum};
-use platform::secrets::{CalcomKeys, Secret};
 use scheduling::{
     backfill::{Confidence, HostObservations, HostProposal},
     ids::{EventTypeId, TenantId},
@@ -11,6 +10,7 @@ use scheduling::{
 use store::TenantRecord;
 
 use crate::{
+    calcom_account::CalcomAccount,
     context::{CommandContext, DRY_RUN},
     error::CommandError,
     resume::resume_waiting,
@@ -30,9 +30,9 @@ pub enum Command {
         /// The lowest confidence of a proposal that is written.
         #[arg(long, value_enum, default_value = "certain")]
         confidence: MinConfidence,
-        /// Skip this many of Cal.com's bookings; an interrupted run prints the number.
-        #[arg(long, value_name = "NUMBER", default_value_t = 0)]
-        skip: usize,
+        /// Begin with the bookings that were made at this time; an interrupted run prints it.
+        #[arg(long, value_name = "TIME")]
+        since: Option<DateTime<Utc>>,
     },
 }
 
@@ -56,7 +56,7 @@ impl From<MinConfidence> for Confidence {
 
 /// Runs a command.
 pub async fn run(command: Command) -> Result<(), CommandError> {
-    let Command::Backfill { tenant, apply, confidence, skip } = command;
+    let Command::Backfill { tenant, apply, confidence, since } = command;
     let context = CommandContext::from_env().await?;
     let (tenants, appointments) = (context.tenants()?, context.appointments()?);
     let id = TenantId::new(tenant);
@@ -68,9 +68,9 @@ pub async fn run(command: Command) -> Result<(), CommandError> {
             observations.observe(booking);
         }
     }
-    let listed = observe_calcom(&context, &before, skip, &mut observations).await;
+    let listed = observe_calcom(&context, &before, since, &mut observations).await;
     // `likely` needs all bookings, so a partial list allows only `certain`.
-    let confidence = if listed.is_err() || skip > 0 { MinConfidence::Certain } else { confidence };
+    let confidence = if listed.is_err() || since.is_some() { MinConfidence::Certain } else { confidence };
     let proposals = observations.proposals(&before.tenant, &before.mappings);
     print_plan(&proposals);
     if apply {
@@ -94,36 +94,26 @@ pub async fn run(command: Command) -> Result<(), CommandError> {
 async fn observe_calcom(
     context: &CommandContext,
     record: &TenantRecord,
-    mut skip: usize,
+    since: Option<DateTime<Utc>>,
     observations: &mut HostObservations,
 ) -> Result<(), CommandError> {
     let tenant = &record.tenant;
-    let keys: Secret<CalcomKeys> = Secret::from_env(&context.config)?;
-    let keys = keys.read().await.map_err(|error| CommandError::Refused(error.to_string()))?;
-    let account = &tenant.calcom.account;
-    let no_key = || {
-        CommandError::Refused(format!(
-            "failed to find the key of the Cal.com account {account}: add it to the secret of Cal.com keys"
-        ))
-    };
-    let key = keys.of(account).ok_or_else(no_key)?;
-    let client = Calcom::new(CalcomConfig::from_env(&context.timing));
-    let client = client.map_err(|error| CommandError::Refused(format!("failed to set up TLS: {error}")))?;
+    let account = CalcomAccount::of(context, tenant).await?;
     let event_types: Vec<EventTypeId> = tenant.services.iter().flat_map(|service| service.event_types.all()).collect();
-    loop {
-        let page = client.list(key, &event_types, skip).await.map_err(|error| {
-            let category = error.category().as_str();
+    let mut cursor = ListCursor::new(since.unwrap_or(DateTime::UNIX_EPOCH));
+    let mut observed = 0;
+    while !cursor.is_done() {
+        let bookings = account.calcom.list(&account.key, &event_types, &mut cursor).await.map_err(|error| {
+            let (category, from) = (error.category().as_str(), cursor.from().to_rfc3339());
             CommandError::Incomplete(format!(
-                "failed to list the bookings at Cal.com: {category}. Continue with --skip {skip}"
+                "failed to list the bookings at Cal.com: {category}. Continue with --since {from}"
             ))
         })?;
-        page.value.bookings.iter().for_each(|booking| observations.observe(booking));
-        skip += page.value.listed;
-        eprintln!("{skip} bookings at Cal.com checked");
-        if page.value.listed < PAGE {
-            return Ok(());
-        }
+        bookings.iter().for_each(|booking| observations.observe(booking));
+        observed += bookings.len();
+        eprintln!("{observed} bookings at Cal.com checked");
     }
+    Ok(())
 }
 
 fn print_plan(proposals: &[HostProposal]) {

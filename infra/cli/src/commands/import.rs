@@ -9,7 +9,7 @@ use scheduling::{
     booking::{Booking, BookingStatus, HostEvidence, NoHost},
     contact::{self, Customer},
     duplicate::{Duplicate, judge_imported},
-    ids::{BookingUid, CallId, CustomerId, EventTypeId, Source, StaffId, TenantId},
+    ids::{AppointmentId, BookingUid, CallId, CustomerId, EventTypeId, Source, StaffId, TenantId},
     personal::Personal,
     request::AppointmentRequest,
     start_time,
@@ -143,6 +143,11 @@ pub async fn run(import: Import) -> Result<(), CommandError> {
             eprintln!("{at} of {total} lines processed");
         }
         let Plan::Import(planned) = line.becomes else { continue };
+        if let Some(holder) = importer.holder_of(&line.row).await? {
+            duplicates += 1;
+            println!("line {}: the appointment {holder} has this booking already", line.number);
+            continue;
+        }
         match importer.import(&line.row, *planned).await? {
             Recorded::Inserted => written += 1,
             Recorded::Existing(_) => existing += 1,
@@ -165,9 +170,17 @@ struct Importer<'a> {
 }
 
 impl Importer<'_> {
+    /// Another appointment that has the booking of this line: a booking belongs to one appointment.
+    async fn holder_of(&self, row: &Row) -> Result<Option<AppointmentId>, CommandError> {
+        let Some(uid) = row.uid() else { return Ok(None) };
+        let own = AppointmentId::of_call(&self.tenant.id, &row.call());
+        let holder = self.appointments.of_booking(&BookingUid::new(uid)).await?;
+        Ok(holder.filter(|holder| *holder != own))
+    }
+
     async fn import(&self, row: &Row, planned: Planned) -> Result<Recorded, CommandError> {
         let (by, tenant) = (self.context.actor(), self.tenant);
-        let call = CallId::new(format!("import:{}", row.id));
+        let call = row.call();
         let Planned { request, source, done, .. } = planned;
         let appointment = Appointment::imported(tenant.id.clone(), call.clone(), source, request, done, by);
         let customer = &appointment.request.customer;
@@ -210,6 +223,11 @@ impl Row {
             }
         }
         Ok(self)
+    }
+
+    /// The call that its appointment counts as having come from.
+    fn call(&self) -> CallId {
+        CallId::new(format!("import:{}", self.id))
     }
 
     /// The uid of its booking, if it has one.

@@ -12,6 +12,7 @@ use chrono::Utc;
 use clap::Subcommand;
 use scheduling::{
     assignment::MappingSource,
+    event_type::Catalog,
     ids::TenantId,
     tenant::{MappedHost, Tenant},
 };
@@ -19,6 +20,7 @@ use serde_json::Value;
 use store::{TenantRecord, Tenants};
 
 use crate::{
+    calcom_account::CalcomAccount,
     context::{CommandContext, DRY_RUN},
     error::CommandError,
     resume::resume_waiting,
@@ -31,14 +33,25 @@ pub enum Command {
     Check {
         /// The tenant file.
         file: PathBuf,
+        /// Ask Cal.com, too: whether the account's key sees its event types and their bookings, and whether they can be
+        /// booked.
+        #[arg(long)]
+        calcom: bool,
     },
-    /// Load a tenant file, and resume the appointments that waited for what it adds.
+    /// Load a tenant file, and resume the appointments that waited for what it adds. Cal.com is asked whether its event
+    /// types can be booked and the key sees their bookings.
     Load {
         /// The tenant file.
         file: PathBuf,
-        /// Write the changes.
+        /// Write the changes, and turn on at Cal.com that a booking may name its host (rrHostSubsetEnabled).
         #[arg(long)]
         apply: bool,
+        /// Load it although event types can't be booked: their appointments will need review.
+        #[arg(long)]
+        accept_problems: bool,
+        /// Do not ask Cal.com.
+        #[arg(long)]
+        offline: bool,
     },
     /// Print a stored tenant in the form of its file.
     Show {
@@ -58,12 +71,17 @@ pub enum Command {
 /// Runs a command.
 pub async fn run(command: Command) -> Result<(), CommandError> {
     match command {
-        Command::Check { file } => {
+        Command::Check { file, calcom } => {
             let tenant = read(&file)?;
+            if calcom {
+                let context = CommandContext::from_env().await?;
+                let catalog = CalcomAccount::of(&context, &tenant).await?.catalog().await?;
+                refuse_problems(&file, &catalog, &tenant)?;
+            }
             println!("{} is valid: {}", file.display(), summary(&tenant));
             Ok(())
         }
-        Command::Load { file, apply } => load(file, apply).await,
+        Command::Load { file, apply, accept_problems, offline } => load(file, apply, accept_problems, offline).await,
         Command::Show { tenant } => {
             let context = CommandContext::from_env().await?;
             let record = context.tenant_record(&context.tenants()?, &TenantId::new(tenant)).await?;
@@ -86,7 +104,42 @@ pub async fn run(command: Command) -> Result<(), CommandError> {
     }
 }
 
-async fn load(file: PathBuf, apply: bool) -> Result<(), CommandError> {
+fn refuse_problems(file: &Path, catalog: &Catalog, tenant: &Tenant) -> Result<(), CommandError> {
+    let problems: Vec<String> = catalog.problems(tenant).into_iter().map(|problem| format!("  {problem}")).collect();
+    if problems.is_empty() { Ok(()) } else { Err(CommandError::Invalid { path: file.to_owned(), problems }) }
+}
+
+/// Asks Cal.com what the account's key sees, and prints the advice. With `apply`, it turns on that bookings may name
+/// their host, and stores what was found for the functions.
+async fn prove(
+    context: &CommandContext,
+    file: &Path,
+    tenant: &Tenant,
+    apply: bool,
+    accept_problems: bool,
+) -> Result<(), CommandError> {
+    let account = CalcomAccount::of(context, tenant).await?;
+    let mut catalog = account.catalog().await?;
+    match refuse_problems(file, &catalog, tenant) {
+        Err(problems) if accept_problems => println!("{problems}"),
+        checked => checked?,
+    }
+    catalog.advice(tenant).iter().for_each(|advice| println!("advice: {advice}"));
+    let unselectable = account.unselectable(&catalog);
+    for (_, id) in &unselectable {
+        println!("Cal.com, event type {id}: turn on rrHostSubsetEnabled, so that callers get the staff member they name");
+    }
+    if apply {
+        if !unselectable.is_empty() {
+            account.allow_host_selection(&unselectable).await?;
+            catalog = account.catalog().await?;
+        }
+        account.save(context, catalog).await?;
+    }
+    Ok(())
+}
+
+async fn load(file: PathBuf, apply: bool, accept_problems: bool, offline: bool) -> Result<(), CommandError> {
     let tenant = read(&file)?;
     let context = CommandContext::from_env().await?;
     let tenants = context.tenants()?;
@@ -94,6 +147,9 @@ async fn load(file: PathBuf, apply: bool) -> Result<(), CommandError> {
     if !taken.is_empty() {
         let problems = taken.iter().map(|(route, owner)| format!("  retell: {route} belongs to tenant {owner}"));
         return Err(CommandError::Invalid { path: file, problems: problems.collect() });
+    }
+    if !offline {
+        prove(&context, &file, &tenant, apply, accept_problems).await?;
     }
     let before = tenants.record(&tenant.id).await?;
     let old = before.as_ref().map(|record| flat(&as_file(record))).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Cal.com refuses, is slow, or books without saying so.
 
 use chrono::{TimeDelta, Utc};
-use end_to_end::{Salon, SalonForm, claimed, soon, variable};
+use end_to_end::{Salon, claimed, soon, variable};
 use scheduling::{
     appointment::{Actor, Appointment, CancelReason, Cause, ReviewReason, State, StateName},
     booking::UnconfirmedBooking,
@@ -78,7 +78,7 @@ async fn a_refusal_in_calcoms_words_is_sorted_by_them_and_kept_whole() {
 #[tokio::test]
 async fn a_contact_that_calcom_refuses_is_repaired_once() {
     let salon = Salon::open().await;
-    let message = "attendee.phoneNumber must be a valid phone number";
+    let message = "responses - {attendeePhoneNumber}invalid_number, ";
     salon.refuse_booking(message).await;
     let appointment = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
     assert_eq!(appointment.state().name(), StateName::Assigned);
@@ -108,15 +108,19 @@ async fn an_appointment_in_the_past_is_cancelled_without_asking_calcom() {
 }
 
 #[tokio::test]
-async fn an_email_that_cal_com_refuses_is_left_out_and_the_number_stays() {
+async fn a_blocked_email_is_left_out_the_number_stays_and_nobody_else_waits() {
     let salon = Salon::open().await;
-    let message = "attendee.email must be an email";
-    salon.refuse_booking(message).await;
-    let appointment = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
-    let sent = salon.stack.appointments.exchanges(&appointment.id).await.unwrap();
-    assert!(!sent.last().unwrap().exchange.request.contains("\"email\""), "the email is omitted");
-    let attendee = &salon.bookings_of(salon.haircut()).await[0]["attendees"][0];
-    assert!(attendee["phoneNumber"].is_string() && attendee["email"].is_null(), "{attendee}");
+    let email = format!("blocked@{}.example", salon.tenant);
+    salon.stack.put_to_calcom("/_stand-in", &json!({"blocked_emails": [email]})).await;
+    let blocked = salon.call(json!({
+        "service": "Haarschnitt", "appointment_start": soon(10, 0).0, "customer_email": email}));
+    let (blocked, next) = (salon.settle(&blocked).await, salon.settle(&salon.haircut_at(&soon(11, 0).0)).await);
+    assert_eq!((blocked.state().name(), next.state().name()), (StateName::Assigned, StateName::Assigned));
+    let is_pause = |cause: &Cause| matches!(cause, Cause::AccountPaused | Cause::Failed(Category::Credentials));
+    assert!([&blocked, &next].iter().all(|it| !it.history().iter().any(|transition| is_pause(&transition.cause))));
+    let attendee = salon.bookings_of(salon.haircut()).await.into_iter().map(|it| it["attendees"][0].clone());
+    let attendee = attendee.into_iter().find(|it| it["email"].as_str().unwrap().starts_with("customer+")).unwrap();
+    assert!(attendee["phoneNumber"].is_string(), "{attendee}");
 }
 
 #[tokio::test]
@@ -222,8 +226,8 @@ async fn a_slot_that_is_taken_at_the_last_moment_comes_with_proposals_too() {
 
 #[tokio::test]
 async fn a_refused_key_pauses_its_tenant_with_one_alarm_and_others_go_on() {
-    let paused = Salon::with(SalonForm { account: Some("second".to_owned()), ..SalonForm::default() }).await;
-    paused.order_fault("slots", 1, json!({"refused": {"status": 401, "message": "Invalid API key"}})).await;
+    let paused = Salon::open().await;
+    paused.order_fault("slots", 1, json!({"refused": {"status": 401, "message": "CustomThrottlerGuard - Invalid API Key"}})).await;
     let mut waiting = Vec::new();
     for minute in [0, 30] {
         let id = paused.deliver(&paused.haircut_at(&soon(10, minute).0)).await;

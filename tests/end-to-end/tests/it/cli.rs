@@ -54,22 +54,22 @@ async fn a_tenant_is_shown_before_it_is_written_and_can_be_taken_out_again() {
     let stack = Stack::deployed().await;
     let mut file = TenantFile::new();
     let id = TenantId::new(file.id());
-    let (done, printed) = frontdesk(&["tenant", "load", &file.path]);
+    let (done, printed) = frontdesk(&["tenant", "load", "--offline", &file.path]);
     assert!(
         done && printed.contains("+ staff[kim].id: \"kim\"") && printed.contains("Dry run: nothing written"),
         "{printed}"
     );
     assert!(stack.tenants.record(&id).await.unwrap().is_none());
 
-    assert!(frontdesk(&["tenant", "load", &file.path, "--apply"]).0);
+    assert!(frontdesk(&["tenant", "load", "--offline", &file.path, "--apply"]).0);
     let record = stack.tenants.record(&id).await.unwrap().unwrap();
     assert_eq!((record.mappings.len(), record.mappings[0].host), (1, HostId(9)));
-    assert_eq!(frontdesk(&["tenant", "load", &file.path]), (true, format!("{id}: no changes\n")));
+    assert_eq!(frontdesk(&["tenant", "load", "--offline", &file.path]), (true, format!("{id}: no changes\n")));
 
     file.tenant["name"] = json!("Garage Nord");
     file.tenant["host_mappings"] = json!([]);
     file.write();
-    let (_, printed) = frontdesk(&["tenant", "load", &file.path, "--apply"]);
+    let (_, printed) = frontdesk(&["tenant", "load", "--offline", &file.path, "--apply"]);
     assert!(printed.contains("~ name: \"Garage\" -> \"Garage Nord\"") && printed.contains("- host_mappings[9].host"));
     assert_eq!(stack.tenants.record(&id).await.unwrap().unwrap().mappings, []);
 
@@ -84,7 +84,7 @@ async fn a_tenant_file_that_makes_no_sense_is_refused_with_the_paths_inside_it()
     let mut file = TenantFile::new();
     file.tenant["services"][0]["event_types"] = json!({"per_staff": {"tom": 5}});
     file.write();
-    let (done, printed) = frontdesk(&["tenant", "load", &file.path]);
+    let (done, printed) = frontdesk(&["tenant", "load", "--offline", &file.path]);
     assert!(
         !done && printed.contains("services[0].event_types.per_staff.tom: no entry of staff has this id"),
         "{printed}"
@@ -98,10 +98,10 @@ async fn a_tenant_file_that_makes_no_sense_is_refused_with_the_paths_inside_it()
 #[tokio::test]
 async fn an_agent_that_is_another_tenants_is_not_taken_over() {
     let (first, mut second) = (TenantFile::new(), TenantFile::new());
-    assert!(frontdesk(&["tenant", "load", &first.path, "--apply"]).0);
+    assert!(frontdesk(&["tenant", "load", "--offline", &first.path, "--apply"]).0);
     second.tenant["retell"] = first.tenant["retell"].clone();
     second.write();
-    let (done, printed) = frontdesk(&["tenant", "load", &second.path]);
+    let (done, printed) = frontdesk(&["tenant", "load", "--offline", &second.path]);
     assert!(!done && printed.contains(&format!("belongs to tenant {}", first.id())), "{printed}");
     assert!(frontdesk(&["tenant", "remove", first.id(), "--apply"]).0);
 }

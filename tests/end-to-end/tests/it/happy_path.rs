@@ -142,7 +142,7 @@ async fn without_a_wish_for_someone_a_service_per_staff_member_books_whoever_is_
 
 #[tokio::test]
 async fn a_time_that_happens_twice_is_booked_at_the_earlier_one_and_noted() {
-    let all_day = json!({"opens": 0, "closes": 24, "sundays": true});
+    let all_day = json!({"opens": 0, "closes": 24, "closed_on": []});
     let salon = Salon::with(SalonForm { event_type: all_day, ..SalonForm::default() }).await;
     let day = clock_change(10);
     let appointment = salon.settle(&salon.haircut_at(&format!("{day} 02:30"))).await;
