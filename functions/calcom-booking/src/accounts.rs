@@ -20,8 +20,6 @@ use crate::attempt::Target;
 
 /// A catalog is refreshed after this time: roles and event types change at Cal.com without notice.
 const MAX_AGE: TimeDelta = TimeDelta::hours(24);
-/// A catalog that does not fit is refreshed at most so often.
-const MIN_AGE: TimeDelta = TimeDelta::minutes(1);
 /// How many days before it expires a key is reported.
 const EXPIRY_WARNING: Days = Days::new(7);
 
@@ -35,6 +33,8 @@ pub struct Accounts {
     pub catalogs: Catalogs,
     /// The metrics.
     pub metrics: Metrics,
+    /// A catalog that does not fit is refreshed at most so often.
+    pub min_age: TimeDelta,
 }
 
 impl Accounts {
@@ -68,7 +68,12 @@ impl Accounts {
 
     /// What the account's key sees. It is queried if nothing is stored, or if one of the event types is missing or
     /// can't be booked: that may have been mended since. `None` if Cal.com can't be queried now.
-    pub async fn catalog_for(&self, tenant: &Tenant, targets: &[Target], log: &LogContext) -> Option<Arc<AccountCatalog>> {
+    pub async fn catalog_for(
+        &self,
+        tenant: &Tenant,
+        targets: &[Target],
+        log: &LogContext,
+    ) -> Option<Arc<AccountCatalog>> {
         let account = &tenant.calcom.account;
         let stored = self.catalogs.of(account).await.unwrap_or_default();
         let fits = |catalog: &Catalog| {
@@ -79,7 +84,9 @@ impl Accounts {
             event_types.into_iter().all(is_bookable)
         };
         match stored {
-            Some(stored) if fits(&stored.catalog) || Utc::now() - stored.catalog.checked_at < MIN_AGE => Some(stored),
+            Some(stored) if fits(&stored.catalog) || Utc::now() - stored.catalog.checked_at < self.min_age => {
+                Some(stored)
+            }
             stored => self.refresh(tenant, stored.as_deref(), log).await.or(stored),
         }
     }
@@ -101,7 +108,8 @@ impl Accounts {
         let (account, now) = (&tenant.calcom.account, Utc::now());
         let key = self.key_of(account).await?;
         let catalog = self.calcom.catalog(&key, now).await;
-        let catalog = catalog.inspect_err(|error| tracing::warn!(%error, "failed to read the event types of an account"));
+        let catalog =
+            catalog.inspect_err(|error| tracing::warn!(%error, "failed to read the event types of an account"));
         let found = AccountCatalog::new(catalog.ok()?, key.expose_secret(), stored);
         self.report(tenant, &found, now, log);
         let saved = self.catalogs.save(account, found).await;
@@ -115,7 +123,10 @@ impl Accounts {
         let mut seen = of_tenant.filter_map(|id| found.catalog.event_type(id));
         if seen.any(|event_type| !event_type.is_visible) {
             self.metrics.count("BookingsNotVisible", None, log);
-            tracing::error!(account, "the account's key can't see the bookings of all hosts; use the key of a team admin");
+            tracing::error!(
+                account,
+                "the account's key can't see the bookings of all hosts; use the key of a team admin"
+            );
         }
         let expires = KeyExpiry::day(tenant.calcom.key_expires, found.key_since);
         if let Some(day) = expires.filter(|day| *day <= now.date_naive() + EXPIRY_WARNING) {

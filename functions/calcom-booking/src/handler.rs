@@ -87,6 +87,7 @@ impl Bookings {
                     calcom: Calcom::new(CalcomConfig::from_env(&timing)?)?,
                     catalogs: Catalogs::from_env(&config)?,
                     metrics: metrics.clone(),
+                    min_age: timing.grace / 2,
                 },
                 tenants: Tenants::from_env(&config)?,
                 metrics: metrics.clone(),

@@ -92,8 +92,7 @@ mod tests {
             staff: None,
             notes: None,
         };
-        let requested =
-            Appointment::new(TenantId::new("salon"), CallId::new("c"), Source::phone(), request, by(0));
+        let requested = Appointment::new(TenantId::new("salon"), CallId::new("c"), Source::phone(), request, by(0));
         let claim = requested.claim(TimeDelta::minutes(1), by(0)).unwrap();
         let booked = booking("u1", BookingStatus::Accepted, start());
         let mut appointment = claim.confirm(booked, Confirmation::Booked, by(0));
@@ -139,7 +138,8 @@ mod tests {
         for minute in [2, 3, 4] {
             let Verified::Deferred(at) = last else { panic!("{last:?}") };
             delays.push((at - by(minute).now).num_seconds());
-            last = judge(&mut appointment, Err(Category::CalcomUnavailable), &Timing::default(), by(minute + 1)).unwrap();
+            last =
+                judge(&mut appointment, Err(Category::CalcomUnavailable), &Timing::default(), by(minute + 1)).unwrap();
         }
         assert_eq!(delays, [10, 20, 40]);
         assert!(appointment.due(&Timing::default()).is_some(), "the reconciler knows it");

@@ -36,7 +36,8 @@ impl Attempt<'_> {
         if !self.is_free(booking, wished).await {
             return None;
         }
-        let reassigned = self.calcom.reassign(self.key, &booking.uid, wished, "requested by the customer").await.ok()?;
+        let reassigned =
+            self.calcom.reassign(self.key, &booking.uid, wished, "requested by the customer").await.ok()?;
         log.exchanges.push(ExchangeRecord { request: "reassign", exchange: reassigned.exchange });
         let host = reassigned.value;
         let hosts = (host.id == wished).then(|| Hosts::try_from(vec![host]).ok()).flatten()?;
@@ -54,9 +55,8 @@ impl Attempt<'_> {
             let (from, to) = self.occupied_by(other);
             from < span.to && span.from < to
         };
-        let is_theirs = |other: &&Booking| {
-            other.uid != booking.uid && other.status.is_active() && is_hosted_by(other, host)
-        };
+        let is_theirs =
+            |other: &&Booking| other.uid != booking.uid && other.status.is_active() && is_hosted_by(other, host);
         !others.iter().filter(is_theirs).any(overlaps)
     }
 

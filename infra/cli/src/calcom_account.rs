@@ -30,7 +30,8 @@ impl<'a> CalcomAccount<'a> {
             ))
         };
         let key = keys.of(account).ok_or_else(no_key)?.clone();
-        let config = CalcomConfig::from_env(&context.timing).map_err(|error| CommandError::Refused(error.to_string()))?;
+        let config =
+            CalcomConfig::from_env(&context.timing).map_err(|error| CommandError::Refused(error.to_string()))?;
         let calcom = Calcom::new(config);
         let calcom = calcom.map_err(|error| CommandError::Refused(format!("failed to set up TLS: {error}")))?;
         Ok(Self { calcom, key, tenant })

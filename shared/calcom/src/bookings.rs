@@ -350,7 +350,9 @@ mod tests {
     #[tokio::test]
     async fn a_booking_is_followed_to_its_end_and_a_circle_ends_too() {
         let server = MockServer::start().await;
-        for (uid, next) in [("u1", json!("u2")), ("u2", json!("u3")), ("u3", json!(null)), ("c1", json!("c2")), ("c2", json!("c1"))] {
+        for (uid, next) in
+            [("u1", json!("u2")), ("u2", json!("u3")), ("u3", json!(null)), ("c1", json!("c2")), ("c2", json!("c1"))]
+        {
             let mut shown = booking(uid);
             shown["rescheduledToUid"] = next;
             Mock::given(path(format!("/v2/bookings/{uid}")))

@@ -68,8 +68,7 @@ impl SlotLease {
     pub(crate) fn is_blocked_by(&self, held: &Leases, now: DateTime<Utc>) -> bool {
         held.leases.iter().any(|(holder, held)| {
             let is_others = holder != self.holder.as_str() && held.until > now;
-            is_others
-                && serde_json::from_str::<SlotSpan>(&held.span).map_or(true, |span| span.overlaps(&self.span))
+            is_others && serde_json::from_str::<SlotSpan>(&held.span).map_or(true, |span| span.overlaps(&self.span))
         })
     }
 
@@ -84,7 +83,8 @@ impl SlotLease {
     ) -> Result<UpdateBuilder, StoreError> {
         let span = serde_json::to_string(&self.span).map_err(|_| StoreError::Unencodable)?;
         let entry = Item::from([("until".to_owned(), timestamp(until)), ("span".to_owned(), text(span))]);
-        let update = self.update(table).expression_attribute_values(":expires", number((until + KEPT_AFTER_EXPIRY).timestamp()));
+        let update =
+            self.update(table).expression_attribute_values(":expires", number((until + KEPT_AFTER_EXPIRY).timestamp()));
         let Some(held) = held else {
             let all = Item::from([(self.holder.to_string(), aws_sdk_dynamodb::types::AttributeValue::M(entry))]);
             return Ok(update

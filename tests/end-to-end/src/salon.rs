@@ -239,6 +239,31 @@ impl Salon {
         self.stack.appointment(id).await
     }
 
+    /// Changes the round-robin event type.
+    pub async fn change_haircut(&self, fields: Value) {
+        let hosts = vec![(self.host("anna"), self.email("anna")), (self.host("ben"), self.email("ben"))];
+        self.offer(self.haircut(), hosts, fields).await;
+    }
+
+    /// Sends a request to Cal.com's stand-in with the key of a person.
+    pub async fn post_as(&self, user: u64, path: &str, body: &Value) -> Value {
+        let key = format!("cal_of_{user}");
+        self.stack.put_to_calcom("/_stand-in", &json!({"keys": {&key: {"user": user}}})).await;
+        let request = self.stack.http.post(format!("{}{path}", variable("CALCOM_BASE_URL"))).json(body);
+        let request = request.bearer_auth(key).header("cal-api-version", "2024-08-13");
+        request.send().await.unwrap().error_for_status().unwrap().json().await.unwrap()
+    }
+
+    /// How many requests of each kind Cal.com got for the round-robin event type.
+    pub async fn requests(&self) -> Value {
+        self.stack.stand_in(self.haircut(), "/requests", None).await
+    }
+
+    /// The tenant in the form of its file.
+    pub async fn tenant_file(&self) -> Value {
+        serde_json::to_value(self.stack.tenants.record(&self.tenant).await.unwrap().unwrap().tenant).unwrap()
+    }
+
     /// Has Cal.com refuse the next booking of the round-robin event type with this message.
     pub async fn refuse_booking(&self, message: &str) {
         self.order_fault("book", 1, json!({"refused": {"status": 400, "message": message}})).await;

@@ -61,7 +61,7 @@ pub(crate) async fn change(call: &Call, uid: &str, action: Action) -> Answer {
     match action {
         Action::Get => {
             let world = call.stand_in.world();
-            let seen = made.at(world.visible_until()).ok_or_else(in_database)?;
+            let seen = world.as_read(&made).ok_or_else(in_database)?;
             let number = world.bookings.iter().position(|it| it.uid == uid).unwrap_or_default();
             after.or_answer(StatusCode::OK, seen.shown(&world, number, ShownIn::Read))
         }

@@ -40,6 +40,9 @@ pub struct EventType {
     /// How long Cal.com takes between its check and its insert, in milliseconds.
     #[serde(default = "thirty")]
     pub thinks_for: u64,
+    /// How far reads of its bookings lag behind writes, in milliseconds.
+    #[serde(default)]
+    pub lag: u32,
     /// Minutes that stay free before a booking.
     #[serde(default)]
     pub buffer_before: u32,

@@ -59,7 +59,7 @@ pub(crate) async fn list(call: &Call) -> Answer {
         bounds.push((name, at));
     }
     let world = call.stand_in.world();
-    let visible = |(number, made): (usize, &Made)| Some((number, made.at(world.visible_until())?.clone()));
+    let visible = |(number, made): (usize, &Made)| Some((number, world.as_read(made)?.clone()));
     let seen = world.bookings.iter().enumerate().filter_map(visible);
     let counts = |made: &Made| {
         world.may_see(&user, made)

@@ -110,8 +110,6 @@ pub struct Content {
     pub blocked_emails: Vec<String>,
     /// Addresses on Cal.com's watch list: each booking with them fails with 500.
     pub watched_emails: Vec<String>,
-    /// How far reads lag behind writes, in milliseconds.
-    pub lag: Option<u32>,
     /// How many requests a key may send a minute.
     pub requests_per_minute: Option<u32>,
 }
@@ -142,7 +140,6 @@ pub(crate) struct World {
     pub(crate) weather: Option<Sky>,
     pub(crate) faults: Vec<(u64, Fault)>,
     pub(crate) requests: BTreeMap<(u64, RequestKind), u32>,
-    lag: TimeDelta,
     clock: Option<DateTime<Utc>>,
     /// Which bookings each host has, by start.
     of_host: HashMap<u64, BTreeMap<DateTime<Utc>, Vec<usize>>>,
@@ -158,9 +155,6 @@ impl World {
         self.teams.extend(content.teams.into_iter().map(|team| (team.id, team)));
         self.blocked_emails.extend(content.blocked_emails);
         self.watched_emails.extend(content.watched_emails);
-        if let Some(lag) = content.lag {
-            self.lag = TimeDelta::milliseconds(lag.into());
-        }
         if let Some(limit) = content.requests_per_minute {
             self.rate_limits.limit = limit;
         }
@@ -186,9 +180,10 @@ impl World {
         self.clock = Some(now);
     }
 
-    /// The time up to which reads see what was written.
-    pub(crate) fn visible_until(&self) -> DateTime<Utc> {
-        self.now() - self.lag
+    /// A booking as reads see it, which lag behind writes. `None` if they don't see it yet.
+    pub(crate) fn as_read<'m>(&self, made: &'m Made) -> Option<&'m Made> {
+        let lag = self.event_types.get(&made.event_type).map_or(0, |event_type| event_type.lag);
+        made.at(self.now() - TimeDelta::milliseconds(lag.into()))
     }
 
     pub(crate) fn booking(&self, uid: &str) -> Option<&Made> {

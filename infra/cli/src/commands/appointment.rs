@@ -157,7 +157,8 @@ async fn assign(
     let tenants = context.tenants()?;
     let record = context.tenant_record(&tenants, &appointment.tenant).await?;
     let member = record.tenant.staff_member(&staff);
-    let member = member.ok_or_else(|| CommandError::NotFound(format!("staff member {staff} of {}", appointment.tenant)))?;
+    let member =
+        member.ok_or_else(|| CommandError::NotFound(format!("staff member {staff} of {}", appointment.tenant)))?;
     let hosts_before = appointment.booking().and_then(|booking| match &booking.hosts {
         HostEvidence::Named(hosts) => Some(hosts.first().id),
         HostEvidence::None { .. } => None,
@@ -182,12 +183,8 @@ async fn assign(
     }
     let mut recorded = Vec::new();
     if let Some(change) = change {
-        let reassigned = change.account.calcom.reassign(
-            &change.account.key,
-            &change.uid,
-            change.host,
-            "assigned by a person",
-        );
+        let reassigned =
+            change.account.calcom.reassign(&change.account.key, &change.uid, change.host, "assigned by a person");
         let reassigned = reassigned.await.map_err(|error| {
             CommandError::Refused(format!(
                 "{}. Nothing was changed here: Cal.com's host and the staff member would differ",

@@ -127,7 +127,9 @@ async fn prove(
     catalog.advice(tenant).iter().for_each(|advice| println!("advice: {advice}"));
     let unselectable = account.unselectable(&catalog);
     for (_, id) in &unselectable {
-        println!("Cal.com, event type {id}: turn on rrHostSubsetEnabled, so that callers get the staff member they name");
+        println!(
+            "Cal.com, event type {id}: turn on rrHostSubsetEnabled, so that callers get the staff member they name"
+        );
     }
     if apply {
         if !unselectable.is_empty() {

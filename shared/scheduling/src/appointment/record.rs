@@ -186,10 +186,8 @@ impl Appointment {
 
     /// Whether it waits in review until this event type of the tenant can be booked.
     pub fn waits_for(&self, event_type: EventTypeId, tenant: &Tenant, now: DateTime<Utc>) -> bool {
-        let is_waiting = matches!(
-            self.state,
-            State::NeedsReview { reason: ReviewReason::Booking(Category::Misconfigured), .. }
-        );
+        let is_waiting =
+            matches!(self.state, State::NeedsReview { reason: ReviewReason::Booking(Category::Misconfigured), .. });
         let is_to_come = self.request.start.at().is_some_and(|start| start > now);
         let fitting = tenant.event_types_for(self.request.service.as_deref(), self.raw_staff());
         is_waiting && is_to_come && fitting.is_ok_and(|fitting| fitting.event_types.contains(&event_type))

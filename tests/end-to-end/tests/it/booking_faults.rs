@@ -227,7 +227,13 @@ async fn a_slot_that_is_taken_at_the_last_moment_comes_with_proposals_too() {
 #[tokio::test]
 async fn a_refused_key_pauses_its_tenant_with_one_alarm_and_others_go_on() {
     let paused = Salon::open().await;
-    paused.order_fault("slots", 1, json!({"refused": {"status": 401, "message": "CustomThrottlerGuard - Invalid API Key"}})).await;
+    paused
+        .order_fault(
+            "slots",
+            1,
+            json!({"refused": {"status": 401, "message": "CustomThrottlerGuard - Invalid API Key"}}),
+        )
+        .await;
     let mut waiting = Vec::new();
     for minute in [0, 30] {
         let id = paused.deliver(&paused.haircut_at(&soon(10, minute).0)).await;

@@ -1,16 +1,21 @@
 //! The end-to-end tests, in one binary: linked once. `tests/run end-to-end` starts the stack that they need.
 
+mod accounts;
 mod batches;
 mod booking_faults;
 mod cleanup;
 mod cli;
 mod concurrency;
+mod conflicts;
+mod contacts;
 mod events;
 mod happy_path;
 mod hosts;
 mod logs;
 mod migration;
+mod moved;
 mod quality;
 mod reconciler;
 mod refusals;
 mod versions;
+mod wishes;
