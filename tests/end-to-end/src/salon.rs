@@ -44,6 +44,8 @@ pub struct SalonForm {
     pub hosts: Option<Vec<(u64, String)>>,
     /// Fields of the round-robin event type, such as `host_when_booked`.
     pub event_type: Value,
+    /// Fields of the event types that are one staff member's own.
+    pub color: Value,
     /// The Cal.com account. Usually one of its own.
     pub account: Option<String>,
     /// The role of the account's key in the salon's team. Usually `OWNER`.
@@ -97,7 +99,7 @@ impl Salon {
         let usual = || vec![(salon.host("anna"), salon.email("anna")), (salon.host("ben"), salon.email("ben"))];
         salon.offer(salon.haircut(), form.hosts.unwrap_or_else(usual), form.event_type).await;
         for name in ["anna", "ben"] {
-            salon.offer(salon.color_of(name), vec![(salon.host(name), salon.email(name))], Value::Null).await;
+            salon.offer(salon.color_of(name), vec![(salon.host(name), salon.email(name))], form.color.clone()).await;
         }
         salon
     }

@@ -50,8 +50,12 @@ const COUNTS: u32 = 20;
 const TOLD: usize = 20;
 /// How many appointments are looked at in one round.
 const LOOKED_AT: usize = 400;
-/// How many calls one salon takes.
-const CALLS_PER_SALON: usize = 120;
+/// How many calls one salon takes. Each salon's key has Cal.com's limit of 120 requests a minute.
+const CALLS_PER_SALON: usize = 40;
+/// The services: they have different lengths and share their hosts, Cal.com takes its time between check and insert, and
+/// its reads lag behind.
+const CUT: &str = r#"{"thinks_for": 150, "lag": 1200, "is_host_selectable": true}"#;
+const COLOR: &str = r#"{"thinks_for": 150, "lag": 1200, "minutes": 90}"#;
 /// What Cal.com's stand-in lets go wrong.
 const WEATHER: [(&str, f64); 4] =
     [("unavailable", 0.10), ("rate_limited", 0.10), ("answer_lost", 0.05), ("slow", 0.05)];
@@ -68,6 +72,8 @@ struct NewAppointment {
     same_as: Option<usize>,
     /// Whether the customer can be known again.
     is_hidden: bool,
+    /// The staff member whom the customer wants.
+    wished: Option<&'static str>,
 }
 
 type FromTo = (DateTime<Utc>, DateTime<Utc>);
@@ -80,7 +86,9 @@ async fn main() -> ExitCode {
     let mut salons = Vec::new();
     for nth in 0..arguments.calls.div_ceil(CALLS_PER_SALON).max(2) {
         let account = Some(format!("salon-{nth}"));
-        salons.push(Salon::with(SalonForm { account, ..SalonForm::default() }).await);
+        let form = |fields| serde_json::from_str(fields).unwrap_or_default();
+        let form = SalonForm { account, event_type: form(CUT), color: form(COLOR), ..SalonForm::default() };
+        salons.push(Salon::with(form).await);
     }
     let mut weather = json!({"seed": arguments.seed, "slow_by": SLOW_BY_MS});
     WEATHER.iter().for_each(|(name, share)| weather[name] = json!(share));
@@ -105,7 +113,8 @@ async fn main() -> ExitCode {
     found.print(&arguments, &appointments, deliveries.len());
     println!("  counters that differ       {}", miscounted.len());
     miscounted.iter().take(TOLD).for_each(|difference| println!("    {difference}"));
-    if found.lost.is_empty() && found.twice.is_empty() && miscounted.is_empty() {
+    let counts = [&found.lost, &found.twice, &found.overlapping, &found.dropped_wishes];
+    if counts.iter().all(|found| found.is_empty()) && miscounted.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
@@ -128,11 +137,31 @@ fn calls(salons: &[Salon], count: usize, dice: &mut Rng) -> Vec<NewAppointment> 
         let salon = dice.usize(..salons.len());
         let start = slot(dice);
         let cut = json!({"service": "Haarschnitt", "appointment_start": start});
-        let plain =
-            |fields: Value| NewAppointment { salon, call: salons[salon].call(fields), same_as: None, is_hidden: false };
+        let plain = |fields: Value| NewAppointment {
+            salon,
+            call: salons[salon].call(fields),
+            same_as: None,
+            is_hidden: false,
+            wished: None,
+        };
         let next = match dice.usize(..100) {
             0..3 => plain(json!({"service": "Haarschnitt", "appointment_start": "2025-11-12 10:00"})),
             3..6 => plain(json!({"service": "Farbe", "appointment_start": start})),
+            20..35 => {
+                let (staff, name) = [("anna", "Anna"), ("ben", "Ben Tal")][dice.usize(..2)];
+                let service = ["Farbe", "Haarschnitt"][dice.usize(..2)];
+                let wish = json!({"service": service, "appointment_start": start, "staff_member": name});
+                NewAppointment { wished: Some(staff), ..plain(wish) }
+            }
+            // Another member of the family, with the same contact, who wants to come at the same time.
+            35..40 if nth > 0 => {
+                let before = dice.usize(..nth);
+                let mut call = called_again(&asked[before].call);
+                let name = format!("Kind {nth} {}", call.id);
+                call.body["call"]["call_analysis"]["custom_analysis_data"]["customer_name"] = json!(name);
+                let NewAppointment { salon, is_hidden, wished, .. } = asked[before];
+                NewAppointment { salon, call, same_as: None, is_hidden, wished }
+            }
             6..8 => plain(json!({"service": "Massage", "appointment_start": start})),
             8..10 => plain(json!({"service": "Haarschnitt", "appointment_start": "irgendwann"})),
             10..12 => plain(json!({"service": "Haarschnitt", "appointment_start": start,
@@ -149,7 +178,8 @@ fn calls(salons: &[Salon], count: usize, dice: &mut Rng) -> Vec<NewAppointment> 
                 let before = asked[before].same_as.unwrap_or(before);
                 let call = called_again(&asked[before].call);
                 let same_as = (!asked[before].is_hidden).then_some(before);
-                NewAppointment { salon: asked[before].salon, call, same_as, is_hidden: asked[before].is_hidden }
+                let NewAppointment { salon, is_hidden, wished, .. } = asked[before];
+                NewAppointment { salon, call, same_as, is_hidden, wished }
             }
             _ => plain(cut),
         };
@@ -318,6 +348,10 @@ async fn miscounted(
 struct Found {
     lost: Vec<String>,
     twice: Vec<String>,
+    /// Hosts whom we booked for two things at once.
+    overlapping: Vec<String>,
+    /// Appointments that are assigned to somebody else than the customer wants.
+    dropped_wishes: Vec<String>,
     bookings: usize,
 }
 
@@ -345,6 +379,12 @@ fn judge(
                 appointment.state().name()
             ));
         }
+        let staff = appointment.assignment().map(|assignment| assignment.staff.as_str());
+        if let (Some(wished), Some(staff)) = (asked.wished, staff)
+            && wished != staff
+        {
+            found.dropped_wishes.push(format!("{call}: {} is assigned to {staff}, not to {wished}", appointment.id));
+        }
         if let Some(first) = asked.same_as
             && told.get(&first) != told.get(&nth)
             && appointment.booking().is_some()
@@ -370,8 +410,13 @@ fn judge(
     }
     for (host, mut times) in of_host {
         times.sort_unstable();
-        let overlaps = times.windows(2).filter(|pair| pair[1].0 < pair[0].1);
-        found.twice.extend(overlaps.map(|pair| format!("host {host} has two bookings at {}", pair[1].0)));
+        let mut busy_until = DateTime::<Utc>::MIN_UTC;
+        for (from, to) in times {
+            if from < busy_until {
+                found.overlapping.push(format!("host {host} has two bookings at {from}"));
+            }
+            busy_until = busy_until.max(to);
+        }
     }
     found
 }
@@ -412,7 +457,10 @@ impl Found {
         );
         println!("  lost                       {}", self.lost.len());
         println!("  booked twice               {}", self.twice.len());
-        self.lost.iter().chain(&self.twice).take(20).for_each(|what| println!("    ! {what}"));
+        println!("  hosts double-booked        {}", self.overlapping.len());
+        println!("  wishes dropped             {}", self.dropped_wishes.len());
+        let all = self.lost.iter().chain(&self.twice).chain(&self.overlapping).chain(&self.dropped_wishes);
+        all.take(20).for_each(|what| println!("    ! {what}"));
     }
 }
 

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use chrono::Utc;
-use end_to_end::{Salon, SalonForm, soon};
+use end_to_end::{Salon, SalonForm, eventually, soon};
 use futures_util::future::join_all;
 use scheduling::{
     appointment::{Appointment, Cause, ReviewReason, State, StateName},
     failure::Category,
+    ids::AppointmentId,
 };
 use serde_json::{Value, json};
 
@@ -18,6 +19,16 @@ fn review_of(appointment: &Appointment) -> (Category, Vec<chrono::DateTime<Utc>>
         }
         other => panic!("{other:?}"),
     }
+}
+
+/// Waits until Cal.com has answered with an error.
+async fn until_unavailable(salon: &Salon, id: &AppointmentId) {
+    let failed = Cause::Failed(Category::CalcomUnavailable);
+    let has_failed = eventually(async || {
+        let appointment = salon.stack.appointment(id).await;
+        appointment.history().iter().any(|it| it.cause == failed).then_some(())
+    });
+    has_failed.await.expect("Cal.com answers with an error");
 }
 
 /// Cal.com's answer to all but the first of several requests at the same moment.
@@ -39,13 +50,10 @@ async fn whoever_was_overtaken_for_the_last_host_has_a_conflict() {
     let salon = Salon::open().await;
     let (spoken, start) = soon(10, 0);
     salon.settle(&salon.haircut_at(&spoken)).await;
-    // The other host is booked at the same moment.
-    let overtaking = json!({"request": "book", "times": 1, "kind": overtaken()});
-    salon.stack.stand_in(salon.haircut(), "/faults", Some(&overtaking)).await;
-    salon.order_fault("slots", 0, json!("error")).await;
-    let second = salon.deliver(&salon.haircut_at(&spoken)).await;
-    let second = salon.stack.until_settled(&second).await;
+    salon.order_fault("book", 1, overtaken()).await;
+    let second = salon.settle(&salon.haircut_at(&spoken)).await;
     assert_eq!(second.state().name(), StateName::Assigned, "one host was free");
+    salon.order_fault("book", 1, overtaken()).await;
     let third = salon.settle(&salon.haircut_at(&spoken)).await;
     let (category, proposals, _) = review_of(&third);
     assert_eq!((category, proposals.len(), proposals.contains(&start)), (Category::HostConflict, 5, false));
@@ -126,7 +134,7 @@ async fn an_error_that_hides_a_conflict_is_found_to_be_one() {
     salon.settle(&salon.haircut_at(&spoken)).await;
     salon.order_fault("book", 1, json!("error")).await;
     let id = salon.deliver(&salon.haircut_at(&spoken)).await;
-    salon.stack.until(&id, &[StateName::Requested]).await;
+    until_unavailable(&salon, &id).await;
     salon.book_event_type(salon.haircut(), start, json!({})).await;
     let appointment = salon.stack.until_settled(&id).await;
     assert_eq!(review_of(&appointment).0, Category::HostConflict);
@@ -140,12 +148,7 @@ async fn an_error_that_one_customer_alone_gets_goes_to_a_person_early() {
     let call = salon.call(json!({
         "service": "Haarschnitt", "appointment_start": soon(10, 0).0, "customer_email": email}));
     let id = salon.deliver(&call).await;
-    let failed = Cause::Failed(Category::CalcomUnavailable);
-    let has_failed = end_to_end::eventually(async || {
-        let appointment = salon.stack.appointment(&id).await;
-        appointment.history().iter().any(|it| it.cause == failed).then_some(())
-    });
-    has_failed.await.expect("Cal.com answers with an error");
+    until_unavailable(&salon, &id).await;
     assert_eq!(salon.settle(&salon.haircut_at(&soon(11, 0).0)).await.state().name(), StateName::Assigned);
     let appointment = salon.stack.until_settled(&id).await;
     let (category, _, detail) = review_of(&appointment);
