@@ -9,8 +9,9 @@ use scheduling::{
     booking::{Booking, UnconfirmedBooking},
     contact::{self, ContactPart},
     event_type::{Catalog, EventType},
-    failure::BookingFailure,
+    failure::{BookingFailure, Category},
     ids::{EventTypeId, HostId},
+    retry::fails_alone,
     slot::SlotSpan,
     tenant::Tenant,
     timing::Timing,
@@ -97,6 +98,10 @@ impl Attempt<'_> {
                 return Err(BookingFailure::NotVisible { unconfirmed });
             }
             claim.rule_out_unconfirmed();
+            let failures = claim.appointment().retries(Category::CalcomUnavailable);
+            if unconfirmed == UnconfirmedBooking::ErrorResponse && fails_alone(failures, log.others_booked) {
+                return Err(BookingFailure::FailsAlone);
+            }
         }
         let now = Utc::now();
         if self.start <= now {

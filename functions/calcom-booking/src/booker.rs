@@ -133,20 +133,19 @@ impl Booker {
             Ok(Attempted::CancelledAtCalcom) => return Some(Next::CancelledAtCalcom),
             Err(failure) => failure,
         };
-        self.next_after(claim, failure, attempted, by, log)
+        self.next_after(claim, failure, by, log)
     }
 
     /// What follows after a failure. `None` if it is attempted again at once.
-    pub fn next_after(
+    fn next_after(
         &self,
         claim: &mut Claimed,
         failure: BookingFailure,
-        attempted: &AttemptLog,
         by: Actor<'_>,
         log: &LogContext,
     ) -> Option<Next> {
         let category = failure.category();
-        let decision = decide(&failure, &self.retry_context(claim, &failure, attempted));
+        let decision = decide(&failure, &self.retry_context(claim, &failure));
         self.metrics.count("BookingFailed", Some(category.as_str()), log);
         let unconfirmed = claim.unconfirmed_after(&failure);
         tracing::warn!(category = category.as_str(), ?decision, ?unconfirmed, "booking failed");
@@ -254,7 +253,7 @@ impl Booker {
         }
     }
 
-    fn retry_context(&self, claim: &Claimed, failure: &BookingFailure, attempted: &AttemptLog) -> RetryContext<'_> {
+    fn retry_context(&self, claim: &Claimed, failure: &BookingFailure) -> RetryContext<'_> {
         let (now, appointment) = (Utc::now(), claim.appointment());
         RetryContext {
             timing: &self.timing,
@@ -265,7 +264,6 @@ impl Booker {
             contact_omitted: claim.progress().omitted_contact.is_some(),
             has_own_contact: claim.progress().has_own_contact,
             unconfirmed: claim.unconfirmed_after(failure),
-            others_booked: attempted.others_booked,
             jitter: appointment.id.jitter(appointment.attempts()),
         }
     }

@@ -124,7 +124,6 @@ impl HostLookups {
             contact_omitted: true,
             has_own_contact: true,
             unconfirmed: None,
-            others_booked: false,
             jitter: appointment.id.jitter(retries),
         };
         match decide(failure, &context) {

@@ -124,6 +124,8 @@ pub enum BookingFailure {
         /// Why Cal.com may hold a booking despite the failure.
         unconfirmed: Option<UnconfirmedBooking>,
     },
+    /// Cal.com answers this booking with an error again and again, while it books others. None was made of it.
+    FailsAlone,
     /// The key is not valid, or has expired.
     CredentialsRefused,
     /// Cal.com refuses the request, and not because of its key.
@@ -155,7 +157,7 @@ impl BookingFailure {
             Self::NoEventType(_) => Category::NoEventType,
             Self::BookerLimit { .. } => Category::BookerLimit,
             Self::RateLimited { .. } => Category::RateLimited,
-            Self::Unavailable { .. } => Category::CalcomUnavailable,
+            Self::Unavailable { .. } | Self::FailsAlone => Category::CalcomUnavailable,
             Self::CredentialsRefused => Category::Credentials,
             Self::Forbidden => Category::Forbidden,
             Self::NotVisible { .. } => Category::NotVisible,
@@ -213,7 +215,7 @@ impl BookingFailure {
                  then use `frontdesk appointment not-booked`"
                     .to_owned(),
             ),
-            Self::Unavailable { unconfirmed: Some(UnconfirmedBooking::ErrorResponse), .. } => Some(
+            Self::FailsAlone => Some(
                 "Cal.com answers this booking with an error while others succeed: the email may be on its watch list"
                     .to_owned(),
             ),

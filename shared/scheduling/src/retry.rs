@@ -23,8 +23,6 @@ pub struct RetryContext<'a> {
     pub has_own_contact: bool,
     /// Why Cal.com may hold a booking of it.
     pub unconfirmed: Option<UnconfirmedBooking>,
-    /// Whether Cal.com booked others since this appointment first failed.
-    pub others_booked: bool,
     /// In `0.0..1.0`: the position of a delay in its jitter range, so that retries are spread out.
     pub jitter: f64,
 }
@@ -54,8 +52,14 @@ pub enum Decision {
 
 /// How often an unknown failure is retried.
 pub const UNKNOWN_RETRIES: u32 = 3;
-/// How often an appointment is retried that alone is answered with an error.
-pub const ERROR_RETRIES: u32 = 2;
+/// After so many failures an appointment that fails alone goes to a person.
+const MAX_FAILURES_ALONE: u32 = 3;
+
+/// Whether an appointment fails alone that failed so often because Cal.com answered with an error: an outage would hit
+/// the others, too. `others_booked` says whether Cal.com booked any since it first failed.
+pub fn fails_alone(failures: u32, others_booked: bool) -> bool {
+    others_booked && failures >= MAX_FAILURES_ALONE
+}
 /// An unconfirmed booking is looked up for this multiple of the retry window.
 const LOOKUP_WINDOW_FACTOR: i32 = 3;
 
@@ -74,14 +78,10 @@ pub fn decide(failure: &BookingFailure, context: &RetryContext<'_>) -> Decision 
         | BookingFailure::NoEventType(_)
         | BookingFailure::Misconfigured(_)
         | BookingFailure::BookerLimit { .. }
+        | BookingFailure::FailsAlone
         | BookingFailure::NotVisible { .. } => Decision::Review,
         BookingFailure::RateLimited { retry_after } => {
             context.retry_in(context.backoff().max(context.capped(retry_after.unwrap_or(context.timing.rate_limit))))
-        }
-        BookingFailure::Unavailable { unconfirmed: Some(UnconfirmedBooking::ErrorResponse), .. }
-            if context.others_booked && context.retries >= ERROR_RETRIES =>
-        {
-            Decision::Review
         }
         BookingFailure::Unavailable { retry_after, .. } => {
             context.retry_in(context.backoff().max(context.capped(retry_after.unwrap_or(TimeDelta::zero()))))
@@ -162,7 +162,6 @@ mod tests {
             contact_omitted: false,
             has_own_contact: false,
             unconfirmed: None,
-            others_booked: false,
             jitter: 0.0,
         }
     }
@@ -232,12 +231,9 @@ mod tests {
 
     #[test]
     fn an_error_that_one_appointment_alone_gets_goes_to_a_person_early() {
-        let failure =
-            BookingFailure::Unavailable { retry_after: None, unconfirmed: Some(UnconfirmedBooking::ErrorResponse) };
-        let alone = |retries| RetryContext { others_booked: true, ..after(retries) };
-        assert!(matches!(decide(&failure, &alone(1)), Decision::Retry { .. }));
-        assert_eq!(decide(&failure, &alone(2)), Decision::Review);
-        assert!(matches!(decide(&failure, &after(5)), Decision::Retry { .. }), "an outage hits all, and is waited out");
+        assert!(!fails_alone(2, true) && fails_alone(3, true));
+        assert!(!fails_alone(50, false), "an outage hits all, and is waited out");
+        assert_eq!(decide(&BookingFailure::FailsAlone, &after(0)), Decision::Review);
     }
 
     #[test]
