@@ -191,7 +191,7 @@ class TheTemplate(unittest.TestCase):
             self.assertTrue(table["DeletionProtectionEnabled"], name)
 
     def test_a_sweep_is_over_when_the_next_one_begins(self):
-        minutes = {"rate(5 minutes)": 5, "rate(1 hour)": 60, "cron(30 6 * * ? *)": 24 * 60}
+        minutes = {"rate(1 minute)": 1, "rate(1 hour)": 60, "cron(30 6 * * ? *)": 24 * 60}
         for schedule in self.of_type("AWS::Scheduler::Schedule").values():
             function = self.function_of(schedule["Target"]["Arn"])
             self.assertLess(function["Timeout"], 60 * minutes[schedule["ScheduleExpression"]])

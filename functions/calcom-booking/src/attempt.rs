@@ -9,7 +9,7 @@ use scheduling::{
     booking::{Booking, UnconfirmedBooking},
     contact::{self, ContactPart},
     event_type::{Catalog, EventType},
-    failure::{BookingFailure, Category},
+    failure::BookingFailure,
     ids::{EventTypeId, HostId},
     retry::fails_alone,
     slot::SlotSpan,
@@ -94,12 +94,15 @@ impl Attempt<'_> {
             if let Some(found) = self.find_earlier(claim, unconfirmed, log).await? {
                 return Ok(found);
             }
+            if self.catalog.is_none() {
+                // Whether the list shows the booking is not known now.
+                return Err(BookingFailure::NOT_SENT);
+            }
             if !self.targets.iter().all(|target| self.is_visible(target)) {
                 return Err(BookingFailure::NotVisible { unconfirmed });
             }
             claim.rule_out_unconfirmed();
-            let failures = claim.appointment().retries(Category::CalcomUnavailable);
-            if unconfirmed == UnconfirmedBooking::ErrorResponse && fails_alone(failures, log.others_booked) {
+            if fails_alone(claim.progress().errors, log.others_booked) {
                 return Err(BookingFailure::FailsAlone);
             }
         }

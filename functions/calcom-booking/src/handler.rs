@@ -15,7 +15,7 @@ use platform::{
     telemetry::{LogContext, Metrics},
 };
 use scheduling::{
-    appointment::{Actor, Appointment, Claimed, NotClaimable},
+    appointment::{Actor, Appointment, Claimed, NotClaimable, StateName},
     booking::UnconfirmedBooking,
     failure::{BookingFailure, Category},
     tenant::Tenant,
@@ -281,6 +281,10 @@ impl Bookings {
         self.appointments.update(&appointment, version).commit().await?;
         tracing::info!(?verified, "booking verified: its customer requests it again");
         match verified {
+            // It was moved to another host.
+            Verified::Settled if appointment.state().name() == StateName::Booked => {
+                Ok(self.assignments.send(&AppointmentMessage::process(&appointment)).await?)
+            }
             Verified::Settled => Ok(()),
             Verified::Reopened => Ok(self.bookings.send(&AppointmentMessage::process(&appointment)).await?),
             Verified::Deferred(at) => self.resend_at(job.message, at).await,

@@ -18,7 +18,7 @@ mod response;
 pub mod parse {
     pub use crate::{
         error::category_of,
-        response::{Page, booking, list, page, slots},
+        response::{Page, booking, list, page, reassigned, slots},
     };
 }
 

@@ -87,6 +87,16 @@ pub enum HostEvidence {
     },
 }
 
+impl HostEvidence {
+    /// Whether both name a host, and not the same one.
+    pub fn has_other_host_than(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Named(ours), Self::Named(theirs)) => ours.first().id != theirs.first().id,
+            (Self::None { .. }, _) | (_, Self::None { .. }) => false,
+        }
+    }
+}
+
 /// Why a booking has no hosts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -168,6 +168,19 @@ mod tests {
     }
 
     #[test]
+    fn the_staff_reads_notes_the_wish_and_the_call_in_its_language() {
+        let of = |fields: &[(&'static str, &'static str)], language: &str| {
+            let tenant = crate::tenant::Tenant { language: language.to_owned(), ..salon() };
+            let request = AppointmentRequest::of_call(&Written(fields.iter().copied().collect(), None), &tenant);
+            request.unwrap().notes_for_staff(&tenant, &CallId::new("call_7"))
+        };
+        let whole = [("service", "cut"), ("staff", "anna"), ("notes", "Allergie")];
+        assert_eq!(of(&whole, "de"), "Allergie\nGewünscht: Anna Berg\nAnruf: call_7");
+        assert_eq!(of(&[("service", "cut"), ("staff", "Anja")], "en"), "Requested: Anja\nCall: call_7");
+        assert_eq!(of(&[("service", "cut"), ("staff", "egal")], "de"), "Anruf: call_7");
+    }
+
+    #[test]
     fn an_unreadable_email_is_kept_as_it_was_said() {
         let request = request([("service", "cut"), ("email", "max at web punkt de")], None).unwrap();
         assert_eq!(request.customer.email, None);

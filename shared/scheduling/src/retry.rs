@@ -52,13 +52,13 @@ pub enum Decision {
 
 /// How often an unknown failure is retried.
 pub const UNKNOWN_RETRIES: u32 = 3;
-/// After so many failures an appointment that fails alone goes to a person.
-const MAX_FAILURES_ALONE: u32 = 3;
+/// After so many errors in succession an appointment that fails alone goes to a person.
+const MAX_ERRORS_ALONE: u32 = 3;
 
-/// Whether an appointment fails alone that failed so often because Cal.com answered with an error: an outage would hit
+/// Whether an appointment fails alone to which Cal.com answered with so many errors in succession: an outage would hit
 /// the others, too. `others_booked` says whether Cal.com booked any since it first failed.
-pub fn fails_alone(failures: u32, others_booked: bool) -> bool {
-    others_booked && failures >= MAX_FAILURES_ALONE
+pub fn fails_alone(errors: u32, others_booked: bool) -> bool {
+    others_booked && errors >= MAX_ERRORS_ALONE
 }
 /// An unconfirmed booking is looked up for this multiple of the retry window.
 const LOOKUP_WINDOW_FACTOR: i32 = 3;

@@ -581,6 +581,60 @@ mod tests {
     }
 
     #[test]
+    fn a_wish_that_cal_com_must_be_asked_for_comes_with_the_event_type() {
+        let wished = |service, staff| salon().event_types_for(Some(service), Some(staff)).unwrap().wished;
+        assert_eq!(wished("Haarschnitt", "Anna"), Some(StaffId::new("anna")));
+        assert_eq!(wished("Farbe", "Anna"), None, "the event type is hers alone");
+        assert_eq!(wished("Haarschnitt", "egal"), None);
+    }
+
+    #[test]
+    fn anybody_is_a_wish_for_nobody_and_a_name_that_nobody_has_is_not_anybody() {
+        let tenant = salon();
+        for raw in ["egal", " Egal. ", "keine Präferenz", "no preference", "", "-"] {
+            assert_eq!(tenant.wish(Some(raw)), StaffWish::Anybody, "{raw:?}");
+        }
+        for raw in ["Anja", "egal, nur nicht Ben", "Cem"] {
+            assert_eq!(tenant.wish(Some(raw)), StaffWish::Unclear, "{raw:?}");
+        }
+        assert!(matches!(tenant.wish(Some("anna")), StaffWish::Member(member) if member.id.as_str() == "anna"));
+    }
+
+    #[test]
+    fn languages_and_time_zones_are_those_that_calcom_takes() {
+        let problems = |change: &dyn Fn(&mut Tenant)| -> Vec<String> {
+            let mut tenant = salon();
+            change(&mut tenant);
+            tenant.problems().into_iter().map(|problem| problem.path).collect()
+        };
+        for language in ["de", "en", "pt-BR", "zh-TW"] {
+            assert!(problems(&|tenant| tenant.language = language.to_owned()).is_empty(), "{language}");
+        }
+        for language in ["de-AT", "en-US", "DE", ""] {
+            assert_eq!(problems(&|tenant| tenant.language = language.to_owned()), ["language"], "{language}");
+        }
+        for zone in [Tz::UTC, Tz::America__Argentina__Buenos_Aires] {
+            assert!(problems(&|tenant| tenant.time_zone = zone).is_empty(), "{zone}");
+        }
+        for zone in [Tz::EST5EDT, Tz::Etc__GMTPlus1] {
+            assert_eq!(problems(&|tenant| tenant.time_zone = zone), ["time_zone"], "{zone}");
+        }
+    }
+
+    #[test]
+    fn a_key_counts_as_one_that_expires_after_thirty_days_unless_the_file_says_otherwise() {
+        let day = |text: &str| text.parse::<NaiveDate>().unwrap();
+        let expires = |given: &str| {
+            let given = (!given.is_empty()).then(|| KeyExpiry::try_from(given.to_owned()).unwrap());
+            KeyExpiry::day(given, day("2026-12-01"))
+        };
+        assert_eq!(expires(""), Some(day("2026-12-31")));
+        assert_eq!(expires("2027-03-01"), Some(day("2027-03-01")));
+        assert_eq!(expires("never"), None);
+        assert!(KeyExpiry::try_from("soon".to_owned()).is_err());
+    }
+
+    #[test]
     fn the_missing_part_is_named() {
         let service = |id| ServiceId::new(id);
         assert_eq!(fitting(None, None), Err(NoEventType::ServiceMissing));

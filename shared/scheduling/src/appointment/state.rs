@@ -104,6 +104,9 @@ pub struct BookingProgress {
     /// The part of the contact that Cal.com refused. It stays in the request and is not sent again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub omitted_contact: Option<ContactPart>,
+    /// How many requests to book were answered with an error of Cal.com's in succession.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub errors: u32,
     /// Whether it is booked with a contact of its own, since another appointment has the customer's.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_own_contact: bool,
@@ -119,6 +122,10 @@ impl BookingProgress {
     pub(super) fn with_unconfirmed(unconfirmed: Option<UnconfirmedBooking>) -> Self {
         Self { unconfirmed, ..Self::default() }
     }
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// What Cal.com holds of an appointment that needs review.

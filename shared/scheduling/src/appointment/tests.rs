@@ -4,10 +4,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     assignment::{Assignment, StrategyName, Unassigned},
-    booking::{Booking, BookingStatus, HostEvidence, NoHost, UnconfirmedBooking},
+    booking::{Booking, BookingStatus, Host, HostEvidence, Hosts, NoHost, UnconfirmedBooking},
     contact::{ContactPart, Customer},
     failure::{BookingFailure, Category},
-    ids::{BookingUid, CallId, EventTypeId, Source, StaffId, TenantId},
+    ids::{BookingUid, CallId, EventTypeId, HostId, Source, StaffId, TenantId},
     personal::Personal,
     request::AppointmentRequest,
     start_time::{RequestedStart, StartProblem},
@@ -249,6 +249,55 @@ fn erasing_a_customer_changes_no_counter() {
 }
 
 #[test]
+fn a_second_request_is_remembered_until_its_booking_was_verified() {
+    let timing = Timing::default();
+    let mut appointment = booked(2);
+    appointment.assign(anna(StrategyName::HostEmail), by(3)).unwrap();
+    assert_eq!(appointment.due(&timing), None);
+    appointment.request_again(by(10)).unwrap();
+    let due = appointment.due(&timing).unwrap();
+    assert_eq!((due.cause, due.at), (DueCause::NotVerified, by(10).now + timing.grace));
+    appointment.defer_verification(by(400).now, Category::CalcomUnavailable, by(20));
+    assert_eq!(appointment.due(&timing).unwrap().at, by(400).now + timing.grace);
+    appointment.verified(by(401));
+    assert_eq!((appointment.due(&timing), appointment.state().name()), (None, StateName::Assigned));
+}
+
+#[test]
+fn a_move_to_another_host_finds_the_staff_member_anew() {
+    let hosted_by = |id: u64| {
+        let host = Host { id: HostId(id), email: None, display_email: None };
+        Booking { hosts: HostEvidence::Named(Hosts::try_from(vec![host]).unwrap()), ..booking() }
+    };
+    let assigned = |strategy| {
+        let mut appointment = claimed(requested(3600), 1).confirm(hosted_by(1), Confirmation::Booked, by(2));
+        appointment.assign(anna(strategy), by(3)).unwrap();
+        appointment
+    };
+    for (strategy, host, state) in [
+        (StrategyName::HostEmail, 1, StateName::Assigned),
+        (StrategyName::HostEmail, 2, StateName::Booked),
+        (StrategyName::Operator, 2, StateName::Assigned),
+    ] {
+        let mut appointment = assigned(strategy);
+        appointment.reschedule(hosted_by(host), by(9)).unwrap();
+        assert_eq!(appointment.state().name(), state, "{strategy:?} {host}");
+        assert_eq!(appointment.booking(), Some(&hosted_by(host)));
+    }
+}
+
+#[test]
+fn what_waits_for_its_account_says_so_and_has_not_been_attempted() {
+    let mut appointment = requested(3600);
+    for seconds in [1, 121, 241] {
+        appointment.wait_for_account(by(seconds + 120).now, by(seconds)).unwrap();
+    }
+    assert_eq!(causes(&appointment), ["requested", "account_paused"], "a long pause makes it no larger");
+    assert_eq!((appointment.history()[1].times(), appointment.attempts()), (3, 0));
+    assert_eq!(claimed(appointment, 361).progress().first_attempt, Some(by(361).now));
+}
+
+#[test]
 fn a_stored_appointment_is_read_as_it_was_written() {
     for appointment in [
         requested(3600),
@@ -296,12 +345,19 @@ fn a_cause_is_read_as_it_was_written() {
         Cause::Resumed,
         Cause::Reopened,
         Cause::NotBooked,
+        Cause::AccountPaused,
+        Cause::HostReassigned,
+        Cause::AwaitingHost,
+        Cause::ConfirmedByHost,
+        Cause::RequestedAgain,
+        Cause::Verified,
         Cause::Completed,
         Cause::NoShow,
         Cause::Cancelled(CancelReason::CancelledAtCalcom),
         Cause::Erased,
     ];
     causes.extend(Category::ALL.map(Cause::Failed));
+    causes.extend(Category::ALL.map(Cause::NotVerified));
     for cause in causes {
         assert_eq!(Cause::from(cause.to_string()), cause);
     }
@@ -328,7 +384,7 @@ fn as_worker(appointment: Appointment, by: Actor<'_>, act: impl FnOnce(Claimed) 
 }
 
 /// Everything that can happen to an appointment.
-const EVENTS: [Event; 17] = [
+const EVENTS: [Event; 26] = [
     ("claim", |it, by| as_worker(it, by, |claim| claim.appointment().clone())),
     ("confirm", |it, by| as_worker(it, by, |claim| claim.confirm(booking(), Confirmation::Booked, by))),
     ("retry", |it, by| as_worker(it, by, |claim| claim.retry_at(by.now, &UNKNOWN, by))),
@@ -354,6 +410,29 @@ const EVENTS: [Event; 17] = [
     ("reopen", |it, by| changed(it, |it| it.reopen(by))),
     ("reschedule", |it, by| changed(it, |it| it.reschedule(booking(), by))),
     ("mark_not_booked", |it, by| changed(it, |it| it.mark_not_booked(by))),
+    ("wait_for_account", |it, by| changed(it, |it| it.wait_for_account(by.now, by))),
+    ("use_own_contact", |it, by| {
+        as_worker(it, by, |mut claim| {
+            claim.use_own_contact(by);
+            claim.retry_at(by.now, &UNKNOWN, by)
+        })
+    }),
+    ("await_host", |it, by| changed(it, |it| it.await_host(by.now, by))),
+    ("confirm_by_host", |it, by| changed(it, |it| it.confirm_by_host(booking(), by))),
+    ("reassign_host", |it, by| changed(it, |it| it.reassign_host(booking().hosts, by))),
+    ("request_again", |it, by| changed(it, |it| it.request_again(by))),
+    ("defer_verification", |it, by| {
+        changed(it, |it| {
+            it.defer_verification(by.now, Category::CalcomUnavailable, by);
+            if it.verification().is_some() { Ok(()) } else { it.cancel_past(by) }
+        })
+    }),
+    ("verified", |mut it, by| {
+        it.verification()?;
+        it.verified(by);
+        Some(it)
+    }),
+    ("escalate_rescheduled", |it, by| changed(it, |it| it.escalate_rescheduled(booking(), by))),
 ];
 
 fn events() -> impl Strategy<Value = Vec<(Event, i64)>> {
@@ -404,8 +483,10 @@ proptest! {
             prop_assert!(!had_booking || appointment.booking().is_some(), "a booking is never forgotten");
             prop_assert!(!is_final(&before), "a final state never changes");
             let is_assigned = before.state().name() == StateName::Assigned;
-            let may_move = ["close", "reopen", "reschedule"].contains(&event);
-            prop_assert!(!is_assigned || may_move, "an assigned one does not change by itself");
+            let may_move = ["close", "reopen", "reschedule", "escalate_rescheduled"].contains(&event);
+            let stays = appointment.state().name() == StateName::Assigned;
+            prop_assert!(!is_assigned || may_move || stays, "an assigned one does not change by itself");
+            prop_assert!(appointment.verification().is_none() || appointment.is_booked(), "only a booking is verified");
         }
     }
 }

@@ -375,12 +375,20 @@ impl Appointment {
         Ok(())
     }
 
-    /// Replaces the booking by the one that it was moved to at Cal.com. The state stays.
+    /// Replaces the booking by the one that it was moved to at Cal.com. The state stays, unless another host has it now:
+    /// then its staff member is found anew, if it was not a person who assigned them.
     ///
     /// # Errors
     /// If nothing is booked, or it is closed.
     pub fn reschedule(&mut self, moved: Booking, by: Actor<'_>) -> Result<(), InvalidTransition> {
         let name = self.state.name();
+        if let State::Assigned { booking, assignment } = &self.state
+            && assignment.strategy != StrategyName::Operator
+            && booking.hosts.has_other_host_than(&moved.hosts)
+        {
+            self.move_to(State::booked(moved), Cause::Rescheduled, by);
+            return Ok(());
+        }
         let invalid = self.invalid(name);
         *self.open_booking().ok_or(invalid)? = moved;
         self.record(Some(name), Cause::Rescheduled, by);
@@ -579,7 +587,12 @@ impl Claimed {
 
     /// What the failure leaves for the next attempt: a booking stays unconfirmed until Cal.com was queried for it.
     fn progress_after(&self, failure: &BookingFailure) -> BookingProgress {
-        BookingProgress { unconfirmed: failure.unconfirmed().or(self.progress.unconfirmed), ..self.progress }
+        let errors = match failure.unconfirmed() {
+            Some(UnconfirmedBooking::ErrorResponse) => self.progress.errors + 1,
+            Some(_) => 0,
+            None => self.progress.errors,
+        };
+        BookingProgress { unconfirmed: failure.unconfirmed().or(self.progress.unconfirmed), errors, ..self.progress }
     }
 
     /// Whether the appointment has an unconfirmed booking after `failure`.

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use end_to_end::{Salon, SalonForm, eventually, frontdesk, soon};
 use scheduling::{
     appointment::{Appointment, Cause, ReviewReason, State, StateName},
@@ -156,4 +156,21 @@ async fn a_valid_tenant_is_proved_at_calcom() {
     let event_types =
         salon.stack.get_from_calcom(&format!("/_stand-in/event-types/{}/requests", salon.haircut())).await;
     assert_eq!(event_types, Value::Object(serde_json::Map::new()), "nothing was booked");
+}
+
+#[tokio::test]
+async fn a_key_that_expires_soon_is_told_before_it_does() {
+    let salon = Salon::open().await;
+    let mut tenant = salon.tenant_file().await;
+    tenant["calcom"]["key_expires"] = json!((Utc::now() + TimeDelta::days(3)).date_naive());
+    let path = std::env::temp_dir().join(format!("{}.json", salon.tenant));
+    fs::write(&path, tenant.to_string()).unwrap();
+    assert!(frontdesk(&["tenant", "load", "--offline", "--apply", path.to_str().unwrap()]).0);
+    fs::remove_file(path).unwrap();
+    salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
+    let is_told = |line: &String| line.contains("\"KeyExpiring\":1") && line.contains(salon.tenant.as_str());
+    let told = eventually(async || {
+        salon.stack.log_lines("calcom-booking").await.iter().any(is_told).then_some(())
+    });
+    told.await.expect("people hear of it");
 }

@@ -59,6 +59,23 @@ async fn what_was_booked_is_closed_a_day_after_its_start_as_cal_com_knows_it() {
 }
 
 #[tokio::test]
+async fn a_sweep_leaves_an_account_alone_that_is_at_its_rate_limit() {
+    let (salon, _alone) = (Salon::open().await, SWEEPING.lock().await);
+    let mut ended = Vec::new();
+    for nth in 0..14 {
+        ended.push(assigned_days_ago(&salon, soon(9, 0).1 + TimeDelta::days(7 * nth)).await.0);
+    }
+    let headers = json!({"x-ratelimit-remaining-default": "0", "x-ratelimit-reset-default": "3"});
+    let message = "CustomThrottlerGuard - Too many requests. Please try again later.";
+    salon.order_fault("get", 14, json!({"refused": {"status": 429, "message": message, "headers": headers}})).await;
+    salon.stack.invoke("past-cleanup", &json!({})).await;
+    // Ten are under way at once: what comes after them is not sent.
+    let sent = salon.requests().await["get"].as_u64().unwrap_or_default();
+    assert!((1..=10).contains(&sent), "{sent} requests");
+    assert_eq!(name_of(&salon, &ended[0]).await, StateName::Assigned, "it waits for the next run");
+}
+
+#[tokio::test]
 async fn a_booking_that_was_moved_at_cal_com_is_followed_and_not_taken_for_cancelled() {
     let (salon, _alone) = (Salon::open().await, SWEEPING.lock().await);
     let (id, uid) = assigned_days_ago(&salon, soon(10, 0).1).await;

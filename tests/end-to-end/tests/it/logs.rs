@@ -40,6 +40,12 @@ async fn no_log_line_of_any_function_holds_anything_personal() {
             }
         }
     }
+    // Whoever has the uid of a booking can cancel it.
+    let uid = booked.booking().unwrap().uid.as_str();
+    for function in FUNCTIONS {
+        let told = salon.stack.log_lines(function).await.into_iter().find(|line| line.contains(uid));
+        assert_eq!(told, None, "{function} logged the uid of a booking");
+    }
     let whole = [booked.id.as_str(), unknown.as_str()];
     for line in salon.stack.log_lines("calcom-booking").await {
         let Ok(line) = serde_json::from_str::<Value>(&line) else { continue };
