@@ -185,14 +185,9 @@ impl<'a> Course<'a> {
     /// Why it is booked and not assigned.
     fn unassigned(&self) -> Option<&'a Transition> {
         // One that was moved after it had been assigned waits for its customer.
-        let is_moved = matches!(
-            self.appointment.state(),
-            State::NeedsReview { reason: ReviewReason::Rescheduled, .. }
-        );
-        let is_unassigned = self.booking().is_some()
-            && self.appointment.assignment().is_none()
-            && !self.is_in_progress()
-            && !is_moved;
+        let is_moved = matches!(self.appointment.state(), State::NeedsReview { reason: ReviewReason::Rescheduled, .. });
+        let is_unassigned =
+            self.booking().is_some() && self.appointment.assignment().is_none() && !self.is_in_progress() && !is_moved;
         // Its start may have passed before anything looked for its staff member.
         self.escalated_booked().or_else(|| self.booked()).filter(|_| is_unassigned)
     }

@@ -12,6 +12,7 @@
 //! A transition either changes the state and adds an entry to the history, or fails and changes nothing. The store
 //! writes the result only if the stored version is still the one that was loaded.
 
+mod claimed;
 mod due;
 mod history;
 mod record;
@@ -20,8 +21,9 @@ mod state;
 mod tests;
 mod transitions;
 
+pub use claimed::{Claimed, Confirmation};
 pub use due::{Due, DueCause};
 pub use history::{Actor, Cause, OPERATOR, Repetition, Transition};
 pub use record::{Appointment, Verification};
 pub use state::{BookingProgress, CancelReason, Outcome, ReviewBooking, ReviewReason, State, StateName};
-pub use transitions::{Claimed, Confirmation, InvalidTransition, NotClaimable};
+pub use transitions::{InvalidTransition, NotClaimable};

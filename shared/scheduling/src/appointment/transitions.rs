@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
+    claimed::Claimed,
     history::{Actor, Cause},
     record::{Appointment, Verification},
     state::{BookingProgress, CancelReason, Outcome, ReviewBooking, ReviewReason, State, StateName},
@@ -10,8 +11,8 @@ use super::{
 use crate::{
     assignment::{Assignment, StrategyName, Unassigned},
     booking::{Booking, HostEvidence, UnconfirmedBooking},
-    contact::{ContactPart, Customer},
-    failure::{BookingFailure, Category},
+    contact::Customer,
+    failure::Category,
     ids::{AppointmentId, CallId, Source, StaffId, TenantId},
     request::AppointmentRequest,
     start_time::RequestedStart,
@@ -39,25 +40,6 @@ pub struct InvalidTransition {
     pub from: StateName,
     /// The requested state.
     pub to: StateName,
-}
-
-/// How a booking came about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Confirmation {
-    /// Cal.com booked it now.
-    Booked,
-    /// An earlier attempt had booked it.
-    Recovered,
-}
-
-impl Confirmation {
-    /// The word for it in logs and metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Booked => "booked",
-            Self::Recovered => "recovered",
-        }
-    }
 }
 
 impl Appointment {
@@ -144,7 +126,7 @@ impl Appointment {
         progress.first_attempt.get_or_insert(by.now);
         let lease_until = by.now + lease;
         self.move_to(State::Booking { lease_until, progress }, cause, by);
-        Ok(Claimed { appointment: self, lease_until, progress })
+        Ok(Claimed::new(self, lease_until, progress))
     }
 
     /// Lets it wait until `until`, because its account is paused. The state stays `requested`.
@@ -465,7 +447,7 @@ impl Appointment {
         }
     }
 
-    fn cancel_unbooked(&mut self, reason: CancelReason, by: Actor<'_>) {
+    pub(super) fn cancel_unbooked(&mut self, reason: CancelReason, by: Actor<'_>) {
         self.move_to(State::cancelled_unbooked(reason), Cause::Cancelled(reason), by);
     }
 
@@ -473,134 +455,12 @@ impl Appointment {
         InvalidTransition { from: self.state.name(), to }
     }
 
-    fn move_to(&mut self, state: State, cause: Cause, by: Actor<'_>) {
+    pub(super) fn move_to(&mut self, state: State, cause: Cause, by: Actor<'_>) {
         let from = self.state.name();
         self.state = state;
         if !self.is_booked() {
             self.verification = None;
         }
         self.record(Some(from), cause, by);
-    }
-}
-
-/// An appointment that one worker has claimed: it alone may book it, until the lease expires.
-///
-/// Only [`Appointment::claim`] makes one, so that nothing else can confirm, retry or escalate a booking.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claimed {
-    appointment: Appointment,
-    lease_until: DateTime<Utc>,
-    progress: BookingProgress,
-}
-
-impl Claimed {
-    /// The appointment, in the state `booking`.
-    pub fn appointment(&self) -> &Appointment {
-        &self.appointment
-    }
-
-    /// When the lease expires.
-    pub fn lease_until(&self) -> DateTime<Utc> {
-        self.lease_until
-    }
-
-    /// State carried over from earlier attempts.
-    pub fn progress(&self) -> &BookingProgress {
-        &self.progress
-    }
-
-    /// Notes that Cal.com was queried and holds no booking of the appointment.
-    pub fn rule_out_unconfirmed(&mut self) {
-        self.progress.unconfirmed = None;
-        self.update_state();
-    }
-
-    /// Omits the part of the contact that Cal.com refused from the next request.
-    pub fn omit_contact(&mut self, part: ContactPart, by: Actor<'_>) {
-        self.progress.omitted_contact = Some(part);
-        self.update_state();
-        let cause = Cause::Failed(Category::InvalidContact);
-        self.appointment.record(Some(StateName::Booking), cause, by);
-    }
-
-    /// Uses a contact of its own from now on: another appointment has the customer's, and Cal.com returned its booking.
-    pub fn use_own_contact(&mut self, by: Actor<'_>) {
-        self.progress.has_own_contact = true;
-        self.update_state();
-        let cause = Cause::Failed(Category::InvalidContact);
-        self.appointment.record(Some(StateName::Booking), cause, by);
-    }
-
-    /// Notes that further bookings which earlier attempts had made were cancelled.
-    pub fn note_duplicates_cancelled(&mut self, by: Actor<'_>) {
-        self.appointment.record(Some(StateName::Booking), Cause::DuplicateCancelled, by);
-    }
-
-    /// To `booked`.
-    pub fn confirm(mut self, booking: Booking, how: Confirmation, by: Actor<'_>) -> Appointment {
-        let cause = match how {
-            Confirmation::Booked => Cause::Booked,
-            Confirmation::Recovered => Cause::Recovered,
-        };
-        self.appointment.move_to(State::booked(booking), cause, by);
-        self.appointment
-    }
-
-    /// Back to `requested`, to be claimed again at `at`.
-    pub fn retry_at(mut self, at: DateTime<Utc>, failure: &BookingFailure, by: Actor<'_>) -> Appointment {
-        let mut progress = self.progress_after(failure);
-        if failure.category() == Category::Credentials {
-            // The retry window starts with a key that Cal.com accepts.
-            progress.first_attempt = None;
-        }
-        self.appointment.state = State::Requested { not_before: Some(at), progress };
-        let last = self.appointment.history.last();
-        let between = usize::from(last.is_some_and(|transition| transition.cause == Cause::Claimed));
-        self.appointment.record_repeated(Cause::Failed(failure.category()), between, by);
-        self.appointment
-    }
-
-    /// To `needs_review`, because it could not be booked.
-    pub fn escalate(mut self, failure: &BookingFailure, by: Actor<'_>) -> Appointment {
-        let category = failure.category();
-        let state = State::NeedsReview {
-            reason: ReviewReason::Booking(category),
-            booking: self.progress_after(failure).unconfirmed.into(),
-            proposals: failure.proposals().to_vec(),
-            detail: failure.detail(),
-        };
-        self.appointment.move_to(state, Cause::Failed(category), by);
-        self.appointment
-    }
-
-    /// To `cancelled`, because its start has passed.
-    pub fn cancel_past(mut self, by: Actor<'_>) -> Appointment {
-        self.appointment.cancel_unbooked(CancelReason::Past, by);
-        self.appointment
-    }
-
-    /// To `cancelled`, because the booking that an earlier attempt made was cancelled at Cal.com.
-    pub fn cancel_as_at_calcom(mut self, by: Actor<'_>) -> Appointment {
-        self.appointment.cancel_unbooked(CancelReason::CancelledAtCalcom, by);
-        self.appointment
-    }
-
-    /// What the failure leaves for the next attempt: a booking stays unconfirmed until Cal.com was queried for it.
-    fn progress_after(&self, failure: &BookingFailure) -> BookingProgress {
-        let errors = match failure.unconfirmed() {
-            Some(UnconfirmedBooking::ErrorResponse) => self.progress.errors + 1,
-            Some(_) => 0,
-            None => self.progress.errors,
-        };
-        BookingProgress { unconfirmed: failure.unconfirmed().or(self.progress.unconfirmed), errors, ..self.progress }
-    }
-
-    /// Whether the appointment has an unconfirmed booking after `failure`.
-    pub fn unconfirmed_after(&self, failure: &BookingFailure) -> Option<UnconfirmedBooking> {
-        self.progress_after(failure).unconfirmed
-    }
-
-    fn update_state(&mut self) {
-        self.appointment.state = State::Booking { lease_until: self.lease_until, progress: self.progress };
     }
 }

@@ -169,8 +169,6 @@ async fn a_key_that_expires_soon_is_told_before_it_does() {
     fs::remove_file(path).unwrap();
     salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
     let is_told = |line: &String| line.contains("\"KeyExpiring\":1") && line.contains(salon.tenant.as_str());
-    let told = eventually(async || {
-        salon.stack.log_lines("calcom-booking").await.iter().any(is_told).then_some(())
-    });
+    let told = eventually(async || salon.stack.log_lines("calcom-booking").await.iter().any(is_told).then_some(()));
     told.await.expect("people hear of it");
 }
