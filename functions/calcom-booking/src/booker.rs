@@ -101,7 +101,12 @@ impl Booker {
         let mut targets: Vec<Target> =
             fitting.event_types.into_iter().map(|event_type| Target { event_type, host: None }).collect();
         let catalog = self.accounts.catalog_for(tenant, &targets, log).await;
-        if let (Some(wished), Some(known)) = (fitting.wished.and_then(|id| tenant.staff_member(&id)), &catalog) {
+        let wished = fitting.wished.and_then(|id| tenant.staff_member(&id));
+        if wished.is_some() && catalog.is_none() {
+            // Who that is at Cal.com is not known now, and a wish is not dropped.
+            return Ok(Some(Plan { start, targets: Err(BookingFailure::NOT_SENT), catalog }));
+        }
+        if let (Some(wished), Some(known)) = (wished, &catalog) {
             for target in &mut targets {
                 let Some(event_type) = known.catalog.event_type(target.event_type) else { continue };
                 let hosts: Vec<_> = event_type.hosts.iter().map(|host| host.id).collect();

@@ -123,8 +123,7 @@ impl Bookings {
         Ok(self.batches.process(event, &context, |message, log| self.process(message, log), stall).await)
     }
 
-    /// Claims the appointment and its slot, attempts to book it, stores the result, and only then notifies the next
-    /// step.
+    /// Verifies or books the appointment of a message, unless it has to wait.
     async fn process(&self, message: AppointmentMessage, log: LogContext) -> Result<(), StepError> {
         let (stored, tenant) = step::load(&self.appointments, &self.booker.tenants, &message).await?;
         let job = Job { message: &message, tenant: &tenant, log: &log };
@@ -132,7 +131,7 @@ impl Bookings {
             return self.verify(stored, &job).await;
         }
         let Versioned { value: appointment, version } = stored;
-        let mut claim = match appointment.clone().claim(self.timing.lease, self.actor()) {
+        let claim = match appointment.clone().claim(self.timing.lease, self.actor()) {
             Ok(claim) => claim,
             Err(refused) => return self.skip(&message, refused).await,
         };
@@ -143,32 +142,38 @@ impl Bookings {
         if let Admission::Blocked(until) = self.breaker.admit(&tenant.calcom.account, accounts, &log).await? {
             return self.wait_for_account(appointment, version, until, &job).await;
         }
-        let Some(plan) = self.booker.plan(&appointment, &tenant, &log).await? else { return Ok(()) };
+        self.book(claim, version, &job).await?;
+        accounts.refresh_daily(&tenant, &log).await;
+        Ok(())
+    }
+
+    /// Claims the appointment and its slot, attempts to book it, stores the result, and only then notifies the next
+    /// step.
+    async fn book(&self, mut claim: Claimed, version: Version, job: &Job<'_>) -> Result<(), StepError> {
+        let Some(plan) = self.booker.plan(claim.appointment(), job.tenant, job.log).await? else { return Ok(()) };
         let lease = plan.span().map(|span| SlotLease {
-            account: tenant.calcom.account.clone(),
+            account: job.tenant.calcom.account.clone(),
             span,
-            holder: appointment.id.clone(),
+            holder: claim.appointment().id.clone(),
         });
         let mut attempted = AttemptLog::default();
-        let slot = self.claim_slot(&claim, version, lease.as_ref(), &plan, &mut attempted, &job).await?;
+        let slot = self.claim_slot(&claim, version, lease.as_ref(), &plan, &mut attempted, job).await?;
         let (next, version, lease) = match slot {
             Slot::Lost => return Ok(()),
             Slot::Held => {
                 let delay = self.timing.slot + self.spread(&claim, self.timing.slot);
-                return self.resend_at(&message, Utc::now() + delay).await;
+                return self.resend_at(job.message, Utc::now() + delay).await;
             }
             Slot::Taken(failure) => (Next::Review { failure }, version, None),
-            Slot::Claimed(version) => (self.attempt(&mut claim, &plan, &mut attempted, &job).await, version, lease),
+            Slot::Claimed(version) => (self.attempt(&mut claim, &plan, &mut attempted, job).await, version, lease),
         };
-        let (appointment, next) = self.booker.conclude(claim, next, self.actor(), &log);
+        let (appointment, next) = self.booker.conclude(claim, next, self.actor(), job.log);
         // While Cal.com may still be making the booking, the slot stays leased: the lease expires after that.
         let may_be_booked = appointment.unconfirmed_booking() == Some(UnconfirmedBooking::NoResponse);
         let lease = lease.as_ref().filter(|_| !may_be_booked);
         let update = self.appointments.update(&appointment, version).exchanges(&attempted.exchanges);
         update.release(lease).commit().await?;
-        self.notify(next, &attempted, &job).await?;
-        accounts.refresh_daily(&tenant, &log).await;
-        Ok(())
+        self.notify(next, &attempted, job).await
     }
 
     /// Attempts to book until there is a result.

@@ -129,8 +129,10 @@ impl Salon {
         stack.tenants.write(&tenant, None, Utc::now()).await.expect("the tenant is loaded");
         let host = |(nth, id): (usize, &String)| json!({"id": FIRST_HOST + nth as u64, "name": id, "email": email(id)});
         let hosts: Vec<Value> = incident.staff.iter().enumerate().map(host).collect();
+        // An incident of days is replayed in a minute.
+        stack.put_to_calcom("/_stand-in", &json!({"requests_per_minute": 100_000})).await;
         let offer = async |id: u64, hosts: Value| {
-            let offered = json!({"id": id, "minutes": 30, "time_zone": "Europe/Berlin", "hosts": hosts});
+            let offered = json!({"id": id, "minutes": 30, "time_zone": "Europe/Berlin", "hosts": hosts, "team": 1});
             stack.stand_in(id, "", Some(&offered)).await;
         };
         for (_, event_type) in EVENT_TYPES {
