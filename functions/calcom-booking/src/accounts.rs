@@ -1,6 +1,6 @@
 //! Cal.com accounts: their keys, and what those see.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use calcom::Calcom;
 use chrono::{DateTime, Days, TimeDelta, Utc};
@@ -15,11 +15,14 @@ use scheduling::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use store::{AccountCatalog, Catalogs};
+use tokio::time::timeout;
 
 use crate::attempt::Target;
 
 /// A catalog is refreshed after this time: roles and event types change at Cal.com without notice.
 const MAX_AGE: TimeDelta = TimeDelta::hours(24);
+/// How long reading a catalog may take.
+const CATALOG_TIMEOUT: Duration = Duration::from_secs(8);
 /// How many days before it expires a key is reported.
 const EXPIRY_WARNING: Days = Days::new(7);
 
