@@ -110,7 +110,8 @@ impl Accounts {
     ) -> Option<Arc<AccountCatalog>> {
         let (account, now) = (&tenant.calcom.account, Utc::now());
         let key = self.key_of(account).await?;
-        let catalog = self.calcom.catalog(&key, now).await;
+        // Bookings wait for it: a slow Cal.com must not cost them their invocation.
+        let catalog = timeout(CATALOG_TIMEOUT, self.calcom.catalog(&key, now)).await.ok()?;
         let catalog =
             catalog.inspect_err(|error| tracing::warn!(%error, "failed to read the event types of an account"));
         let found = AccountCatalog::new(catalog.ok()?, key.expose_secret(), stored);
