@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use crate::attempt::Target;
 
 /// A catalog is refreshed after this time: roles and event types change at Cal.com without notice.
-const MAX_AGE: TimeDelta = TimeDelta::hours(24);
+const MAX_AGE: TimeDelta = TimeDelta::hours(4);
 /// How long reading a catalog may take.
 const CATALOG_TIMEOUT: Duration = Duration::from_secs(8);
 /// How many days before it expires a key is reported.
@@ -69,33 +69,35 @@ impl Accounts {
         }
     }
 
-    /// What the account's key sees. It is queried if nothing is stored, or if one of the event types is missing or
-    /// can't be booked: that may have been mended since. `None` if Cal.com can't be queried now.
+    /// What the account's key sees. It is queried if nothing is stored for this key, if one of the event types is missing
+    /// or can't be booked (that may have been mended since), and if `must_be_new`. `None` if Cal.com can't be queried now.
     pub async fn catalog_for(
         &self,
         tenant: &Tenant,
         targets: &[Target],
+        must_be_new: bool,
         log: &LogContext,
     ) -> Option<Arc<AccountCatalog>> {
         let account = &tenant.calcom.account;
+        let key = self.key_of(account).await?;
         let stored = self.catalogs.of(account).await.unwrap_or_default();
-        let fits = |catalog: &Catalog| {
-            let event_types = targets.iter().map(|target| catalog.event_type(target.event_type));
-            let is_bookable = |event_type: Option<&scheduling::event_type::EventType>| {
-                event_type.is_some_and(|event_type| event_type.faults.is_empty() && event_type.is_visible)
-            };
-            event_types.into_iter().all(is_bookable)
+        let stored = stored.filter(|stored| stored.is_of(key.expose_secret()));
+        let is_bookable = |catalog: &Catalog, target: &Target| {
+            catalog.event_type(target.event_type).is_some_and(|it| it.faults.is_empty() && it.is_visible)
         };
+        let fits = |catalog: &Catalog| !must_be_new && targets.iter().all(|target| is_bookable(catalog, target));
         match stored {
-            Some(stored) if fits(&stored.catalog) || Utc::now() - stored.catalog.checked_at < self.min_age => {
-                Some(stored)
+            Some(stored) if fits(&stored.catalog) => Some(stored),
+            Some(stored) if Utc::now() - stored.catalog.checked_at < self.min_age => Some(stored),
+            stored => {
+                let refreshed = self.refresh(tenant, stored.as_deref(), log).await;
+                refreshed.or(stored.filter(|_| !must_be_new))
             }
-            stored => self.refresh(tenant, stored.as_deref(), log).await.or(stored),
         }
     }
 
-    /// Refreshes a catalog that is older than a day.
-    pub async fn refresh_daily(&self, tenant: &Tenant, log: &LogContext) {
+    /// Refreshes a catalog that is some hours old.
+    pub async fn refresh_if_old(&self, tenant: &Tenant, log: &LogContext) {
         let stored = self.catalogs.of(&tenant.calcom.account).await.unwrap_or_default();
         if let Some(stored) = stored.filter(|stored| stored.catalog.checked_at + MAX_AGE < Utc::now()) {
             self.refresh(tenant, Some(&stored), log).await;
@@ -111,13 +113,31 @@ impl Accounts {
         let (account, now) = (&tenant.calcom.account, Utc::now());
         let key = self.key_of(account).await?;
         // Bookings wait for it: a slow Cal.com must not cost them their invocation.
-        let catalog = timeout(CATALOG_TIMEOUT, self.calcom.catalog(&key, now)).await.ok()?;
-        let catalog =
-            catalog.inspect_err(|error| tracing::warn!(%error, "failed to read the event types of an account"));
-        let found = AccountCatalog::new(catalog.ok()?, key.expose_secret(), stored);
-        self.report(tenant, &found, now, log);
-        let saved = self.catalogs.save(account, found).await;
-        saved.inspect_err(|error| tracing::warn!(%error, "failed to store the event types of an account")).ok()
+        let catalog = match timeout(CATALOG_TIMEOUT, self.calcom.catalog(&key, now)).await {
+            Ok(Ok(catalog)) => catalog,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "failed to read the event types of an account");
+                return None;
+            }
+            Err(_) => {
+                tracing::warn!("failed to read the event types of an account: it took too long");
+                return None;
+            }
+        };
+        let found = AccountCatalog::new(catalog, key.expose_secret(), stored);
+        let is_first_today = |stored: &AccountCatalog| {
+            stored.key != found.key || stored.catalog.checked_at.date_naive() != now.date_naive()
+        };
+        if stored.is_none_or(is_first_today) {
+            self.report(tenant, &found, now, log);
+        }
+        match self.catalogs.save(account, found.clone()).await {
+            Ok(saved) => Some(saved),
+            Err(error) => {
+                tracing::warn!(%error, "failed to store the event types of an account");
+                Some(Arc::new(found))
+            }
+        }
     }
 
     /// Reports what will hurt later: a key that can't see what it books, and one that is about to expire.

@@ -61,6 +61,8 @@ pub struct AttemptLog {
     pub others_booked: bool,
     /// The event type that is set up wrongly.
     pub faulty: Option<EventTypeId>,
+    /// The event type that is not: Cal.com booked it, or refused it for another reason.
+    pub bookable: Option<EventTypeId>,
 }
 
 /// The result of an attempt.
@@ -92,7 +94,7 @@ impl Attempt<'_> {
         let unconfirmed = claim.progress().unconfirmed;
         if let Some(unconfirmed) = unconfirmed {
             if let Some(found) = self.find_earlier(claim, unconfirmed, log).await? {
-                return Ok(found);
+                return Ok(self.honour_wish(claim, found, log).await);
             }
             if self.catalog.is_none() {
                 // Whether the list shows the booking is not known now.
@@ -192,7 +194,7 @@ impl Attempt<'_> {
         log: &mut AttemptLog,
     ) -> Result<Attempted, BookingFailure> {
         let mut slots = available.slots;
-        let mut refused = None;
+        let (mut refused, mut overtaken_while_free) = (None, false);
         for target in available.targets {
             for _ in 0..MAX_OVERTAKEN {
                 if !self.is_lease_sufficient(claim) {
@@ -209,16 +211,22 @@ impl Attempt<'_> {
                     other => return Err(other),
                 }
                 // Somebody was faster. In a round robin another host may be free.
-                let Ok(now_free) = self.slots_of(&target).await else { break };
+                let now_free = self.slots_of(&target).await;
+                let now_free = now_free.map_err(|error| recorded("slots", error, &mut log.exchanges))?;
                 slots.retain(|slot| *slot != self.start);
                 slots.extend(&now_free.value);
                 let is_free = now_free.value.contains(&self.start);
                 let was_overtaken = matches!(failure, BookingFailure::Overtaken);
                 refused = Some(failure);
-                if !(is_free && was_overtaken) {
+                overtaken_while_free = is_free && was_overtaken;
+                if !overtaken_while_free {
                     break;
                 }
             }
+        }
+        if overtaken_while_free {
+            // Somebody is free, and others are faster each time.
+            return Err(BookingFailure::NOT_SENT);
         }
         slots.retain(|slot| *slot != self.start);
         let proposals = proposals(&slots, self.start, &claim.appointment().id);
@@ -238,6 +246,7 @@ impl Attempt<'_> {
         let error = match self.calcom.book(self.key, &self.new_booking(claim, target)).await {
             Ok(made) => {
                 log.exchanges.push(ExchangeRecord { request: "book", exchange: made.exchange });
+                log.bookable = Some(target.event_type);
                 return Ok(made.value);
             }
             Err(error) => error,
@@ -249,8 +258,10 @@ impl Attempt<'_> {
             Effect::Done => Some(UnconfirmedBooking::UnreadableResponse),
         };
         let failure = recorded("book", error, &mut log.exchanges).with_unconfirmed(unconfirmed);
-        if matches!(failure, BookingFailure::Misconfigured(_)) {
-            log.faulty = Some(target.event_type);
+        match failure {
+            BookingFailure::Misconfigured(_) => log.faulty = Some(target.event_type),
+            BookingFailure::SlotTaken { .. } | BookingFailure::Overtaken => log.bookable = Some(target.event_type),
+            _ => {}
         }
         Err(failure)
     }
@@ -276,7 +287,8 @@ impl Attempt<'_> {
             phone_number: phone.map(|phone| phone.reveal().clone()),
             language: self.tenant.language.clone(),
         };
-        let takes_notes = self.setup(target.event_type).is_some_and(|event_type| event_type.takes_notes);
+        // Every event type has the field, unless somebody has hidden it.
+        let takes_notes = self.setup(target.event_type).is_none_or(|event_type| event_type.takes_notes);
         let notes = takes_notes.then(|| appointment.request.notes_for_staff(self.tenant, &appointment.call));
         NewBooking::new(&appointment.id, &appointment.call, target.event_type, self.start, attendee)
             .with_notes(notes)
@@ -319,7 +331,7 @@ fn booked(claim: &Claimed, found: FoundBooking) -> Result<Attempted, BookingFail
 pub fn span_of(targets: &[Target], start: DateTime<Utc>, catalog: Option<&Catalog>) -> SlotSpan {
     let spans = targets.iter().map(|target| {
         let event_type = catalog.and_then(|catalog| catalog.event_type(target.event_type));
-        event_type.map_or_else(|| SlotSpan::unknown(start), |event_type| event_type.span(start, target.host))
+        event_type.map_or_else(|| SlotSpan::unknown(start), |event_type| event_type.span(start))
     });
     spans.reduce(SlotSpan::union).unwrap_or_else(|| SlotSpan::unknown(start))
 }

@@ -100,7 +100,9 @@ impl Booker {
         };
         let mut targets: Vec<Target> =
             fitting.event_types.into_iter().map(|event_type| Target { event_type, host: None }).collect();
-        let catalog = self.accounts.catalog_for(tenant, &targets, log).await;
+        // Whether a list shows a booking that may exist depends on the key's role as it is now.
+        let must_be_new = appointment.unconfirmed_booking().is_some();
+        let catalog = self.accounts.catalog_for(tenant, &targets, must_be_new, log).await;
         let wished = fitting.wished.and_then(|id| tenant.staff_member(&id));
         if wished.is_some() && catalog.is_none() {
             // Who that is at Cal.com is not known now, and a wish is not dropped.
@@ -223,7 +225,7 @@ impl Booker {
         let mut book = async |keys: &CalcomKeys, attempted: &mut AttemptLog| {
             let key = keys.of(&tenant.calcom.account).ok_or(BookingFailure::CredentialsRefused)?;
             match self.attempt_with(key, tenant, plan, targets).book(claim, attempted).await {
-                // Most such refusals say nothing of the key: Cal.com is asked.
+                // Most such refusals say nothing of the key: it is probed.
                 Err(BookingFailure::Forbidden) => match self.accounts.calcom.me(key).await {
                     Err(error) if error.category() == Category::Credentials => Err(BookingFailure::CredentialsRefused),
                     _ => Err(BookingFailure::Forbidden),

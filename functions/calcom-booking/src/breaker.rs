@@ -29,8 +29,8 @@ impl CredentialBreaker {
         Self { pauses, metrics, timing }
     }
 
-    /// What a worker may do with the account. After each pause one worker asks Cal.com whether it accepts the key: no
-    /// customer's appointment is spent on finding out.
+    /// What a worker may do with the account. After each pause one worker probes the key with a request of its own: no
+    /// customer's appointment is spent on it.
     pub async fn admit(
         &self,
         account: &AccountName,
@@ -44,7 +44,7 @@ impl CredentialBreaker {
         }
         let next = now + self.timing.pause;
         if !self.pauses.take_probe(account, &pause, next).await? {
-            // Another worker is asking.
+            // Another worker is probing it.
             return Ok(Admission::Blocked(now + self.timing.first_retry));
         }
         if accounts.is_key_accepted(account).await != Some(true) {

@@ -128,7 +128,11 @@ impl Bookings {
         let (stored, tenant) = step::load(&self.appointments, &self.booker.tenants, &message).await?;
         let job = Job { message: &message, tenant: &tenant, log: &log };
         if message.kind == MessageKind::Verify && stored.value.is_booked() {
-            return self.verify(stored, &job).await;
+            return match stored.value.verification() {
+                Some(_) => self.verify(stored, &job).await,
+                // Another copy of the message was first.
+                None => Ok(()),
+            };
         }
         let Versioned { value: appointment, version } = stored;
         let claim = match appointment.clone().claim(self.timing.lease, self.actor()) {
@@ -143,7 +147,7 @@ impl Bookings {
             return self.wait_for_account(appointment, version, until, &job).await;
         }
         self.book(claim, version, &job).await?;
-        accounts.refresh_daily(&tenant, &log).await;
+        accounts.refresh_if_old(&tenant, &log).await;
         Ok(())
     }
 
@@ -167,13 +171,14 @@ impl Bookings {
             Slot::Taken(failure) => (Next::Review { failure }, version, None),
             Slot::Claimed(version) => (self.attempt(&mut claim, &plan, &mut attempted, job).await, version, lease),
         };
+        self.note_setup(&next, &attempted, job).await?;
         let (appointment, next) = self.booker.conclude(claim, next, self.actor(), job.log);
         // While Cal.com may still be making the booking, the slot stays leased: the lease expires after that.
         let may_be_booked = appointment.unconfirmed_booking() == Some(UnconfirmedBooking::NoResponse);
         let lease = lease.as_ref().filter(|_| !may_be_booked);
         let update = self.appointments.update(&appointment, version).exchanges(&attempted.exchanges);
         update.release(lease).commit().await?;
-        self.notify(next, &attempted, job).await
+        self.notify(next, job).await
     }
 
     /// Attempts to book until there is a result.
@@ -279,7 +284,11 @@ impl Bookings {
         let Some(uid) = appointment.booking().map(|booking| booking.uid.clone()) else { return Ok(()) };
         let accounts = &self.booker.accounts;
         let found = match accounts.key_of(&job.tenant.calcom.account).await {
-            Some(key) => accounts.calcom.follow(&key, &uid).await.map(|found| found.value).map_err(|it| it.category()),
+            Some(key) => match accounts.calcom.follow(&key, &uid).await {
+                Ok(found) => Ok(Some(found.value)),
+                Err(error) if error.is_not_found() && self.must_be_visible(&appointment) => Ok(None),
+                Err(error) => Err(error.category()),
+            },
             None => Err(Category::Credentials),
         };
         let verified = verification::judge(&mut appointment, found, &self.timing, self.actor())?;
@@ -296,34 +305,42 @@ impl Bookings {
         }
     }
 
-    /// Notifies the next step, or schedules the next attempt, pauses the account if Cal.com refuses its key, and notes
-    /// what is set up wrongly or works again.
-    async fn notify(&self, next: Next, attempted: &AttemptLog, job: &Job<'_>) -> Result<(), StepError> {
-        let (message, tenant) = (job.message, &job.tenant.id);
-        match next {
-            Next::Assign { booking, .. } => {
-                self.assignments.send(&message.with_kind(MessageKind::Process)).await?;
-                if self.setup_faults.mend(tenant, booking.event_type).await? {
-                    tracing::info!(event_type = booking.event_type.0, "event type can be booked again");
-                }
-                Ok(())
+    /// Notes that an event type is set up wrongly, before the appointment that met it is stored: whatever happens then,
+    /// people are told, and it goes on when that is mended. Notes as well that one works again.
+    async fn note_setup(&self, next: &Next, attempted: &AttemptLog, job: &Job<'_>) -> Result<(), StoreError> {
+        let tenant = &job.tenant.id;
+        if let Next::Review { failure: BookingFailure::Misconfigured(fault) } = next {
+            let Some(event_type) = attempted.faulty else { return Ok(()) };
+            if self.setup_faults.open(tenant, event_type, fault, Utc::now()).await? {
+                self.metrics.count("EventTypeMisconfigured", None, job.log);
+                tracing::error!(event_type = event_type.0, problem = %fault, "event type can't be booked");
             }
+        } else if let Some(event_type) = attempted.bookable
+            && self.setup_faults.mend(tenant, event_type).await?
+        {
+            tracing::info!(event_type = event_type.0, "event type can be booked again");
+        }
+        Ok(())
+    }
+
+    /// Notifies the next step, or schedules the next attempt, and pauses the account if Cal.com refuses its key.
+    async fn notify(&self, next: Next, job: &Job<'_>) -> Result<(), StepError> {
+        let message = job.message;
+        match next {
+            Next::Assign { .. } => Ok(self.assignments.send(&message.with_kind(MessageKind::Process)).await?),
             Next::Retry { at, failure } => {
                 if matches!(failure, BookingFailure::CredentialsRefused) {
                     self.breaker.pause(&job.tenant.calcom.account, at, job.log).await?;
                 }
                 self.resend_at(message, at).await
             }
-            Next::Review { failure: BookingFailure::Misconfigured(fault) } => {
-                let Some(event_type) = attempted.faulty else { return Ok(()) };
-                if self.setup_faults.open(tenant, event_type, &fault, Utc::now()).await? {
-                    self.metrics.count("EventTypeMisconfigured", None, job.log);
-                    tracing::error!(event_type = event_type.0, problem = %fault, "event type can't be booked");
-                }
-                Ok(())
-            }
             Next::CancelledAtCalcom | Next::CancelPast | Next::Review { .. } => Ok(()),
         }
+    }
+
+    /// Whether Cal.com's replica knows the appointment's booking, if it exists.
+    fn must_be_visible(&self, appointment: &Appointment) -> bool {
+        appointment.booked_at().is_none_or(|booked_at| Utc::now() - booked_at > self.timing.replica_lag)
     }
 
     async fn resend_at(&self, message: &AppointmentMessage, at: DateTime<Utc>) -> Result<(), StepError> {

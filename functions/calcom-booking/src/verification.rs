@@ -3,10 +3,13 @@
 use calcom::FoundBooking;
 use chrono::{DateTime, Utc};
 use scheduling::{
-    appointment::{Actor, Appointment, Cause, InvalidTransition},
+    appointment::{Actor, Appointment, Cause, InvalidTransition, Transition},
     failure::Category,
     timing::Timing,
 };
+
+/// How often Cal.com may refuse to show a booking before a person decides.
+const MAX_REFUSALS: u32 = 4;
 
 /// What follows from the booking that Cal.com holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,25 +28,18 @@ pub enum Verified {
 /// for a person to decide on.
 pub fn judge(
     appointment: &mut Appointment,
-    found: Result<FoundBooking, Category>,
+    found: Result<Option<FoundBooking>, Category>,
     timing: &Timing,
     by: Actor<'_>,
 ) -> Result<Verified, InvalidTransition> {
     let found = match found {
-        Ok(found) => found.booking,
-        Err(category) => {
-            let failed = |cause: &Cause| matches!(cause, Cause::NotVerified(_));
-            let last = appointment.history().last().filter(|last| failed(&last.cause));
-            let times = last.map_or(0, scheduling::appointment::Transition::times);
-            let delay = (timing.first_retry * 2_i32.pow(times.min(10))).min(timing.max_backoff);
-            appointment.defer_verification(by.now + delay, category, by);
-            return Ok(Verified::Deferred(by.now + delay));
-        }
+        Ok(found) => found.map(|found| found.booking).filter(|booking| booking.status.is_active()),
+        Err(category) => return postpone(appointment, category, timing, by),
     };
-    if !found.status.is_active() {
+    let Some(found) = found else {
         appointment.reopen(by)?;
         return Ok(Verified::Reopened);
-    }
+    };
     if appointment.request.start.at().is_some_and(|requested| requested != found.start) {
         appointment.escalate_rescheduled(found, by)?;
         return Ok(Verified::Settled);
@@ -53,6 +49,26 @@ pub fn judge(
     }
     appointment.verified(by);
     Ok(Verified::Settled)
+}
+
+/// Postpones it while Cal.com can't be queried. What Cal.com refuses again and again is for a person.
+fn postpone(
+    appointment: &mut Appointment,
+    category: Category,
+    timing: &Timing,
+    by: Actor<'_>,
+) -> Result<Verified, InvalidTransition> {
+    let failed = |cause: &Cause| matches!(cause, Cause::NotVerified(_));
+    let last = appointment.history().last().filter(|last| failed(&last.cause));
+    let times = last.map_or(0, Transition::times);
+    let passes = matches!(category, Category::CalcomUnavailable | Category::RateLimited | Category::Credentials);
+    if !passes && times >= MAX_REFUSALS {
+        appointment.escalate_unverified(category, by)?;
+        return Ok(Verified::Settled);
+    }
+    let delay = (timing.first_retry * 2_i32.pow(times.min(10))).min(timing.max_backoff);
+    appointment.defer_verification(by.now + delay, category, by);
+    Ok(Verified::Deferred(by.now + delay))
 }
 
 #[cfg(test)]
@@ -102,11 +118,13 @@ mod tests {
 
     fn judged(found: Result<Booking, Category>) -> (Appointment, Verified) {
         let mut appointment = requested_again();
-        let found = found.map(|booking| FoundBooking {
-            booking,
-            appointments: vec![appointment.id.clone()],
-            attendee_absent: false,
-            rescheduled_to: None,
+        let found = found.map(|booking| {
+            Some(FoundBooking {
+                booking,
+                appointments: vec![appointment.id.clone()],
+                attendee_absent: false,
+                rescheduled_to: None,
+            })
         });
         let verified = judge(&mut appointment, found, &Timing::default(), by(2)).unwrap();
         (appointment, verified)
@@ -128,6 +146,20 @@ mod tests {
         let (reopened, verified) = judged(Ok(booking("u1", BookingStatus::Cancelled, start())));
         assert_eq!((reopened.state().name(), verified), (StateName::Requested, Verified::Reopened));
         assert_eq!(reopened.verification(), None);
+    }
+
+    #[test]
+    fn what_calcom_no_longer_has_is_booked_again_and_what_it_refuses_to_show_is_a_persons() {
+        let mut gone = requested_again();
+        assert_eq!(judge(&mut gone, Ok(None), &Timing::default(), by(2)).unwrap(), Verified::Reopened);
+        let mut refused = requested_again();
+        for minute in 2..6 {
+            judge(&mut refused, Err(Category::Forbidden), &Timing::default(), by(minute)).unwrap();
+            assert_eq!(refused.state().name(), StateName::Booked);
+        }
+        judge(&mut refused, Err(Category::Forbidden), &Timing::default(), by(6)).unwrap();
+        assert_eq!(refused.state().name(), StateName::NeedsReview);
+        assert!(refused.booking().is_some() && refused.verification().is_none());
     }
 
     #[test]

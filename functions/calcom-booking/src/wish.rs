@@ -1,17 +1,15 @@
 //! The wish for a host, where Cal.com chose another one.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use calcom::SlotsWindow;
+use chrono::TimeDelta;
 use scheduling::{
     appointment::Claimed,
     booking::{Booking, HostEvidence, Hosts},
-    ids::HostId,
+    ids::{EventTypeId, HostId},
 };
 use store::ExchangeRecord;
 
 use crate::attempt::{Attempt, AttemptLog, Attempted};
-
-/// How far from the start a booking may begin or end that could overlap.
-const AROUND: TimeDelta = TimeDelta::hours(24);
 
 impl Attempt<'_> {
     /// Gives the booking to the host whom the customer wants, if Cal.com chose another one and the wished one is free.
@@ -32,8 +30,8 @@ impl Attempt<'_> {
     }
 
     async fn reassign(&self, booking: &Booking, wished: HostId, log: &mut AttemptLog) -> Option<HostEvidence> {
-        // Cal.com would give the booking to a host who is busy.
-        if !self.is_free(booking, wished).await {
+        // Cal.com would give the booking to a host who is busy, or on holiday.
+        if !self.is_free(booking, wished).await? {
             return None;
         }
         let reassigned =
@@ -44,31 +42,22 @@ impl Attempt<'_> {
         Some(HostEvidence::Named(hosts))
     }
 
-    /// Whether no booking is known that the host has at that time.
-    async fn is_free(&self, booking: &Booking, host: HostId) -> bool {
-        let Some(ours) = self.setup(booking.event_type) else { return false };
-        let span = ours.span(booking.start, None);
-        let Ok(others) = self.calcom.between(self.key, span.from - AROUND, span.to + AROUND).await else {
-            return false;
-        };
-        let overlaps = |other: &Booking| {
-            let (from, to) = self.occupied_by(other);
-            from < span.to && span.from < to
-        };
-        let is_theirs =
-            |other: &&Booking| other.uid != booking.uid && other.status.is_active() && is_hosted_by(other, host);
-        !others.iter().filter(is_theirs).any(overlaps)
+    /// Whether the host is free at that time, as the slots of an event type show it that is the host's alone and lasts
+    /// at least as long. `None` if there is no such event type, or Cal.com can't be queried.
+    async fn is_free(&self, booking: &Booking, host: HostId) -> Option<bool> {
+        let event_type = self.own_event_type(booking, host)?;
+        let start = booking.start;
+        let window = SlotsWindow { start: start - TimeDelta::minutes(1), end: start + TimeDelta::minutes(1) };
+        let slots = self.calcom.slots(self.key, event_type, window, None).await.ok()?;
+        Some(slots.value.contains(&start))
     }
 
-    fn occupied_by(&self, other: &Booking) -> (DateTime<Utc>, DateTime<Utc>) {
-        match self.setup(other.event_type) {
-            Some(event_type) => {
-                let span = event_type.span(other.start, None);
-                (span.from, span.to)
-            }
-            // Nobody knows how long it lasts.
-            None => (other.start, other.start + AROUND),
-        }
+    fn own_event_type(&self, booking: &Booking, host: HostId) -> Option<EventTypeId> {
+        let minutes = self.setup(booking.event_type)?.minutes;
+        let is_own = |hosts: &[scheduling::booking::Host]| matches!(hosts, [only] if only.id == host);
+        let all = self.catalog?.event_types.iter();
+        let fitting = all.filter(|(_, it)| is_own(&it.hosts) && it.minutes >= minutes && it.faults.is_empty());
+        fitting.min_by_key(|(_, it)| it.minutes).map(|(id, _)| *id)
     }
 }
 

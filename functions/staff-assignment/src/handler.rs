@@ -13,9 +13,9 @@ use platform::{
     telemetry::{LogContext, Metrics, Unit},
 };
 use scheduling::{
-    appointment::{Actor, Appointment, State},
+    appointment::{Actor, Appointment, Cause, State, Transition},
     assignment::{Assignment, Case, HostMapping, Unassigned, assign, mapping_from},
-    booking::{Booking, BookingStatus, HostEvidence},
+    booking::{Booking, HostEvidence},
     ids::HostId,
     tenant::Tenant,
     timing::Timing,
@@ -113,8 +113,7 @@ impl Assignments {
         let mappings = self.mappings_of(&booking, &tenant).await?;
         let wish = tenant.wish(appointment.raw_staff());
         let found = assign(&Case { booking: &booking, tenant: &tenant, mappings: &mappings, wish });
-        if let HostLookup::Failed(failure) = &lookup
-            && (found.is_err() || booking.status == BookingStatus::Pending)
+        if let (HostLookup::Failed(failure), Err(_)) = (&lookup, &found)
             && let Some(at) = self.hosts.defer(&mut appointment, &booking, failure, self.actor())?
         {
             return self.postpone(&appointment, version, message, at).await;
@@ -149,8 +148,11 @@ impl Assignments {
                 let strategy = assignment.strategy.as_str();
                 let mapping = mapping_from(&assignment, &appointment.tenant, Utc::now());
                 appointment.assign(assignment, self.actor())?;
-                let duration = Unit::Seconds((Utc::now() - appointment.requested_at()).as_seconds_f64());
-                self.metrics.record("TimeToAssigned", duration, None, log);
+                let waited_for_host = |it: &Transition| it.cause == Cause::AwaitingHost;
+                if !appointment.since_requested().iter().any(waited_for_host) {
+                    let duration = Unit::Seconds((Utc::now() - appointment.requested_at()).as_seconds_f64());
+                    self.metrics.record("TimeToAssigned", duration, None, log);
+                }
                 self.metrics.count("Assigned", Some(strategy), log);
                 tracing::info!(strategy, mapping_found = mapping.is_some(), "appointment assigned");
                 Ok(mapping)

@@ -49,14 +49,20 @@ impl HostLookups {
         if !is_pending && !lacks_hosts {
             return Ok(HostLookup::Complete(Vec::new()));
         }
-        let Ok(keys) = self.keys.read().await else { return Ok(HostLookup::Failed(BookingFailure::NOT_SENT)) };
+        let not_now = |failure| if is_pending { HostLookup::AwaitingHost } else { HostLookup::Failed(failure) };
+        let Ok(keys) = self.keys.read().await else { return Ok(not_now(BookingFailure::NOT_SENT)) };
         let Some(key) = keys.of(&tenant.calcom.account) else {
-            return Ok(HostLookup::Failed(BookingFailure::CredentialsRefused));
+            return Ok(not_now(BookingFailure::CredentialsRefused));
         };
         if let Some(until) = self.calcom.rests_until(key, Priority::Live, by.now) {
-            return Ok(HostLookup::Failed(BookingFailure::RateLimited { retry_after: Some(until - by.now) }));
+            return Ok(not_now(BookingFailure::RateLimited { retry_after: Some(until - by.now) }));
         }
-        match self.calcom.get(key, &booking.uid).await {
+        // A booking that waits for its host may have been moved meanwhile.
+        let found = match is_pending {
+            true => self.calcom.follow(key, &booking.uid).await,
+            false => self.calcom.get(key, &booking.uid).await,
+        };
+        match found {
             Ok(found) => {
                 let exchanges = vec![ExchangeRecord { request: "get", exchange: found.exchange }];
                 let found = found.value.booking;
@@ -78,6 +84,8 @@ impl HostLookups {
                     }
                 }
             }
+            // Only its host's word makes it an appointment, however long Cal.com can't be queried.
+            Err(_) if is_pending => Ok(HostLookup::AwaitingHost),
             // Cal.com's replica may not know the booking yet.
             Err(error) if error.is_not_found() && self.may_lag(appointment, by.now) => {
                 Ok(HostLookup::Failed(BookingFailure::NOT_SENT))

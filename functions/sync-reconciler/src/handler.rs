@@ -1,11 +1,13 @@
 //! Handles a scheduled run: resend what is due and has not moved.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use chrono::Utc;
 use lambda_runtime::{Context, Error};
 use platform::{
-    aws, env,
+    aws,
+    deadline::time_left,
+    env,
     queues::{AppointmentMessage, MessageKind, Queue, QueueError},
     telemetry::{LogContext, Metrics},
 };
@@ -27,6 +29,8 @@ const MAX_EXPIRED_LEASES: u32 = 5;
 /// While more messages than this wait in a queue, an overdue appointment most likely waits there, and resending it would
 /// only make the queue longer.
 const MAX_QUEUE_LENGTH: u32 = 200;
+/// Appointments that waited for an event type are only resumed while the invocation has this much time left.
+const MIN_TIME_TO_RESUME: Duration = Duration::from_secs(20);
 /// An appointment that was resent this often without moving raises an alarm.
 const STUCK_AFTER: u32 = 3;
 
@@ -125,8 +129,9 @@ impl SyncReconciler {
         async {
             let page = async |from: Option<Cursor>| self.appointments.due(now, from.as_ref(), sweep::PAGE).await;
             let work = async |id: AppointmentId| self.resend(&id, &run).await;
-            let resumed = if request.dry_run { 0 } else { self.resume_after_setup_faults(&log).await };
             let result = sweep(&context, request.resume_after.clone(), page, work).await?;
+            let has_time = time_left(&context) > MIN_TIME_TO_RESUME && result.resume_after.is_none();
+            let resumed = if has_time && !request.dry_run { self.resume_after_setup_faults(&log).await } else { 0 };
             let response = Response { resumed, ..response_of(request.dry_run, &result) };
             tracing::info!(result = %serde_json::to_string(&response)?, "due appointments resent");
             Ok(response)

@@ -39,7 +39,7 @@ impl<'a> CalcomAccount<'a> {
 
     /// What the key sees.
     pub async fn catalog(&self) -> Result<Catalog, CommandError> {
-        self.calcom.catalog(&self.key, Utc::now()).await.map_err(|error| self.failed("read its event types", &error))
+        self.calcom.catalog(&self.key, Utc::now()).await.map_err(|error| self.failed("read the event types", &error))
     }
 
     /// The round-robin event types at which a booking can't name its host, with their team.
@@ -60,7 +60,7 @@ impl<'a> CalcomAccount<'a> {
     pub async fn allow_host_selection(&self, event_types: &[(u64, EventTypeId)]) -> Result<(), CommandError> {
         for (team, id) in event_types {
             let changed = self.calcom.allow_host_selection(&self.key, *team, *id).await;
-            changed.map_err(|error| self.failed("turn on rrHostSubsetEnabled", &error))?;
+            changed.map_err(|error| self.failed("turn on rrHostSubsetEnabled in an event type", &error))?;
         }
         Ok(())
     }
@@ -82,7 +82,7 @@ impl<'a> CalcomAccount<'a> {
             _ => "look at its settings in Cal.com",
         };
         CommandError::Refused(format!(
-            "failed to ask Cal.com for account {account} to {what}: {}; {advice}",
+            "failed to {what} of Cal.com account {account}: {}; {advice}",
             error.category().as_str()
         ))
     }

@@ -110,24 +110,6 @@ impl Calcom {
         Ok(page.bookings.into_iter().filter(|booking| fresh.contains(booking.uid.as_str())).collect())
     }
 
-    /// `GET /v2/bookings`: the bookings of any event type that the key sees between two times.
-    ///
-    /// # Errors
-    /// With the failure in the domain's terms.
-    pub async fn between(
-        &self,
-        key: &SecretString,
-        from: DateTime<Utc>,
-        to: DateTime<Utc>,
-    ) -> Result<Vec<scheduling::booking::Booking>, CalcomError> {
-        let request = self.bookings(Method::GET, "").query(&[
-            ("afterStart", utc(from)),
-            ("beforeEnd", utc(to)),
-            ("take", crate::PAGE.to_string()),
-        ]);
-        Ok(self.send(request, None, key, response::list).await?.value.bookings)
-    }
-
     /// `POST /v2/bookings/{uid}/cancel`. A booking that is cancelled already is cancelled.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use futures_util::future::{join, join3};
+use futures_util::future::{join, join_all, join3};
 use reqwest::Method;
 use scheduling::{
     booking::Host,
@@ -127,28 +127,36 @@ impl Calcom {
         for raw in own {
             event_types.insert(raw.id, raw.into_event_type(None, &emails, true));
         }
-        for team in teams {
-            let path = format!("/v2/teams/{}", team.id);
-            let listed = self.request(Method::GET, &format!("{path}/event-types"), None);
-            let members = self.request(Method::GET, &format!("{path}/memberships"), None).query(&[("take", MEMBERS)]);
-            let (listed, members) = join(
-                self.send(listed, None, key, list_of::<RawEventType>),
-                self.send(members, None, key, list_of::<RawMember>),
-            )
-            .await;
-            let members = match members {
-                Ok(members) => Some(members.value),
-                Err(error) if matches!(error.exchange.status, Some(403)) => None,
-                Err(error) => return Err(error),
-            };
-            let is_admin = members.is_some();
-            let addressed = |member: RawMember| Some((member.user_id, member.user?.email?));
-            let emails: Emails = members.into_iter().flatten().filter_map(addressed).collect();
-            for raw in listed?.value {
-                event_types.insert(raw.id, raw.into_event_type(Some(team.id), &emails, is_admin));
-            }
+        for found in join_all(teams.iter().map(|team| self.event_types_of(key, team.id))).await {
+            event_types.extend(found?);
         }
         Ok(Catalog { checked_at: now, event_types })
+    }
+
+    /// The event types of a team.
+    async fn event_types_of(
+        &self,
+        key: &SecretString,
+        team: u64,
+    ) -> Result<Vec<(EventTypeId, EventType)>, CalcomError> {
+        let path = format!("/v2/teams/{team}");
+        let listed = self.request(Method::GET, &format!("{path}/event-types"), None);
+        let members = self.request(Method::GET, &format!("{path}/memberships"), None).query(&[("take", MEMBERS)]);
+        let (listed, members) = join(
+            self.send(listed, None, key, list_of::<RawEventType>),
+            self.send(members, None, key, list_of::<RawMember>),
+        )
+        .await;
+        let members = match members {
+            Ok(members) => Some(members.value),
+            Err(error) if matches!(error.exchange.status, Some(403)) => None,
+            Err(error) => return Err(error),
+        };
+        let is_admin = members.is_some();
+        let addressed = |member: RawMember| Some((member.user_id, member.user?.email?));
+        let emails: Emails = members.into_iter().flatten().filter_map(addressed).collect();
+        let read = listed?.value.into_iter();
+        Ok(read.map(|raw| (raw.id, raw.into_event_type(Some(team), &emails, is_admin))).collect())
     }
 
     /// `PATCH /v2/teams/{team}/event-types/{id}`: lets bookings of a round-robin event type name their host.

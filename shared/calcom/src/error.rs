@@ -186,7 +186,7 @@ fn taken() -> BookingFailure {
     BookingFailure::SlotTaken { proposals: Vec::new(), closed: None }
 }
 
-/// What stands between two texts.
+/// The text between two others.
 fn between<'t>(text: &'t str, before: &str, after: &str) -> Option<&'t str> {
     let rest = text.split_once(before)?.1;
     rest.split_once(after).map(|(found, _)| found).filter(|found| !found.is_empty())
@@ -197,7 +197,7 @@ fn message(error: &Value) -> Option<&str> {
     ["/error/message", "/message", "/error"].into_iter().find_map(|path| error.pointer(path)?.as_str())
 }
 
-/// However long Cal.com, or a proxy before it, says to wait: nobody waits for longer.
+/// The longest delay that is taken from a response of Cal.com, or of a proxy before it.
 const MAX_WAIT: TimeDelta = TimeDelta::minutes(15);
 
 /// How long Cal.com asks to wait: `Retry-After` in seconds or as a date, else the largest of the

@@ -89,7 +89,9 @@ pub struct InProgressTally(BTreeMap<(TenantId, Source, Option<ServiceId>, String
 impl InProgressTally {
     /// Adds an appointment, if it is in progress.
     pub fn add(&mut self, appointment: &Appointment, tenant: Option<&Tenant>, now: DateTime<Utc>) {
-        let Some(last) = appointment.history().last().filter(|_| appointment.is_in_progress()) else { return };
+        // One that waits for its host's confirmation does not wait for us.
+        let is_ours = appointment.is_in_progress() && !appointment.awaits_host();
+        let Some(last) = appointment.history().last().filter(|_| is_ours) else { return };
         let service = tenant.and_then(|tenant| appointment.service(tenant)).cloned();
         let kind = (appointment.tenant.clone(), appointment.source.clone(), service, last.version.clone());
         let waited = (now - appointment.requested_at()).num_seconds().try_into().unwrap_or_default();

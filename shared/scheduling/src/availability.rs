@@ -15,6 +15,9 @@ const SPREAD_OVER: usize = 16;
 /// How many groups of proposals that makes.
 const GROUPS: usize = SPREAD_OVER / (MAX_PROPOSALS - 1);
 
+/// Fewer free slots than this say nothing of opening hours: most of them are taken.
+const MIN_SLOTS: usize = 12;
+
 /// Why a time has no free slot although nothing is booked then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -44,6 +47,9 @@ impl fmt::Display for Closed {
 /// Whether the business is closed at `start`, as the free slots of the days around it show it. Cal.com answers closed
 /// hours in the words of a conflict.
 pub fn closed_at(start: DateTime<Utc>, slots: &[DateTime<Utc>], zone: Tz) -> Option<Closed> {
+    if slots.len() < MIN_SLOTS {
+        return None;
+    }
     let local = |at: &DateTime<Utc>| at.with_timezone(&zone).naive_local();
     let clock = |at: &DateTime<Utc>| local(at).time();
     let (first, last) = (slots.iter().map(clock).min()?, slots.iter().map(clock).max()?);

@@ -124,14 +124,13 @@ impl fmt::Display for SetupFault {
 }
 
 impl EventType {
-    /// The time that a booking at `start` occupies, of whichever host or of the one that is named.
-    pub fn span(&self, start: DateTime<Utc>, host: Option<HostId>) -> SlotSpan {
+    /// The time that a booking at `start` occupies, of whichever host: even one that is named may be ignored.
+    pub fn span(&self, start: DateTime<Utc>) -> SlotSpan {
         let minutes = |minutes: u32| TimeDelta::minutes(minutes.into());
-        let named = host.filter(|_| self.is_host_selectable);
-        let hosts = match named {
-            Some(host) => SlotHosts::Named([host].into()),
-            None if self.hosts.is_empty() => SlotHosts::Any,
-            None => SlotHosts::Named(self.hosts.iter().map(|host| host.id).collect()),
+        let hosts = if self.hosts.is_empty() {
+            SlotHosts::Any
+        } else {
+            SlotHosts::Named(self.hosts.iter().map(|host| host.id).collect())
         };
         SlotSpan {
             from: start - minutes(self.buffer_before),
@@ -242,12 +241,9 @@ mod tests {
     #[test]
     fn a_booking_occupies_its_buffers_and_all_hosts_that_may_get_it() {
         let start: DateTime<Utc> = "2026-12-01T09:00:00Z".parse().unwrap();
-        let whole = cut().span(start, None);
+        let whole = cut().span(start);
         assert_eq!(whole.to - whole.from, TimeDelta::minutes(40));
         assert_eq!(whole.hosts, SlotHosts::Named([HostId(1), HostId(2)].into()));
-        assert_eq!(cut().span(start, Some(HostId(2))).hosts, SlotHosts::Named([HostId(2)].into()));
-        let unselectable = EventType { is_host_selectable: false, ..cut() };
-        assert_eq!(unselectable.span(start, Some(HostId(2))).hosts, whole.hosts, "the wish may be ignored");
     }
 
     #[test]

@@ -180,6 +180,8 @@ impl BookingFailure {
         match self {
             Self::Unavailable { unconfirmed, .. } | Self::Unknown { unconfirmed } => *unconfirmed,
             Self::NotVisible { unconfirmed } => Some(*unconfirmed),
+            // Cal.com refuses it after it has inserted the booking.
+            Self::Misconfigured(SetupFault::Payment) => Some(UnconfirmedBooking::ErrorResponse),
             _ => None,
         }
     }

@@ -122,7 +122,7 @@ impl RetryContext<'_> {
         Decision::Retry { at }
     }
 
-    /// A delay that Cal.com asks for. However long it says, nobody waits for longer than the longest backoff.
+    /// A delay that Cal.com asks for, up to the longest backoff.
     fn capped(&self, asked: TimeDelta) -> TimeDelta {
         asked.min(self.timing.max_backoff)
     }

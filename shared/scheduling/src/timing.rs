@@ -24,7 +24,7 @@ pub struct Timing {
     pub replica_lag: TimeDelta,
     /// The delay before the second attempt. Each further delay is twice as long.
     pub first_retry: TimeDelta,
-    /// The longest delay between two attempts, unless Cal.com asks for a longer one.
+    /// The longest delay between two attempts, even if Cal.com asks for a longer one.
     pub max_backoff: TimeDelta,
     /// The delay after a rate limit that does not say how long it lasts.
     pub rate_limit: TimeDelta,

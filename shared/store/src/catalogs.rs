@@ -41,11 +41,19 @@ pub struct AccountCatalog {
 impl AccountCatalog {
     /// A catalog that was read with `key`, after `stored`: a key keeps the day on which it was first used.
     pub fn new(catalog: Catalog, key: &str, stored: Option<&Self>) -> Self {
-        let digest = Sha256::digest(key.as_bytes());
-        let key: String = digest[..12].iter().map(|byte| format!("{byte:02x}")).collect();
+        let key = fingerprint(key);
         let since = stored.filter(|stored| stored.key == key).map(|stored| stored.key_since);
         Self { key_since: since.unwrap_or_else(|| catalog.checked_at.date_naive()), catalog, key }
     }
+
+    /// Whether it was read with this key.
+    pub fn is_of(&self, key: &str) -> bool {
+        self.key == fingerprint(key)
+    }
+}
+
+fn fingerprint(key: &str) -> String {
+    Sha256::digest(key.as_bytes())[..12].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[derive(Serialize, Deserialize)]
@@ -117,7 +125,7 @@ mod tests {
             AccountCatalog::new(Catalog { checked_at: day(on), event_types: BTreeMap::new() }, key, stored)
         };
         let first = read_with("cal_1", None, 1);
-        assert!(!first.key.contains("cal_1"));
+        assert!(!first.key.contains("cal_1") && first.is_of("cal_1") && !first.is_of("cal_2"));
         assert_eq!(read_with("cal_1", Some(&first), 20).key_since, day(1).date_naive());
         assert_eq!(read_with("cal_2", Some(&first), 20).key_since, day(20).date_naive());
     }

@@ -21,10 +21,13 @@ use crate::{
     error::StoreError,
     item::{Item, decode, number, text, timestamp},
     table::Table,
+    transaction::RETRY_DELAY,
 };
 
 /// How long the item is kept after its last lease.
 const KEPT_AFTER_EXPIRY: TimeDelta = TimeDelta::days(1);
+/// How often a lease is released while others are taken.
+const MAX_RELEASES: u32 = 5;
 /// The sort key of the item.
 const LEASES: &str = "leases";
 
@@ -115,6 +118,22 @@ impl SlotLease {
             .update_expression("REMOVE leases.#holder")
             .condition_expression("attribute_exists(leases)")
             .expression_attribute_names("#holder", self.holder.as_str())
+    }
+
+    /// Releases the lease in a write of its own. If that fails, it expires.
+    pub(crate) async fn release_alone(&self, table: &Table) {
+        for tries in 1..=MAX_RELEASES {
+            let update = table.client.update_item().table_name(&table.name);
+            let update = update
+                .set_key(Some(table.key(&self.partition(), LEASES)))
+                .update_expression("REMOVE leases.#holder")
+                .condition_expression("attribute_exists(leases)")
+                .expression_attribute_names("#holder", self.holder.as_str());
+            match update.send().await.map_err(StoreError::from) {
+                Err(StoreError::Unavailable(_)) => tokio::time::sleep(RETRY_DELAY * tries).await,
+                _ => return,
+            }
+        }
     }
 
     fn update(&self, table: &Table) -> UpdateBuilder {

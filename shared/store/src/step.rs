@@ -10,7 +10,6 @@ use platform::{
 };
 use scheduling::{
     appointment::{Actor, Appointment, InvalidTransition},
-    failure::Category,
     ids::AppointmentId,
     tenant::Tenant,
 };
@@ -32,9 +31,6 @@ pub enum StepError {
     /// A queue failed.
     #[error(transparent)]
     Queue(#[from] QueueError),
-    /// Cal.com could not be queried for an existing booking.
-    #[error("failed to verify the booking at Cal.com: {}", .0.as_str())]
-    NotVerified(Category),
     /// A transition that does not exist: a fault of the step.
     #[error(transparent)]
     Transition(#[from] InvalidTransition),

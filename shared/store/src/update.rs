@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How often the leases of an account are read while others are taken.
-const MAX_LEASE_READS: u32 = 6;
+const MAX_LEASE_READS: u32 = 12;
 
 /// DynamoDB accepts 4 MB and 100 items in one transaction. Exchanges beyond this are written before it.
 const MAX_EXCHANGES_SIZE: usize = 2 * 1024 * 1024;
@@ -103,9 +103,10 @@ impl<'a> Update<'a> {
             Some(LeaseChange::Release(lease)) => {
                 transaction.update(lease.release(table))?;
                 match transaction.commit_with_retries(&table.client).await {
-                    // The leases are gone, or others write them all the time: it expires by itself.
+                    // Others write the leases all the time: the result comes first. What can't be released expires.
                     Err(error) if error.is_only_the_last() => {
                         transaction.without_last().commit_with_retries(&table.client).await?;
+                        lease.release_alone(table).await;
                     }
                     committed => committed?,
                 }

@@ -130,7 +130,7 @@ impl Salon {
     }
 
     /// Makes the salon's team and its account's key known to Cal.com's stand-in.
-    async fn open_at_calcom(&self, role: &str) {
+    pub async fn open_at_calcom(&self, role: &str) {
         let owner = self.base + 5;
         let mut content = json!({
             "users": [{"id": owner, "name": "Owner", "email": self.email("owner")}],

@@ -2,6 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
+use calcom::Effect;
 use clap::Subcommand;
 use scheduling::{
     appointment::{Appointment, State},
@@ -173,7 +174,9 @@ async fn assign(
     appointment.assign_by_operator(assignment, context.actor())?;
     println!("{id}: {before} -> assigned to {staff}");
     match (&change, hosts_before) {
-        (Some(change), _) => println!("Cal.com: the booking goes to host {}", change.host),
+        (Some(change), _) => {
+            println!("Cal.com: the booking goes to host {}. Cal.com does not check whether they are free", change.host);
+        }
         (None, Some(host)) => println!("Cal.com: host {host} keeps the booking"),
         (None, None) => {}
     }
@@ -186,10 +189,9 @@ async fn assign(
         let reassigned =
             change.account.calcom.reassign(&change.account.key, &change.uid, change.host, "assigned by a person");
         let reassigned = reassigned.await.map_err(|error| {
-            CommandError::Refused(format!(
-                "{}. Nothing was changed here: Cal.com's host and the staff member would differ",
-                change.account.failed("reassign the booking", &error)
-            ))
+            let is_certain = error.effect == Effect::Nothing;
+            let outcome = if is_certain { "Nothing was changed" } else { "Cal.com may have changed it: look there" };
+            CommandError::Refused(format!("{}. {outcome}", change.account.failed("reassign the booking", &error)))
         })?;
         recorded.push(ExchangeRecord { request: "reassign", exchange: reassigned.exchange });
         if let Ok(hosts) = Hosts::try_from(vec![reassigned.value]) {

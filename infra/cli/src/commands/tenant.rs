@@ -33,13 +33,13 @@ pub enum Command {
     Check {
         /// The tenant file.
         file: PathBuf,
-        /// Ask Cal.com, too: whether the account's key sees its event types and their bookings, and whether they can be
+        /// Query Cal.com, too: whether the account's key sees its event types and their bookings, and whether they can be
         /// booked.
         #[arg(long)]
         calcom: bool,
     },
-    /// Load a tenant file, and resume the appointments that waited for what it adds. Cal.com is asked whether its event
-    /// types can be booked and the key sees their bookings.
+    /// Load a tenant file, and resume the appointments that waited for what it adds. Cal.com is queried: its event types
+    /// must be bookable, and the key must see their bookings.
     Load {
         /// The tenant file.
         file: PathBuf,
@@ -49,7 +49,7 @@ pub enum Command {
         /// Load it although event types can't be booked: their appointments will need review.
         #[arg(long)]
         accept_problems: bool,
-        /// Do not ask Cal.com.
+        /// Do not query Cal.com.
         #[arg(long)]
         offline: bool,
     },
@@ -109,7 +109,7 @@ fn refuse_problems(file: &Path, catalog: &Catalog, tenant: &Tenant) -> Result<()
     if problems.is_empty() { Ok(()) } else { Err(CommandError::Invalid { path: file.to_owned(), problems }) }
 }
 
-/// Asks Cal.com what the account's key sees, and prints the advice. With `apply`, it turns on that bookings may name
+/// Reads from Cal.com what the account's key sees, and prints the advice. With `apply`, it turns on that bookings may name
 /// their host, and stores what was found for the functions.
 async fn prove(
     context: &CommandContext,

@@ -184,6 +184,11 @@ impl Appointment {
         self.is_booked() && self.booking().is_some_and(|booking| booking.start < before)
     }
 
+    /// Whether it waits for its host, who must confirm the booking at Cal.com.
+    pub fn awaits_host(&self) -> bool {
+        self.history.last().is_some_and(|last| last.cause == Cause::AwaitingHost)
+    }
+
     /// Whether it waits in review until this event type of the tenant can be booked.
     pub fn waits_for(&self, event_type: EventTypeId, tenant: &Tenant, now: DateTime<Utc>) -> bool {
         let is_waiting =

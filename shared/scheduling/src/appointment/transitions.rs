@@ -135,8 +135,10 @@ impl Appointment {
     /// From any other state.
     pub fn wait_for_account(&mut self, until: DateTime<Utc>, by: Actor<'_>) -> Result<(), InvalidTransition> {
         let invalid = self.invalid(StateName::Requested);
-        let State::Requested { not_before, .. } = &mut self.state else { return Err(invalid) };
+        let State::Requested { not_before, progress } = &mut self.state else { return Err(invalid) };
         *not_before = Some(until);
+        // The retry window starts with a key that Cal.com accepts.
+        progress.first_attempt = None;
         self.record_repeated(Cause::AccountPaused, 0, by);
         Ok(())
     }
@@ -310,6 +312,20 @@ impl Appointment {
         }
     }
 
+    /// To `needs_review`, because the customer requests it again and its booking can't be verified.
+    ///
+    /// # Errors
+    /// If nothing is booked, or it is closed.
+    pub fn escalate_unverified(&mut self, category: Category, by: Actor<'_>) -> Result<(), InvalidTransition> {
+        let Some(booking) = self.booking().filter(|_| self.is_booked()).cloned() else {
+            return Err(self.invalid(StateName::NeedsReview));
+        };
+        self.verification = None;
+        let state = State::review(ReviewReason::Booking(category), ReviewBooking::Booked(booking));
+        self.move_to(state, Cause::NotVerified(category), by);
+        Ok(())
+    }
+
     /// To `needs_review`, because the customer requests the first time again and the booking was moved to another one.
     ///
     /// # Errors
@@ -358,7 +374,7 @@ impl Appointment {
     }
 
     /// Replaces the booking by the one that it was moved to at Cal.com. The state stays, unless another host has it now:
-    /// then its staff member is found anew, if it was not a person who assigned them.
+    /// then it is assigned again, unless a person assigned it.
     ///
     /// # Errors
     /// If nothing is booked, or it is closed.

@@ -75,7 +75,7 @@ pub struct RetellSource {
 pub struct CalcomTarget {
     /// The account in the secret of Cal.com keys.
     pub account: AccountName,
-    /// Domain of the placeholder address for customers who gave neither an email nor a usable number.
+    /// Domain of the placeholder email `customer+<appointment>@...` of customers who gave none, or whose own Cal.com refuses.
     pub placeholder_email_domain: String,
     /// The name of customers who gave none.
     #[serde(default = "unnamed_customer")]

@@ -87,7 +87,9 @@ async fn main() -> ExitCode {
     for nth in 0..arguments.calls.div_ceil(CALLS_PER_SALON).max(2) {
         let account = Some(format!("salon-{nth}"));
         let form = |fields| serde_json::from_str(fields).unwrap_or_default();
-        let form = SalonForm { account, event_type: form(CUT), color: form(COLOR), ..SalonForm::default() };
+        // Some keys can't see what they book: then nothing is sent again after a lost answer.
+        let role = (nth % 10 == 9).then_some("MEMBER");
+        let form = SalonForm { account, role, event_type: form(CUT), color: form(COLOR), ..SalonForm::default() };
         salons.push(Salon::with(form).await);
     }
     let mut weather = json!({"seed": arguments.seed, "slow_by": SLOW_BY_MS});
@@ -403,7 +405,13 @@ fn judge(
         of_host.entry(booking["host"].as_u64().unwrap_or_default()).or_default().push((time("start"), time("end")));
     }
     for (id, uids) in of_appointment {
-        let known = appointments.get(&AppointmentId::new(id)).and_then(Appointment::booking);
+        let appointment = appointments.get(&AppointmentId::new(id));
+        let known = appointment.and_then(Appointment::booking);
+        // A person was told that Cal.com may hold it.
+        let is_told = appointment.is_some_and(|appointment| appointment.unconfirmed_booking().is_some());
+        if uids.len() == 1 && is_told {
+            continue;
+        }
         if uids.len() > 1 || known.is_none_or(|booking| booking.uid.as_str() != uids[0]) {
             found.twice.push(format!("{id}: Cal.com has {uids:?}, we know {:?}", known.map(|booking| &booking.uid)));
         }

@@ -98,6 +98,17 @@ async fn with_a_key_that_cannot_see_nothing_is_sent_again_after_a_lost_answer() 
 }
 
 #[tokio::test]
+async fn a_key_that_lost_its_role_is_noticed_when_an_answer_is_lost() {
+    let salon = Salon::open().await;
+    assert_eq!(salon.settle(&salon.haircut_at(&soon(9, 0).0)).await.state().name(), StateName::Assigned);
+    salon.open_at_calcom("MEMBER").await;
+    salon.order_fault("book", 1, json!("answer_lost")).await;
+    let appointment = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
+    assert_eq!(review_of(&appointment).0, Category::NotVisible);
+    assert_eq!(salon.requests().await["book"], json!(2), "one for each appointment");
+}
+
+#[tokio::test]
 async fn an_event_type_that_nobody_can_book_is_told_once_and_all_go_on_when_it_is_mended() {
     let field = json!({"required_fields": [{"slug": "haarlaenge", "label": "Haarlänge"}]});
     let salon = Salon::with(SalonForm { event_type: field, ..SalonForm::default() }).await;

@@ -79,6 +79,18 @@ async fn the_reconciler_knows_of_a_second_request_whose_message_was_lost() {
 }
 
 #[tokio::test]
+async fn a_second_copy_of_a_verification_books_nothing_again() {
+    let salon = Salon::open().await;
+    let booked = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
+    let uid = &booked.booking().unwrap().uid;
+    let reason = json!({"cancellationReason": "ill"});
+    salon.post_as(salon.host("anna"), &format!("/v2/bookings/{uid}/cancel"), &reason).await;
+    let message = salon.stack.message_of(&booked.id).await.replace("process", "verify");
+    salon.stack.invoke("calcom-booking", &end_to_end::sqs_event(&[&message], 1)).await;
+    assert_eq!(salon.stack.appointment(&booked.id).await, booked, "nobody requests it again");
+}
+
+#[tokio::test]
 async fn a_booking_that_waits_for_its_host_is_not_told_as_assigned_until_the_host_confirms() {
     let event_type = json!({"must_be_confirmed": true});
     let salon = Salon::with(SalonForm { event_type, ..SalonForm::default() }).await;
