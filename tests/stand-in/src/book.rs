@@ -258,7 +258,7 @@ fn check_email(world: &World, user: Option<&User>, wanted: &Wanted) -> Result<()
     let Some(email) = &wanted.email else { return Ok(()) };
     let is_listed = |list: &[String]| {
         let plain = without_tag(email);
-        list.iter().any(|listed| *listed == plain)
+        list.contains(&plain)
     };
     if is_listed(&world.blocked_emails) {
         return Err(Refusal::bare(403, "Cannot use this email to create the booking."));

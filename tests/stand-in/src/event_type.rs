@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::world::{User, World};
+use crate::world::{Reservation, User, World};
 
 /// A bookable service.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -206,9 +206,9 @@ impl EventType {
         let (zone, now) = (self.time_zone, world.now());
         let is_reserved = |start| {
             let end = start + self.length();
-            let overlaps = |it: &&crate::world::Reservation| it.start < end && start < it.end;
-            let blocks = world.reservations.iter().filter(|it| it.event_type == self.id && it.until > now);
-            blocks.filter(overlaps).next().is_some()
+            let blocks =
+                |it: &Reservation| it.event_type == self.id && it.until > now && it.start < end && start < it.end;
+            world.reservations.iter().any(blocks)
         };
         let is_free = |start| !world.free_hosts(self, start, None, wished).is_empty() && !is_reserved(start);
         let mut day = from.with_timezone(&zone).date_naive();

@@ -25,7 +25,15 @@ pub(crate) enum Refusal {
     /// Status and message alone.
     Bare { status: StatusCode, message: String },
     /// Whatever a test ordered.
-    Ordered(Box<(StatusCode, String, Vec<(String, String)>)>),
+    Ordered(Box<Ordered>),
+}
+
+/// A response that a test ordered.
+#[derive(Debug, Clone)]
+pub(crate) struct Ordered {
+    status: StatusCode,
+    text: String,
+    headers: Vec<(String, String)>,
 }
 
 #[derive(Debug, Clone)]
@@ -114,7 +122,7 @@ impl Refusal {
 
     /// A body that a test ordered, with headers.
     pub(crate) fn ordered(status: u16, text: String, headers: Vec<(String, String)>) -> Self {
-        Self::Ordered(Box::new((status_of(status), text, headers)))
+        Self::Ordered(Box::new(Ordered { status: status_of(status), text, headers }))
     }
 
     /// A refusal that a test ordered, in the envelope.
@@ -159,7 +167,7 @@ impl Refusal {
                 (status, Json(body)).into_response()
             }
             Self::Ordered(ordered) => {
-                let (status, text, headers) = *ordered;
+                let Ordered { status, text, headers } = *ordered;
                 let mut response = (status, text).into_response();
                 for (name, value) in headers {
                     if let (Ok(name), Ok(value)) =

@@ -4,6 +4,8 @@
 //! sent to the stand-in, from the state that the recording began with and at the recorded time, and status, headers and
 //! body are compared. Ids, times and tokens differ; uids are translated.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::{fs, path::Path};
 
 use axum::{
