@@ -70,12 +70,13 @@ impl Accounts {
     }
 
     /// What the account's key sees. It is queried if nothing is stored for this key, if one of the event types is missing
-    /// or can't be booked (that may have been mended since), and if `must_be_new`. `None` if Cal.com can't be queried now.
+    /// or can't be booked (that may have been mended since), and if it `should_be_new`; what is stored counts if Cal.com can't
+    /// be queried now.
     pub async fn catalog_for(
         &self,
         tenant: &Tenant,
         targets: &[Target],
-        must_be_new: bool,
+        should_be_new: bool,
         log: &LogContext,
     ) -> Option<Arc<AccountCatalog>> {
         let account = &tenant.calcom.account;
@@ -85,14 +86,11 @@ impl Accounts {
         let is_bookable = |catalog: &Catalog, target: &Target| {
             catalog.event_type(target.event_type).is_some_and(|it| it.faults.is_empty() && it.is_visible)
         };
-        let fits = |catalog: &Catalog| !must_be_new && targets.iter().all(|target| is_bookable(catalog, target));
+        let fits = |catalog: &Catalog| !should_be_new && targets.iter().all(|target| is_bookable(catalog, target));
         match stored {
             Some(stored) if fits(&stored.catalog) => Some(stored),
             Some(stored) if Utc::now() - stored.catalog.checked_at < self.min_age => Some(stored),
-            stored => {
-                let refreshed = self.refresh(tenant, stored.as_deref(), log).await;
-                refreshed.or(stored.filter(|_| !must_be_new))
-            }
+            stored => self.refresh(tenant, stored.as_deref(), log).await.or(stored),
         }
     }
 

@@ -101,8 +101,8 @@ impl Booker {
         let mut targets: Vec<Target> =
             fitting.event_types.into_iter().map(|event_type| Target { event_type, host: None }).collect();
         // Whether a list shows a booking that may exist depends on the key's role as it is now.
-        let must_be_new = appointment.unconfirmed_booking().is_some();
-        let catalog = self.accounts.catalog_for(tenant, &targets, must_be_new, log).await;
+        let should_be_new = appointment.unconfirmed_booking().is_some();
+        let catalog = self.accounts.catalog_for(tenant, &targets, should_be_new, log).await;
         let wished = fitting.wished.and_then(|id| tenant.staff_member(&id));
         if wished.is_some() && catalog.is_none() {
             // Who that is at Cal.com is not known now, and a wish is not dropped.
