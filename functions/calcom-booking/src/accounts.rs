@@ -10,6 +10,7 @@ use platform::{
 };
 use scheduling::{
     event_type::Catalog,
+    failure::Category,
     ids::AccountName,
     tenant::{KeyExpiry, Tenant},
 };
@@ -52,11 +53,7 @@ impl Accounts {
         let mut keys = self.keys.read().await.ok()?;
         loop {
             let accepted = match keys.of(account) {
-                Some(key) => match self.calcom.me(key).await {
-                    Ok(()) => true,
-                    Err(error) if error.category() == scheduling::failure::Category::Credentials => false,
-                    Err(_) => return None,
-                },
+                Some(key) => !self.is_refused(key).await?,
                 None => false,
             };
             if accepted {
@@ -66,6 +63,15 @@ impl Accounts {
                 Some(refreshed) => refreshed,
                 None => return Some(false),
             };
+        }
+    }
+
+    /// Whether Cal.com refuses the key itself. `None` if that can't be found out now.
+    pub async fn is_refused(&self, key: &SecretString) -> Option<bool> {
+        match self.calcom.me(key).await {
+            Ok(()) => Some(false),
+            Err(error) if error.category() == Category::Credentials => Some(true),
+            Err(_) => None,
         }
     }
 

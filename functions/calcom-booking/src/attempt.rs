@@ -213,7 +213,6 @@ impl Attempt<'_> {
                 // Somebody was faster. In a round robin another host may be free.
                 let now_free = self.slots_of(&target).await;
                 let now_free = now_free.map_err(|error| recorded("slots", error, &mut log.exchanges))?;
-                slots.retain(|slot| *slot != self.start);
                 slots.extend(&now_free.value);
                 let is_free = now_free.value.contains(&self.start);
                 let was_overtaken = matches!(failure, BookingFailure::Overtaken);
@@ -228,7 +227,6 @@ impl Attempt<'_> {
             // Somebody is free, and others are faster each time.
             return Err(BookingFailure::NOT_SENT);
         }
-        slots.retain(|slot| *slot != self.start);
         let proposals = proposals(&slots, self.start, &claim.appointment().id);
         Err(match refused {
             Some(BookingFailure::OutsideWindow { .. }) => BookingFailure::OutsideWindow { proposals },

@@ -10,7 +10,7 @@ use platform::{
 use scheduling::{
     appointment::{Actor, Appointment, Claimed, Confirmation},
     booking::Booking,
-    failure::{BookingFailure, Category},
+    failure::BookingFailure,
     retry::{Decision, RetryContext, decide},
     slot::SlotSpan,
     tenant::Tenant,
@@ -226,10 +226,9 @@ impl Booker {
             let key = keys.of(&tenant.calcom.account).ok_or(BookingFailure::CredentialsRefused)?;
             match self.attempt_with(key, tenant, plan, targets).book(claim, attempted).await {
                 // Most such refusals say nothing of the key: it is probed.
-                Err(BookingFailure::Forbidden) => match self.accounts.calcom.me(key).await {
-                    Err(error) if error.category() == Category::Credentials => Err(BookingFailure::CredentialsRefused),
-                    _ => Err(BookingFailure::Forbidden),
-                },
+                Err(BookingFailure::Forbidden) if self.accounts.is_refused(key).await == Some(true) => {
+                    Err(BookingFailure::CredentialsRefused)
+                }
                 result => result,
             }
         };

@@ -140,7 +140,7 @@ impl Bookings {
             Err(refused) => return self.skip(&message, refused).await,
         };
         if let Some(until) = self.rests_until(&tenant).await {
-            return self.resend_at(&message, until + self.spread(&claim, SPREAD)).await;
+            return self.resend_at(&message, until + spread(claim.appointment(), SPREAD)).await;
         }
         let accounts = &self.booker.accounts;
         if let Admission::Blocked(until) = self.breaker.admit(&tenant.calcom.account, accounts, &log).await? {
@@ -165,7 +165,7 @@ impl Bookings {
         let (next, version, lease) = match slot {
             Slot::Lost => return Ok(()),
             Slot::Held => {
-                let delay = self.timing.slot + self.spread(&claim, self.timing.slot);
+                let delay = self.timing.slot + spread(claim.appointment(), self.timing.slot);
                 return self.resend_at(job.message, Utc::now() + delay).await;
             }
             Slot::Taken(failure) => (Next::Review { failure }, version, None),
@@ -196,8 +196,8 @@ impl Bookings {
         self.booker.accounts.calcom.rests_until(&key, Priority::Live, Utc::now())
     }
 
-    /// Stores the claim together with the slot lease. While others hold an overlapping one, it waits: once that is
-    /// released, Cal.com's slots show at once whether there is anything left to wait for.
+    /// Stores the claim together with the slot lease. While others hold an overlapping one, it waits, and reads
+    /// the free slots as soon as one is released: if the start is taken, waiting ends.
     async fn claim_slot(
         &self,
         claim: &Claimed,
@@ -261,8 +261,7 @@ impl Bookings {
                 Err(error) => return Err(error.into()),
             }
         }
-        let jitter = appointment.id.jitter(appointment.history().len().try_into().unwrap_or(u32::MAX));
-        self.resend_at(job.message, until + share_of(SPREAD, jitter)).await
+        self.resend_at(job.message, until + spread(&appointment, SPREAD)).await
     }
 
     /// Handles an appointment that can't be claimed now.
@@ -347,16 +346,13 @@ impl Bookings {
         Ok(self.bookings.send_at(message, at, &self.timing).await?)
     }
 
-    fn spread(&self, claim: &Claimed, range: TimeDelta) -> TimeDelta {
-        let appointment = claim.appointment();
-        share_of(range, appointment.id.jitter(appointment.history().len().try_into().unwrap_or(u32::MAX)))
-    }
-
     fn actor(&self) -> Actor<'_> {
         Actor { function: FUNCTION, version: &self.version, now: Utc::now() }
     }
 }
 
-fn share_of(range: TimeDelta, share: f64) -> TimeDelta {
+/// The appointment's own share of the range, another one after each transition.
+fn spread(appointment: &Appointment, range: TimeDelta) -> TimeDelta {
+    let share = appointment.id.jitter(appointment.history().len().try_into().unwrap_or(u32::MAX));
     TimeDelta::milliseconds((range.num_milliseconds() as f64 * share) as i64)
 }

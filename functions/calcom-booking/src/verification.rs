@@ -66,9 +66,9 @@ fn postpone(
         appointment.escalate_unverified(category, by)?;
         return Ok(Verified::Settled);
     }
-    let delay = (timing.first_retry * 2_i32.pow(times.min(10))).min(timing.max_backoff);
-    appointment.defer_verification(by.now + delay, category, by);
-    Ok(Verified::Deferred(by.now + delay))
+    let at = by.now + timing.backoff(times);
+    appointment.defer_verification(at, category, by);
+    Ok(Verified::Deferred(at))
 }
 
 #[cfg(test)]

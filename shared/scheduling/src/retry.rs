@@ -97,10 +97,9 @@ pub fn decide(failure: &BookingFailure, context: &RetryContext<'_>) -> Decision 
 }
 
 impl RetryContext<'_> {
-    /// 10 s, 20 s, 40 s and so on up to 15 min, each longer by up to half.
+    /// The backoff, longer by up to half.
     fn backoff(&self) -> TimeDelta {
-        let doubled = self.timing.first_retry * 2_i32.pow(self.retries.min(10));
-        with_jitter(doubled.min(self.timing.max_backoff), self.jitter / 2.0)
+        with_jitter(self.timing.backoff(self.retries), self.jitter / 2.0)
     }
 
     /// Retries after `delay`, but never past the start or the retry window. An unconfirmed booking is looked up for

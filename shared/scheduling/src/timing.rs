@@ -92,6 +92,11 @@ impl Timing {
         }
     }
 
+    /// The delay before attempt `times` + 1 of something that fails: 10 s, 20 s, 40 s and so on up to 15 min.
+    pub fn backoff(&self, times: u32) -> TimeDelta {
+        (self.first_retry * 2_i32.pow(times.min(10))).min(self.max_backoff)
+    }
+
     /// The delay after `resends` resends: the grace, then twice that, and so on.
     pub fn resend_delay(&self, resends: u32) -> TimeDelta {
         (self.grace * 2_i32.pow(resends.min(16))).min(self.max_resend_delay)

@@ -12,14 +12,13 @@ use scheduling::{
     timing::Timing,
 };
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
 use crate::{
     appointments::Appointments,
     blob,
     customer_index::{self, NewAppointment, SlotClaim, appointment_in},
     error::StoreError,
-    item::{Item, bytes, decode, number, take_bytes, take_text, text},
+    item::{Item, bytes, decode, fingerprint, number, take_bytes, take_text, text},
     record::{put_new, versioned},
     schema,
     table::Table,
@@ -208,7 +207,7 @@ impl Calls {
     /// The puts of an event. Its name and digest are its key, so that the same body is the same items; the condition of
     /// the first one decides whether it exists.
     fn puts_of(&self, event: &CallEvent<'_>) -> Result<Vec<Put>, StoreError> {
-        let digest: String = Sha256::digest(event.body)[..12].iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = fingerprint(event.body);
         let expires_at = (event.received_at + self.retention).timestamp();
         let put_part = |(at, part): (usize, Vec<u8>)| {
             let item = Item::from([

@@ -6,11 +6,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 use platform::{aws::SdkConfig, env::EnvError, ttl_cache::TtlCache};
 use scheduling::{event_type::Catalog, ids::AccountName};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::{
     error::StoreError,
-    item::{decode, encode},
+    item::{decode, encode, fingerprint},
     schema,
     table::Table,
 };
@@ -41,19 +40,15 @@ pub struct AccountCatalog {
 impl AccountCatalog {
     /// A catalog that was read with `key`, after `stored`: a key keeps the day on which it was first used.
     pub fn new(catalog: Catalog, key: &str, stored: Option<&Self>) -> Self {
-        let key = fingerprint(key);
+        let key = fingerprint(key.as_bytes());
         let since = stored.filter(|stored| stored.key == key).map(|stored| stored.key_since);
         Self { key_since: since.unwrap_or_else(|| catalog.checked_at.date_naive()), catalog, key }
     }
 
     /// Whether it was read with this key.
     pub fn is_of(&self, key: &str) -> bool {
-        self.key == fingerprint(key)
+        self.key == fingerprint(key.as_bytes())
     }
-}
-
-fn fingerprint(key: &str) -> String {
-    Sha256::digest(key.as_bytes())[..12].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[derive(Serialize, Deserialize)]

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
 
 use crate::error::StoreError;
 
@@ -21,6 +22,11 @@ pub(crate) fn number(value: impl ToString) -> AttributeValue {
 
 pub(crate) fn bytes(value: Vec<u8>) -> AttributeValue {
     AttributeValue::B(Blob::new(value))
+}
+
+/// The first 96 bits of the SHA-256 of some bytes, as text: enough to tell stored values apart.
+pub(crate) fn fingerprint(of: &[u8]) -> String {
+    Sha256::digest(of)[..12].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// An instant in a form that sorts as text.

@@ -5,6 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::{DateTime, Utc};
 use platform::{aws::SdkConfig, env::EnvError, ttl_cache::TtlCache};
 use scheduling::{
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{StoreError, applied},
-    item::{decode, encode, timestamp},
+    item::{decode, encode},
     schema,
     table::Table,
 };
@@ -123,7 +124,7 @@ impl SetupFaults {
             .set_key(Some(self.table.key(FAULTS, &name_of(tenant, event_type))))
             .update_expression("SET is_mended = :yes")
             .condition_expression("attribute_exists(id)")
-            .expression_attribute_values(":yes", aws_sdk_dynamodb::types::AttributeValue::Bool(true));
+            .expression_attribute_values(":yes", AttributeValue::Bool(true));
         self.cache.remove(&());
         applied(update.send().await.map_err(StoreError::from))
     }
@@ -134,13 +135,12 @@ impl SetupFaults {
     /// If DynamoDB fails.
     pub async fn take_trial(&self, fault: &OpenFault, now: DateTime<Utc>) -> Result<bool, StoreError> {
         let update = self.table.client.update_item().table_name(&self.table.name);
-        let mut seen = encode(fault)?;
         let update = update
             .set_key(Some(self.table.key(FAULTS, &fault.name())))
             .update_expression("SET tried_at = :now")
             .condition_expression("tried_at = :seen")
             .expression_attribute_values(":now", encode_instant(now)?)
-            .expression_attribute_values(":seen", seen.remove("tried_at").unwrap_or_else(|| timestamp(now)));
+            .expression_attribute_values(":seen", encode_instant(fault.tried_at)?);
         applied(update.send().await.map_err(StoreError::from))
     }
 
@@ -157,6 +157,6 @@ impl SetupFaults {
 }
 
 /// An instant in the form in which it is stored inside a value.
-fn encode_instant(at: DateTime<Utc>) -> Result<aws_sdk_dynamodb::types::AttributeValue, StoreError> {
+fn encode_instant(at: DateTime<Utc>) -> Result<AttributeValue, StoreError> {
     serde_dynamo::to_attribute_value(at).map_err(|_| StoreError::Unencodable)
 }

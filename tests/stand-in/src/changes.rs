@@ -21,7 +21,7 @@ pub(crate) enum Action {
     Confirm,
     Decline,
     MarkAbsent,
-    /// To another host: this one, or whoever is free.
+    /// To another host: the one with this id, or any host who is free.
     Reassign(Option<u64>),
 }
 

@@ -38,7 +38,7 @@ pub(crate) async fn order_fault(
     StatusCode::NO_CONTENT
 }
 
-/// The active bookings of an event type, whoever may see them, and without the lag of a replica.
+/// All active bookings of an event type. Neither the rights of a key nor the lag of a replica hides any.
 pub(crate) async fn bookings_of(State(stand_in): State<StandIn>, Path(id): Path<u64>) -> Json<Vec<Value>> {
     let world = stand_in.world();
     let numbered = world.bookings.iter().enumerate();

@@ -42,7 +42,7 @@ async fn no_log_line_of_any_function_holds_anything_personal() {
             }
         }
     }
-    // Whoever has the uid of a booking can cancel it.
+    // The uid of a booking is enough to cancel it.
     let uid = booked.booking().unwrap().uid.as_str();
     for function in FUNCTIONS {
         let told = salon.stack.log_lines(function).await.into_iter().find(|line| line.contains(uid));
