@@ -23,8 +23,9 @@ use crate::{
 
 /// The partition of the faults.
 const FAULTS: &str = "setup-faults";
-/// A fault that another process opened is noticed after this time.
-const TTL: Duration = Duration::from_secs(60);
+/// A fault that another process opened is noticed after this time: sooner than anybody can mend it, so that the first
+/// booking after that always counts.
+const TTL: Duration = Duration::from_secs(5);
 
 /// The set-up faults, in the appointments table.
 #[derive(Clone)]

@@ -7,9 +7,12 @@ use end_to_end::{Salon, SalonForm, eventually, frontdesk, soon};
 use scheduling::{
     appointment::{Appointment, Cause, ReviewReason, State, StateName},
     booking::UnconfirmedBooking,
+    event_type::SetupFault,
     failure::Category,
+    ids::EventTypeId,
 };
 use serde_json::{Value, json};
+use store::SetupFaults;
 
 fn review_of(appointment: &Appointment) -> (Category, String) {
     match appointment.state() {
@@ -138,6 +141,17 @@ async fn an_event_type_that_nobody_can_book_is_told_once_and_all_go_on_when_it_i
         });
         assigned.await.unwrap_or_else(|| panic!("{id} does not go on"));
     }
+}
+
+#[tokio::test]
+async fn a_process_soon_knows_of_a_fault_that_another_one_opened() {
+    let salon = Salon::open().await;
+    let (event_type, fault) = (EventTypeId(salon.haircut()), SetupFault::NoHosts);
+    let [opening, booking] = [(); 2].map(|()| SetupFaults::from_env(&salon.stack.config).unwrap());
+    assert!(!booking.mend(&salon.tenant, event_type).await.unwrap(), "there is none, and that is remembered");
+    assert!(opening.open(&salon.tenant, event_type, &fault, Utc::now()).await.unwrap());
+    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+    assert!(booking.mend(&salon.tenant, event_type).await.unwrap(), "what was remembered is too old");
 }
 
 #[tokio::test]
