@@ -15,6 +15,7 @@ pub mod personal;
 pub mod request;
 pub mod retry;
 pub mod slot;
+pub mod spoken_time;
 pub mod start_time;
 pub mod tenant;
 pub mod timing;

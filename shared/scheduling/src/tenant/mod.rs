@@ -3,6 +3,7 @@
 //! One type is read from the tenant file, stored, and used by the functions. The command rejects unknown fields in
 //! a tenant file; this type ignores them, so that two deployed versions read each other's tenants.
 
+mod hours;
 mod key_expiry;
 mod problems;
 
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
+pub use hours::{HoursError, MinuteSpan, OpeningHours};
 pub use key_expiry::KeyExpiry;
 pub use problems::Problem;
 
@@ -34,6 +36,9 @@ pub struct Tenant {
     /// The language in which Cal.com writes to its customers: one of [`LANGUAGES`].
     #[serde(default = "german")]
     pub language: String,
+    /// When it is open. What a caller means by a bare clock time depends on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<OpeningHours>,
     /// Where its calls come from.
     pub retell: RetellSource,
     /// Where its bookings go.
