@@ -45,6 +45,9 @@ pub enum CommandError {
         /// Each problem with the number of its line.
         lines: Vec<String>,
     },
+    /// Standard input or output failed.
+    #[error("failed to use the terminal: {0}")]
+    Terminal(std::io::Error),
     /// There is no such tenant or appointment.
     #[error("failed to find {0}")]
     NotFound(String),

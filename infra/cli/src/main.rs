@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{appointment, customer, dead_letters, hosts, import, quality, tenant};
+use crate::commands::{appointment, customer, dead_letters, hosts, import, quality, tenant, understand};
 
 /// Operates Frontdesk: tenants, appointments, hosts, dead letters, customers and reports.
 ///
@@ -46,6 +46,7 @@ enum Command {
     /// Export or erase everything that is stored about a customer.
     #[command(subcommand)]
     Customer(customer::Command),
+    Understand(understand::Understand),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -58,6 +59,7 @@ async fn main() -> ExitCode {
         Command::Import(import) => import::run(import).await,
         Command::Quality(command) => quality::run(command).await,
         Command::Customer(command) => customer::run(command).await,
+        Command::Understand(command) => understand::run(command).await,
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

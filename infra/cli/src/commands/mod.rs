@@ -7,3 +7,4 @@ pub mod hosts;
 pub mod import;
 pub mod quality;
 pub mod tenant;
+pub mod understand;

@@ -1,0 +1,641 @@
+//! Reads whom and what a caller means: staff members and services by what people say.
+//!
+//! Names are found inside a sentence, in any spelling of their umlauts. What only sounds like a name is not that name:
+//! it is flagged as a near miss, so that an alias can be added.
+
+use std::collections::BTreeSet;
+
+use crate::{placeholder::is_placeholder, spoken_time::text::fold};
+
+/// What was understood. `I` is an id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NameReading<I> {
+    /// One was named.
+    Known(I),
+    /// Several were named, and all are meant.
+    Several(Vec<I>),
+    /// The caller has no wish.
+    Anyone,
+    /// Nothing that was said is known.
+    Unknown {
+        /// Words that are nearly a name.
+        near: Vec<NearMiss<I>>,
+    },
+    /// One is meant, and several fit.
+    Ambiguous(Vec<I>),
+}
+
+/// A word that is nearly a name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NearMiss<I> {
+    /// The word that was said.
+    pub said: String,
+    /// Whom or what it nearly names.
+    pub nearly: I,
+}
+
+/// Someone or something with a name.
+#[derive(Debug, Clone, Copy)]
+pub struct Named<'n, I> {
+    /// The id.
+    pub id: &'n I,
+    /// The name in full.
+    pub name: &'n str,
+    /// Other names.
+    pub aliases: &'n [&'n str],
+}
+
+/// Longer texts name nothing.
+const MAX_WORDS: usize = 60;
+/// Names and aliases have at most so many words.
+const MAX_NAME_WORDS: usize = 5;
+/// Shorter words are no near misses: too many words of a sentence are like them.
+const MIN_NEAR: usize = 4;
+/// A negation is about a name within so many words after it.
+const NEGATED_WITHIN: usize = 3;
+
+/// Reads which of the staff a caller wants to come to. `None` is a call that says nothing of it.
+pub fn read_staff<I: Clone + Ord>(said: Option<&str>, staff: &[Named<'_, I>]) -> NameReading<I> {
+    let Some(said) = said.filter(|said| !is_placeholder(said)) else { return NameReading::Anyone };
+    let words = Words::of(said);
+    let phrases: Vec<Phrase<'_, I>> = staff.iter().flat_map(staff_phrases).collect();
+    let found = words.find(&phrases, Inflection::Genitive);
+    let outcome = words.judge(found, &phrases);
+    match outcome {
+        Outcome::Nothing { is_negated, near } => match is_negated || !near.is_empty() || !words.are_all(is_nobodys_wish) {
+            true => NameReading::Unknown { near },
+            false => NameReading::Anyone,
+        },
+        Outcome::Some(reading) => reading,
+    }
+}
+
+/// Reads which service a caller wants.
+pub fn read_service<I: Clone + Ord>(said: Option<&str>, services: &[Named<'_, I>]) -> NameReading<I> {
+    let Some(said) = said.filter(|said| !is_placeholder(said)) else { return NameReading::Unknown { near: Vec::new() } };
+    let words = Words::of(said);
+    let phrases: Vec<Phrase<'_, I>> = services.iter().flat_map(service_phrases).collect();
+    let found = words.find(&phrases, Inflection::Any);
+    match words.judge(found, &phrases) {
+        Outcome::Some(reading) => refine(reading, &words, services),
+        Outcome::Nothing { is_negated: true, near } => NameReading::Unknown { near },
+        Outcome::Nothing { is_negated: false, near } => match contained(&words, services) {
+            // "Haarschnitt" where there are one for women and one for men.
+            several if several.len() > 1 => NameReading::Ambiguous(several.into_iter().map(|(_, id)| id).collect()),
+            one => {
+                let parts = one.into_iter().map(|(said, nearly)| NearMiss { said, nearly });
+                let all: BTreeSet<NearMiss<I>> = near.into_iter().chain(parts).collect();
+                NameReading::Unknown { near: all.into_iter().collect() }
+            }
+        },
+    }
+}
+
+/// How words may differ from a name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Inflection {
+    /// By the s of a genitive.
+    Genitive,
+    /// By every ending, and as a verb.
+    Any,
+}
+
+/// One of the forms in which something may be named.
+struct Phrase<'n, I> {
+    id: &'n I,
+    key: String,
+    /// The words of it, for near misses.
+    words: Vec<String>,
+    /// Whether it is only a part of the name.
+    is_part: bool,
+    /// Whether a name of a person stands alone here: a first or a last name.
+    is_half_of_name: bool,
+    /// The first letter of the last name.
+    initial: Option<char>,
+}
+
+/// The words of a text.
+struct Words {
+    folded: Vec<String>,
+    raw: Vec<String>,
+    /// Whether a mark stands before the word.
+    is_after_mark: Vec<bool>,
+}
+
+/// A name in a text.
+#[derive(Clone)]
+struct Mention<I> {
+    from: usize,
+    to: usize,
+    ids: Vec<I>,
+    is_part: bool,
+}
+
+enum Outcome<I> {
+    Some(NameReading<I>),
+    Nothing { is_negated: bool, near: Vec<NearMiss<I>> },
+}
+
+fn staff_phrases<'n, I>(person: &Named<'n, I>) -> Vec<Phrase<'n, I>> {
+    let words: Vec<String> = plain_words(person.name).into_iter().filter(|word| !is_title(word)).collect();
+    let initial = words.last().filter(|_| words.len() > 1).and_then(|last| last.chars().next());
+    let phrase = |words: Vec<String>, is_half_of_name| Phrase {
+        id: person.id,
+        key: words.concat(),
+        words,
+        is_part: false,
+        is_half_of_name,
+        initial,
+    };
+    let is_double = words.len() > 1;
+    let mut phrases = vec![phrase(words.clone(), false)];
+    if is_double {
+        phrases.extend(words.first().map(|first| phrase(vec![first.clone()], true)));
+        // "Frau von der Heide", "Frau Heide"
+        phrases.extend((1..words.len()).filter_map(|from| words.get(from..)).map(|last| phrase(last.to_vec(), true)));
+    }
+    phrases.extend(person.aliases.iter().map(|alias| phrase(plain_words(alias), false)));
+    phrases.retain(|phrase| !phrase.key.is_empty());
+    phrases
+}
+
+fn service_phrases<'n, I>(service: &Named<'n, I>) -> Vec<Phrase<'n, I>> {
+    let phrase = |words: Vec<String>, is_part| Phrase {
+        id: service.id,
+        key: key_of(&words, Inflection::Any),
+        words,
+        is_part,
+        is_half_of_name: false,
+        initial: None,
+    };
+    let names = std::iter::once(&service.name).chain(service.aliases);
+    let mut phrases: Vec<Phrase<'n, I>> = names.map(|name| phrase(plain_words(name), false)).collect();
+    let parts = plain_words(service.name);
+    if parts.len() > 1 {
+        let telling = parts.into_iter().filter(|word| word.chars().count() >= MIN_NEAR && !is_filler(word));
+        phrases.extend(telling.map(|part| phrase(vec![part], true)));
+    }
+    phrases.retain(|phrase| !phrase.key.is_empty());
+    phrases
+}
+
+impl Words {
+    fn of(text: &str) -> Self {
+        let mut words = Self { folded: Vec::new(), raw: Vec::new(), is_after_mark: Vec::new() };
+        let mut is_after_mark = true;
+        for piece in text.split_inclusive(|c: char| !c.is_alphanumeric() && !is_joining(c)).take(MAX_WORDS) {
+            let word = piece.trim_matches(|c: char| !c.is_alphanumeric());
+            if !word.is_empty() {
+                words.folded.push(fold(word));
+                words.raw.push(word.to_owned());
+                words.is_after_mark.push(is_after_mark);
+            }
+            is_after_mark = piece.ends_with([',', '.', ';', ':', '!', '?', '(', ')']) || is_after_mark && word.is_empty();
+        }
+        words
+    }
+
+    fn word(&self, at: usize) -> &str {
+        self.folded.get(at).map_or("", String::as_str)
+    }
+
+    fn are_all(&self, fits: fn(&str) -> bool) -> bool {
+        !self.folded.is_empty() && self.folded.iter().all(|word| fits(word) || is_filler(word))
+    }
+
+    /// Every name in the text. A longer one outweighs a shorter one inside it.
+    fn find<I: Clone + Ord>(&self, phrases: &[Phrase<'_, I>], inflection: Inflection) -> Vec<Mention<I>> {
+        let mut mentions: Vec<Mention<I>> = Vec::new();
+        for from in 0..self.folded.len() {
+            for to in (from + 1)..=(from + MAX_NAME_WORDS).min(self.folded.len()) {
+                if [from, to - 1].iter().any(|at| is_conjunction(self.word(*at))) {
+                    continue;
+                }
+                let words: Vec<String> = self.folded.get(from..to).unwrap_or_default().to_vec();
+                let words: Vec<String> = words.into_iter().filter(|word| !is_conjunction(word)).collect();
+                let key = key_of(&words, inflection);
+                let fitting = |phrase: &&Phrase<'_, I>| phrase.key == key || inflection == Inflection::Genitive && self.is_genitive(&key, &phrase.key, to);
+                let fitting: Vec<&Phrase<'_, I>> = phrases.iter().filter(fitting).collect();
+                let whole = fitting.iter().any(|phrase| !phrase.is_part);
+                let fitting: Vec<&&Phrase<'_, I>> = fitting.iter().filter(|phrase| phrase.is_part != whole).collect();
+                let is_half = fitting.iter().all(|phrase| phrase.is_half_of_name);
+                if fitting.is_empty() || is_half && self.is_other_person(from, to, phrases) {
+                    continue;
+                }
+                let by_initial: BTreeSet<I> = match self.word(to).chars().next().filter(|_| self.word(to).chars().count() == 1) {
+                    Some(initial) => fitting.iter().filter(|it| it.initial == Some(initial)).map(|it| it.id.clone()).collect(),
+                    None => BTreeSet::new(),
+                };
+                let all: BTreeSet<I> = fitting.iter().map(|phrase| phrase.id.clone()).collect();
+                let ids = if by_initial.is_empty() { all } else { by_initial };
+                mentions.push(Mention { from, to, ids: ids.into_iter().collect(), is_part: !whole });
+            }
+        }
+        mentions.sort_by_key(|mention| (mention.is_part, std::cmp::Reverse(mention.to - mention.from), mention.from));
+        let mut chosen: Vec<Mention<I>> = Vec::new();
+        for mention in mentions {
+            if chosen.iter().all(|other| mention.to <= other.from || other.to <= mention.from) {
+                chosen.push(mention);
+            }
+        }
+        chosen.sort_by_key(|mention| mention.from);
+        chosen
+    }
+
+    /// "Annas", unless somebody else is named by it: "Annas Kollegin".
+    fn is_genitive(&self, key: &str, name: &str, next: usize) -> bool {
+        key.strip_suffix('s') == Some(name) && !is_person(self.word(next))
+    }
+
+    /// A first name with another last name, or the other way round, is somebody else.
+    fn is_other_person<I>(&self, from: usize, to: usize, phrases: &[Phrase<'_, I>]) -> bool {
+        let is_name = |word: &str| phrases.iter().any(|phrase| phrase.words.iter().any(|name| name == word));
+        let is_foreign = |at: usize| {
+            let is_capital = self.raw.get(at).is_some_and(|raw| raw.chars().next().is_some_and(char::is_uppercase));
+            let word = self.word(at);
+            is_capital && word.chars().count() > 1 && !is_filler(word) && !is_title(word) && !is_nobodys_wish(word)
+                && !is_negation(word) && !is_correction(word) && !is_conjunction(word) && !is_person(word) && !is_name(word)
+        };
+        let is_joined = |at: usize| self.is_after_mark.get(at).is_some_and(|mark| !mark);
+        let before = from.checked_sub(1).is_some_and(|at| is_joined(from) && is_foreign(at) && at > 0);
+        let first = from == 1 && is_joined(1) && is_foreign(0);
+        before || first || to < self.folded.len() && is_joined(to) && is_foreign(to)
+    }
+
+    fn judge<I: Clone + Ord>(&self, found: Vec<Mention<I>>, phrases: &[Phrase<'_, I>]) -> Outcome<I> {
+        let corrected = (0..self.folded.len()).rev().find(|at| is_correction(self.word(*at)));
+        let near = self.near_misses(phrases, &found);
+        let after = |at: usize| found.iter().filter(|mention| mention.from > at).cloned().collect::<Vec<_>>();
+        let found = match corrected.map(after) {
+            Some(replaced) if !replaced.is_empty() => replaced,
+            _ => found,
+        };
+        let negations: Vec<usize> = (0..self.folded.len()).filter(|at| is_negation(self.word(*at)) && corrected.is_none_or(|corrected| corrected < *at)).collect();
+        // A negation is about the name that comes next: "nicht färben, nur schneiden".
+        let is_negated = |mention: &Mention<I>| {
+            negations.iter().any(|at| {
+                let next = found.iter().find(|other| other.from > *at).map(|other| other.from);
+                next == Some(mention.from) && mention.from - at <= NEGATED_WITHIN
+            })
+        };
+        let (negated, left): (Vec<Mention<I>>, Vec<Mention<I>>) = found.iter().cloned().partition(is_negated);
+        let had_negated = !negated.is_empty();
+        let whole: Vec<&Mention<I>> = left.iter().filter(|mention| !mention.is_part).collect();
+        let parts: Vec<&Mention<I>> = left.iter().filter(|mention| mention.is_part).collect();
+        let mut ids: Vec<I> = Vec::new();
+        for id in whole.iter().chain(&parts).flat_map(|mention| &mention.ids) {
+            if !ids.contains(id) {
+                ids.push(id.clone());
+            }
+        }
+        let is_asked = left.iter().any(|mention| mention.ids.len() > 1) || !whole.is_empty() && !parts.is_empty();
+        let others_near = near.iter().any(|miss| !ids.contains(&miss.nearly));
+        match ids.as_slice() {
+            [] => Outcome::Nothing { is_negated: had_negated || !negations.is_empty() && self.has_condition(), near },
+            _ if others_near => {
+                ids.extend(near.into_iter().map(|miss| miss.nearly));
+                ids.sort();
+                ids.dedup();
+                Outcome::Some(NameReading::Ambiguous(ids))
+            }
+            [id] => Outcome::Some(NameReading::Known(id.clone())),
+            _ if is_asked || self.are_alternatives(&left) => Outcome::Some(NameReading::Ambiguous(ids)),
+            _ => Outcome::Some(NameReading::Several(ids)),
+        }
+    }
+
+    /// "Nur nicht", "ausser": a condition, where "keine Präferenz" is none.
+    fn has_condition(&self) -> bool {
+        !self.are_all(is_nobodys_wish)
+    }
+
+    /// "Anna oder Mehmet", or two names that stand beside each other as if they were one.
+    fn are_alternatives<I>(&self, mentions: &[Mention<I>]) -> bool {
+        let between = mentions.windows(2).map(|pair| match pair {
+            [one, next] => (one.to, next.from),
+            _ => (0, 0),
+        });
+        between.into_iter().any(|(from, to)| {
+            let words = (from..to).map(|at| self.word(at)).collect::<Vec<_>>();
+            words.iter().any(|word| matches!(*word, "oder" | "or" | "bzw" | "sonst" | "notfalls")) || from == to && self.is_after_mark.get(to) == Some(&false)
+        })
+    }
+
+    /// Words that are nearly a name, and no part of one that was found.
+    fn near_misses<I: Clone + Ord>(&self, phrases: &[Phrase<'_, I>], found: &[Mention<I>]) -> Vec<NearMiss<I>> {
+        let mut near = BTreeSet::new();
+        for (at, word) in self.folded.iter().enumerate() {
+            let is_found = found.iter().any(|mention| (mention.from..mention.to).contains(&at));
+            // "Annas Kollegin" is no slip of the tongue.
+            if is_found || is_person(self.word(at + 1)) || word.chars().count() < MIN_NEAR || is_filler(word) || is_title(word) || is_nobodys_wish(word) {
+                continue;
+            }
+            for phrase in phrases.iter().filter(|phrase| phrase.words.iter().any(|name| is_near(word, name))) {
+                let said = self.raw.get(at).cloned().unwrap_or_default();
+                near.insert(NearMiss { said, nearly: phrase.id.clone() });
+            }
+        }
+        near.into_iter().collect()
+    }
+}
+
+/// "Haarschnitt für Herren" is the haircut for men, if there is one.
+fn refine<I: Clone + Ord>(reading: NameReading<I>, words: &Words, services: &[Named<'_, I>]) -> NameReading<I> {
+    let NameReading::Known(id) = &reading else { return reading };
+    let Some(known) = services.iter().find(|service| service.id == id) else { return reading };
+    let heads: Vec<String> = std::iter::once(&known.name).chain(known.aliases).map(|name| key_of(&plain_words(name), Inflection::Any)).collect();
+    let narrower = services.iter().filter(|service| service.id != id).filter(|service| {
+        let name = key_of(&plain_words(service.name), Inflection::Any);
+        words.folded.iter().filter(|word| word.chars().count() >= MIN_NEAR && !is_filler(word)).any(|word| {
+            let key = key_of(std::slice::from_ref(word), Inflection::Any);
+            let rest = name.strip_prefix(&key);
+            rest.is_some_and(|rest| heads.iter().any(|head| rest.trim_start_matches(['n', 's']) == head || rest == head))
+        })
+    });
+    let narrower: Vec<I> = narrower.map(|service| service.id.clone()).collect();
+    match narrower.as_slice() {
+        [] => reading,
+        [one] => NameReading::Known(one.clone()),
+        _ => NameReading::Ambiguous(narrower),
+    }
+}
+
+/// Services with a word of the text inside their names.
+fn contained<I: Clone + Ord>(words: &Words, services: &[Named<'_, I>]) -> Vec<(String, I)> {
+    const MIN_INSIDE: usize = 5;
+    let mut found = BTreeSet::new();
+    for (word, raw) in words.folded.iter().zip(&words.raw) {
+        if word.chars().count() < MIN_INSIDE || is_filler(word) {
+            continue;
+        }
+        let key = key_of(std::slice::from_ref(word), Inflection::Any);
+        for service in services {
+            let mut names = std::iter::once(&service.name).chain(service.aliases).flat_map(|name| plain_words(name));
+            if names.any(|name| {
+                let name = key_of(&[name], Inflection::Any);
+                name.len() >= MIN_INSIDE && (name.contains(&key) || key.contains(&name))
+            }) {
+                found.insert((raw.clone(), service.id.clone()));
+            }
+        }
+    }
+    found.into_iter().collect()
+}
+
+/// The letters and digits of a name, word by word.
+fn plain_words(name: &str) -> Vec<String> {
+    let words = name.split(|c: char| !c.is_alphanumeric() && !is_joining(c)).filter(|word| !word.is_empty());
+    words.map(fold).filter(|word| !is_conjunction(word)).collect()
+}
+
+fn is_joining(letter: char) -> bool {
+    ('\u{300}'..='\u{36f}').contains(&letter)
+}
+
+/// Words in a form that is the same in every inflection: `Haare schneiden`, `Haarschnitt`, `Haare geschnitten`.
+fn key_of(words: &[String], inflection: Inflection) -> String {
+    match inflection {
+        Inflection::Genitive => words.concat(),
+        Inflection::Any => words.iter().map(|word| stem(word)).collect(),
+    }
+}
+
+fn stem(word: &str) -> String {
+    const MIN_STEM: usize = 3;
+    let is_long = |rest: &&str| rest.chars().count() >= MIN_STEM;
+    let participle = word.strip_prefix("ge").filter(|rest| rest.len() > MIN_STEM && (rest.ends_with("en") || rest.ends_with('t')));
+    let base = match participle {
+        Some(rest) => rest.strip_suffix('t').unwrap_or(rest),
+        None => word,
+    };
+    let endings = ["ungen", "ung", "en", "es", "e", "s", "n"];
+    let root = endings.iter().find_map(|ending| base.strip_suffix(ending).filter(is_long)).unwrap_or(base);
+    // "Schnitt" and "schneiden" are one, and the vowels that join words differ.
+    root.replace("schnitt", "schneid").replace('e', "")
+}
+
+/// Whether two words differ so little that one may be a slip of the other.
+fn is_near(word: &str, name: &str) -> bool {
+    let length = name.chars().count();
+    if length < MIN_NEAR {
+        return false;
+    }
+    let most = if length >= 8 { 2 } else { 1 };
+    word != name && distance(word, name, most).is_some()
+}
+
+/// How many letters have to be changed, added or left out, if at most `most`.
+fn distance(one: &str, other: &str, most: usize) -> Option<usize> {
+    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
+    if one.len().abs_diff(other.len()) > most {
+        return None;
+    }
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (at, letter) in one.iter().enumerate() {
+        let mut diagonal = at;
+        let mut left = at + 1;
+        let mut next = vec![left];
+        for (above, with) in row.iter().skip(1).zip(&other) {
+            left = (left + 1).min(above + 1).min(diagonal + usize::from(letter != with));
+            diagonal = *above;
+            next.push(left);
+        }
+        row = next;
+    }
+    row.last().copied().filter(|distance| *distance <= most)
+}
+
+fn is_conjunction(word: &str) -> bool {
+    matches!(word, "und" | "and" | "u" | "mit" | "with" | "plus" | "sowie" | "inklusive" | "inkl")
+}
+
+fn is_title(word: &str) -> bool {
+    matches!(
+        word,
+        "frau" | "herr" | "herrn" | "dr" | "doktor" | "doctor" | "prof" | "professor" | "mr" | "mrs" | "ms" | "miss" | "med"
+    )
+}
+
+fn is_negation(word: &str) -> bool {
+    matches!(
+        word,
+        "nicht" | "kein" | "keine" | "keinen" | "keinem" | "keiner" | "ohne" | "ausser" | "not" | "no" | "without" | "except"
+            | "never" | "niemals" | "don" | "dont" | "statt" | "anstatt" | "instead"
+    )
+}
+
+fn is_correction(word: &str) -> bool {
+    matches!(word, "nein" | "sondern" | "lieber" | "rather" | "vielmehr" | "quatsch" | "actually" | "korrektur")
+}
+
+/// Somebody who is not the one named before: "Annas Kollegin".
+fn is_person(word: &str) -> bool {
+    matches!(
+        word,
+        "kollegin" | "kollege" | "kollegen" | "kolleginnen" | "schwester" | "bruder" | "tochter" | "sohn" | "mann" | "frau"
+            | "freundin" | "freund" | "vertretung" | "azubi" | "mutter" | "vater" | "chef" | "chefin" | "team" | "nachfolger"
+            | "nachfolgerin" | "colleague" | "sister" | "brother" | "wife" | "husband" | "replacement" | "assistant"
+    )
+}
+
+/// What people say who want nobody in particular.
+fn is_nobodys_wish(word: &str) -> bool {
+    matches!(
+        word,
+        "egal" | "wurscht" | "wurst" | "schnuppe" | "beliebig" | "beliebige" | "beliebiger" | "irgendwer" | "irgendjemand"
+            | "irgendeiner" | "irgendeine" | "irgendwen" | "jemand" | "jemanden" | "any" | "anyone" | "anybody" | "someone"
+            | "somebody" | "whoever" | "whomever" | "wer" | "wen" | "who" | "frei" | "free" | "available" | "verfugbar"
+            | "keine" | "kein" | "keinen" | "praferenz" | "praferenzen" | "preference" | "preferences" | "no" | "none" | "nobody" | "niemand"
+            | "niemanden" | "bestimmtes" | "bestimmten" | "particular" | "specific" | "jeder" | "jede" | "jeden" | "alle" | "matter"
+            | "doesn" | "doesnt" | "dosnt" | "dosn" | "t" | "mind" | "care" | "don" | "dont" | "hauptsache" | "schnell" | "zeit" | "hat" | "gerade"
+            | "kann" | "wunsch" | "wunsche" | "mitarbeiterwunsch" | "mitarbeiter" | "mitarbeiterin" | "stylist" | "staff" | "member" | "nicht"
+            | "wichtig" | "festgelegt" | "gleich" | "first" | "erste" | "ersten" | "nachste" | "next" | "whos" | "s" | "spielt" | "rolle" | "either"
+            | "everyone" | "else" | "ob" | "wem" | "welche" | "welcher" | "person" | "offen" | "flexibel" | "flexible"
+    )
+}
+
+/// Words of a sentence around a name.
+fn is_filler(word: &str) -> bool {
+    matches!(
+        word,
+        "der" | "die" | "das" | "den" | "dem" | "des" | "ein" | "eine" | "einen" | "einer" | "einem" | "eines" | "the" | "a" | "an"
+            | "bei" | "beim" | "zu" | "zum" | "zur" | "von" | "vom" | "fur" | "in" | "im" | "am" | "auf" | "aus" | "nach"
+            | "with" | "by" | "for" | "to" | "at" | "of" | "on" | "from" | "ich" | "wir" | "mir" | "mich" | "uns" | "er" | "sie" | "es" | "i"
+            | "me" | "my" | "we" | "us" | "it" | "is" | "mein" | "meine" | "meinen" | "meiner" | "meinem" | "mochte" | "mochten" | "wurde"
+            | "hatte" | "will" | "wollte" | "wollen" | "want" | "would" | "like" | "d" | "ll" | "bitte" | "please" | "gern" | "gerne" | "danke"
+            | "thanks" | "liebsten" | "wenn" | "falls" | "if" | "moglich" | "possible" | "geht" | "ginge" | "ist" | "sind"
+            | "sein" | "ware" | "war" | "was" | "waren" | "wieder" | "again" | "noch" | "mal" | "auch" | "nur" | "only" | "just" | "einfach"
+            | "doch" | "dann" | "da" | "so" | "wie" | "immer" | "always" | "usual" | "gut" | "good" | "ja" | "yes" | "also" | "okay" | "ok" | "ganz"
+            | "vollig" | "total" | "termin" | "termine" | "appointment" | "buchen" | "book" | "machen" | "lassen" | "bekommen" | "haben"
+            | "get" | "have" | "done" | "kommen" | "come" | "gehen" | "go" | "see" | "kollegin" | "kollege" | "chefin" | "chef" | "hallo"
+            | "hello" | "hi" | "guten" | "tag" | "morgen" | "heute" | "haare" | "haar" | "hair" | "oder" | "or" | "und" | "and" | "aber" | "but"
+            | "sonst" | "vielleicht" | "maybe" | "eventuell" | "etwas" | "some" | "neue" | "neuen" | "neues" | "new" | "dass"
+            | "weil" | "uhr" | "this" | "that" | "dieser" | "diese" | "diesen" | "hinter" | "unter" | "name"
+            | "namens" | "heisst" | "called" | "eben" | "halt" | "einmal" | "once" | "brauche" | "need" | "brauchte" | "hab" | "habe"
+            | "there" | "bin" | "be" | "can" | "could" | "kann" | "konnte" | "gewunscht" | "bevorzugt" | "preferably" | "prefer"
+            | "prefers" | "ideally" | "werden" | "seiner" | "ihr" | "ihre" | "ihrem" | "ihren" | "seinem" | "schon" | "bereits"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STAFF: [(&str, &str, &[&str]); 6] = [
+        ("anna", "Anna Sommer", &["Änni"]),
+        ("mehmet", "Mehmet Yılmaz", &[]),
+        ("jana", "Dr. Jana Winter", &[]),
+        ("lena-k", "Lena Krüger", &[]),
+        ("lena-m", "Lena Müller", &[]),
+        ("joerg", "Jörg Weiß", &[]),
+    ];
+    const SERVICES: [(&str, &str, &[&str]); 6] = [
+        ("women", "Damenhaarschnitt", &[]),
+        ("men", "Herrenhaarschnitt", &["Herrenschnitt"]),
+        ("cut", "Haarschnitt", &["Schneiden"]),
+        ("beard", "Bart", &["Bart schneiden"]),
+        ("color", "Farbe", &["Färben", "Strähnen"]),
+        ("all", "Waschen, Schneiden, Föhnen", &[]),
+    ];
+
+    fn named<'n>(all: &'n [(&'n str, &'n str, &'n [&'n str])]) -> Vec<Named<'n, &'n str>> {
+        all.iter().map(|(id, name, aliases)| Named { id, name, aliases }).collect()
+    }
+
+    fn shown(reading: NameReading<&str>) -> String {
+        match reading {
+            NameReading::Known(id) => id.to_owned(),
+            NameReading::Several(ids) => ids.join("+"),
+            NameReading::Anyone => "anyone".to_owned(),
+            NameReading::Ambiguous(ids) => format!("? {}", ids.join(" ")),
+            NameReading::Unknown { near } => {
+                let near: Vec<String> = near.iter().map(|miss| format!(" {}~{}", miss.said, miss.nearly)).collect();
+                format!("-{}", near.concat())
+            }
+        }
+    }
+
+    #[test]
+    fn a_staff_member_is_found_by_what_people_say() {
+        let mut wrong = Vec::new();
+        for (said, understood) in [
+            ("Anna", "anna"),
+            ("anna sommer", "anna"),
+            ("Frau Sommer", "anna"),
+            ("bei der Anna", "anna"),
+            ("wieder zu Frau Sommer bitte", "anna"),
+            ("Annas", "anna"),
+            ("bei Annas Kollegin", "-"),
+            ("Dr. Winter", "jana"),
+            ("Frau Doktor Winter", "jana"),
+            ("Jana Winter", "jana"),
+            ("Herr Yilmaz", "mehmet"),
+            ("Joerg", "joerg"),
+            ("Jorg Weiss", "joerg"),
+            ("Frau Krueger", "lena-k"),
+            ("Frau Kruger", "lena-k"),
+            ("Lena", "? lena-k lena-m"),
+            ("Lena M.", "lena-m"),
+            ("Anni", "anna"),
+            ("Anja", "- Anja~anna"),
+            ("Hanna", "- Hanna~anna"),
+            ("Anna Schmidt", "- Anna~anna"),
+            ("Anna Winter", "? anna jana"),
+            ("Anna oder Mehmet", "? anna mehmet"),
+            ("nicht Anna, sondern Mehmet", "mehmet"),
+            ("Anna, nein, lieber Mehmet", "mehmet"),
+            ("egal", "anyone"),
+            ("ist mir ganz egal", "anyone"),
+            ("wer gerade frei ist", "anyone"),
+            ("keine Präferenz", "anyone"),
+            ("no preference", "anyone"),
+            ("N/A", "anyone"),
+            ("doesn't matter", "anyone"),
+            ("egal, nur nicht Mehmet", "-"),
+            ("egal, Hauptsache eine Frau", "-"),
+            ("eine Frau", "-"),
+            ("egal, am liebsten Anna", "anna"),
+            ("Zoe", "-"),
+        ] {
+            let found = shown(read_staff(Some(said), &named(&STAFF)));
+            if found != understood {
+                wrong.push(format!("{said}: {found}, not {understood}"));
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        assert_eq!(shown(read_staff(None, &named(&STAFF))), "anyone");
+    }
+
+    #[test]
+    fn a_service_is_found_by_what_people_say() {
+        let mut wrong = Vec::new();
+        for (said, understood) in [
+            ("Haarschnitt", "cut"),
+            ("Haare schneiden", "cut"),
+            ("die Haare geschnitten bekommen", "cut"),
+            ("zum Haareschneiden", "cut"),
+            ("ein Herrenhaarschnitt", "men"),
+            ("Herren Haarschnitt", "men"),
+            ("Haarschnitt für Herren", "men"),
+            ("Bart schneiden", "beard"),
+            ("Haare färben lassen", "color"),
+            ("Faerben", "color"),
+            ("Schneiden und Färben", "cut+color"),
+            ("Waschen, Schneiden, Föhnen", "all"),
+            ("waschen schneiden und föhnen", "all"),
+            ("nicht färben, nur schneiden", "cut"),
+            ("Schneiden oder Färben", "? cut color"),
+            ("Massage", "-"),
+            ("", "-"),
+            ("unbekannt", "-"),
+        ] {
+            let found = shown(read_service(Some(said), &named(&SERVICES)));
+            if found != understood {
+                wrong.push(format!("{said}: {found}, not {understood}"));
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        let two: Vec<_> = SERVICES.into_iter().take(2).collect();
+        assert_eq!(shown(read_service(Some("Haarschnitt"), &named(&two))), "? men women");
+    }
+}
