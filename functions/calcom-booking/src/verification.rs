@@ -79,7 +79,7 @@ mod tests {
         booking::{Booking, BookingStatus, HostEvidence, NoHost},
         contact::Customer,
         ids::{BookingUid, CallId, EventTypeId, Source, TenantId},
-        request::AppointmentRequest,
+        request::{AppointmentRequest, Intent},
         start_time::RequestedStart,
     };
 
@@ -102,8 +102,9 @@ mod tests {
     /// A booked appointment whose customer requests it again.
     fn requested_again() -> Appointment {
         let request = AppointmentRequest {
+            intent: Intent::Book,
             service: Some("cut".to_owned()),
-            start: RequestedStart::At { at: start(), note: None },
+            start: RequestedStart::exactly(start()),
             customer: Customer::default(),
             staff: None,
             notes: None,

@@ -98,8 +98,8 @@ impl Intake {
         let tenant = self.tenant_of(&event, &webhook).await?;
         log.tenant = Some(tenant.id.clone());
         let by = Actor { function: FUNCTION, version: &self.version, now };
-        let requested = requested_appointment(&event, &tenant, by);
-        log.appointment = requested.as_ref().map(|appointment| appointment.id.clone());
+        let requested = requested_appointments(&event, &tenant, by);
+        log.appointment = requested.first().map(|appointment| appointment.id.clone());
         let caller = event.call.caller_number().and_then(|number| contact::phone_number(number, &tenant.country));
         let caller = caller.map(|number| CustomerId::of_phone(&tenant.id, number.reveal()));
         let call_event = CallEvent {
@@ -113,10 +113,12 @@ impl Intake {
         async {
             let (calls, appointments) = (&self.calls, &self.appointments);
             let recorder = Recorder { calls, appointments, tenant: &tenant, by };
-            let appointment = recorder.record(&call_event, requested).await.map_err(IntakeError::StoreUnavailable)?;
-            self.queue(appointment.as_ref(), log).await?;
-            tracing::info!(event = event.kind.as_str(), "call stored");
-            Ok(stored(appointment.map(|appointment| appointment.id)))
+            let recorded = recorder.record_all(&call_event, requested).await.map_err(IntakeError::StoreUnavailable)?;
+            for appointment in &recorded {
+                self.queue(appointment, log).await?;
+            }
+            tracing::info!(event = event.kind.as_str(), appointments = recorded.len(), "call stored");
+            Ok(stored(recorded))
         }
         .instrument(log.span())
         .await
@@ -143,8 +145,7 @@ impl Intake {
     /// Queues an appointment that waits to be booked. One that existed and still waits is queued again: its first
     /// message may never have been sent, and a second one does no harm. One that another call requests although it is
     /// booked is queued to verify its booking, which may have been cancelled or moved at Cal.com.
-    async fn queue(&self, appointment: Option<&Appointment>, log: &LogContext) -> Result<(), IntakeError> {
-        let Some(appointment) = appointment else { return Ok(()) };
+    async fn queue(&self, appointment: &Appointment, log: &LogContext) -> Result<(), IntakeError> {
         let kind = match appointment.state().name() {
             StateName::Requested => MessageKind::Process,
             _ if appointment.verification().is_some() => MessageKind::Verify,
@@ -155,18 +156,27 @@ impl Intake {
     }
 }
 
-fn requested_appointment(event: &Event, tenant: &Tenant, by: Actor<'_>) -> Option<Appointment> {
+/// The appointments that a call requests, in their order. What was said of a time counts from the beginning of the call.
+fn requested_appointments(event: &Event, tenant: &Tenant, by: Actor<'_>) -> Vec<Appointment> {
     if event.kind != EventKind::CallAnalyzed {
-        return None;
+        return Vec::new();
     }
-    let request = AppointmentRequest::of_call(&event.call, tenant)?;
-    Some(Appointment::new(tenant.id.clone(), event.call.id.clone(), event.call.source(), request, by))
+    let (call, said_at) = (&event.call, event.call.began_at().unwrap_or(by.now));
+    let requests = AppointmentRequest::all_of_call(call, tenant, said_at).into_iter();
+    let numbered = (1..).zip(requests).map(|(number, request)| {
+        let id = if number == 1 { call.id.clone() } else { call.id.further(number) };
+        Appointment::new(tenant.id.clone(), id, call.source(), request, by)
+    });
+    numbered.collect()
 }
 
-fn stored(appointment: Option<AppointmentId>) -> Value {
-    match appointment {
-        Some(id) => json!({"status": "stored", "appointment_id": id}),
-        None => json!({"status": "stored"}),
+/// The first appointment under its usual name, and all if there are several.
+fn stored(appointments: Vec<Appointment>) -> Value {
+    let ids: Vec<AppointmentId> = appointments.into_iter().map(|appointment| appointment.id).collect();
+    match ids.as_slice() {
+        [] => json!({"status": "stored"}),
+        [id] => json!({"status": "stored", "appointment_id": id}),
+        [first, ..] => json!({"status": "stored", "appointment_id": first, "appointment_ids": ids}),
     }
 }
 

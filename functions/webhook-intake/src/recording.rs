@@ -1,11 +1,12 @@
 //! Records a call with the appointment that it requests, unless the customer has that appointment already.
 
 use scheduling::{
-    appointment::{Actor, Appointment},
+    appointment::{Actor, Appointment, Transition},
     duplicate::{Duplicate, judge},
     ids::AppointmentId,
     tenant::Tenant,
 };
+use serde_json::json;
 use store::{Appointments, CallEvent, Calls, NewAppointment, Recorded, SlotClaim, StoreError, Versioned};
 
 /// How often a slot in the customer index is claimed before the appointment goes beside the others.
@@ -24,9 +25,27 @@ pub struct Recorder<'a> {
 }
 
 impl Recorder<'_> {
+    /// Stores the event with every appointment that it requests, and returns those as they are stored.
+    pub async fn record_all(
+        &self,
+        event: &CallEvent<'_>,
+        requested: Vec<Appointment>,
+    ) -> Result<Vec<Appointment>, StoreError> {
+        let mut requested = requested.into_iter();
+        let mut recorded = Vec::from_iter(self.record(event, requested.next()).await?);
+        for appointment in requested {
+            // It counts as a call of its own, which refers to this one instead of a second copy of it.
+            let (call, body) = (appointment.call.clone(), json!({"part_of": event.call}).to_string());
+            let part = CallEvent { call: &call, body: body.as_bytes(), ..*event };
+            recorded.extend(self.record(&part, Some(appointment)).await?);
+        }
+        Ok(recorded)
+    }
+
     /// Stores the event with the appointment that it requests, and returns the stored appointment. If the customer has
-    /// the same service at the same time already, the call is linked to that appointment.
-    pub async fn record(
+    /// the same service at the same time already, the call is linked to that appointment. If the call requested
+    /// something else before, that is corrected.
+    async fn record(
         &self,
         event: &CallEvent<'_>,
         requested: Option<Appointment>,
@@ -42,7 +61,7 @@ impl Recorder<'_> {
         for _ in 0..TRIES {
             let existing = match self.calls.record(event, Some((&new, &claim))).await? {
                 Recorded::Inserted => return Ok(Some(appointment)),
-                Recorded::Existing(existing) => return Ok(existing.map(|existing| *existing)),
+                Recorded::Existing(existing) => return self.correct(event, existing, appointment).await,
                 Recorded::Duplicate(existing) => existing,
             };
             let stored = self.load(&existing).await?;
@@ -57,9 +76,52 @@ impl Recorder<'_> {
         }
         // Phone number and email lead to two different closed appointments.
         Ok(match self.calls.record(event, Some((&new, &SlotClaim::Beside))).await? {
-            Recorded::Existing(existing) => existing.map(|existing| *existing),
+            Recorded::Existing(existing) => self.correct(event, existing, appointment).await?,
             Recorded::Inserted | Recorded::Duplicate(_) => Some(appointment),
         })
+    }
+
+    /// Takes over what a later analysis of the call says, unless an even later one is stored: webhooks arrive in any
+    /// order, and again.
+    async fn correct(
+        &self,
+        event: &CallEvent<'_>,
+        existing: Option<Box<Appointment>>,
+        analyzed: Appointment,
+    ) -> Result<Option<Appointment>, StoreError> {
+        let Some(existing) = existing.map(|existing| *existing) else { return Ok(None) };
+        let says_the_same = |stored: &Appointment| {
+            stored.request.says_the_same(&analyzed.request)
+                || stored.correction().is_some_and(|noted| noted.says_the_same(&analyzed.request))
+        };
+        if says_the_same(&existing) || !self.calls.is_latest(event).await? {
+            return Ok(Some(existing));
+        }
+        for _ in 0..TRIES {
+            let Some(Versioned { value: mut stored, version }) = self.appointments.load(&analyzed.id).await? else {
+                return Ok(None);
+            };
+            // What a person settled stays.
+            if says_the_same(&stored) || stored.history().iter().any(Transition::is_manual) {
+                return Ok(Some(stored));
+            }
+            let is_changed = stored.correct(analyzed.request.clone(), self.by);
+            if is_changed {
+                let customers = stored.request.customer.ids(&self.tenant.id);
+                let dedup_key = stored.request.dedup_key(self.tenant);
+                let entries = NewAppointment { appointment: &stored, customers: &customers, dedup_key: dedup_key.as_deref() };
+                self.appointments.index(&entries).await?;
+            }
+            match self.appointments.update(&stored, version).commit().await {
+                Ok(_) => {
+                    tracing::info!(is_changed, "appointment corrected by a later analysis");
+                    return Ok(Some(stored));
+                }
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(StoreError::Conflict)
     }
 
     /// Links the call to an existing appointment. If that is booked, its booking is to be verified: the record says so,

@@ -242,7 +242,7 @@ mod tests {
         contact::Customer,
         failure::BookingFailure,
         ids::{AppointmentId, BookingUid, CallId, EventTypeId, HostId, Source, StaffId, TenantId},
-        request::AppointmentRequest,
+        request::{AppointmentRequest, Intent},
         start_time::RequestedStart,
     };
 
@@ -263,8 +263,9 @@ mod tests {
 
     fn requested(call: u32) -> Appointment {
         let request = AppointmentRequest {
+            intent: Intent::Book,
             service: None,
-            start: RequestedStart::At { at: at(86_400 * 3), note: None },
+            start: RequestedStart::exactly(at(86_400 * 3)),
             customer: Customer::default(),
             staff: None,
             notes: None,

@@ -2,6 +2,9 @@
 //!
 //! Only what Frontdesk uses is parsed. Unknown events and fields pass, and a field of an unexpected type counts as missing.
 
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
 use scheduling::{
     ids::{AgentId, CallId, Source},
     request::CallFields,
@@ -60,6 +63,9 @@ pub struct Call {
     /// The called number.
     #[serde(default, deserialize_with = "lenient")]
     to_number: Option<String>,
+    /// When it began, in milliseconds since 1970.
+    #[serde(default, deserialize_with = "lenient")]
+    start_timestamp: Option<i64>,
     #[serde(default, deserialize_with = "lenient")]
     call_type: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
@@ -72,6 +78,8 @@ pub struct Call {
 
 #[derive(Deserialize)]
 struct Analysis {
+    #[serde(default, deserialize_with = "lenient")]
+    in_voicemail: Option<bool>,
     #[serde(default, deserialize_with = "lenient")]
     custom_analysis_data: Option<Map<String, Value>>,
 }
@@ -121,6 +129,11 @@ impl Call {
         }
     }
 
+    /// When it began, if Retell says so: what a caller says of a time counts from then.
+    pub fn began_at(&self) -> Option<DateTime<Utc>> {
+        self.start_timestamp.and_then(DateTime::from_timestamp_millis)
+    }
+
     /// The business's own number: the called one, or the one that the agent called from.
     pub fn business_number(&self) -> Option<&str> {
         match self.direction.as_deref() {
@@ -135,6 +148,16 @@ impl CallFields for Call {
         let analyzed = self.call_analysis.as_ref().and_then(|analysis| analysis.custom_analysis_data.as_ref());
         let maps = [analyzed, self.collected_dynamic_variables.as_ref()];
         maps.into_iter().flatten().find_map(|map| written_out(map.get(key)?))
+    }
+
+    fn entries(&self, key: &str) -> Vec<BTreeMap<String, String>> {
+        let analyzed = self.call_analysis.as_ref().and_then(|analysis| analysis.custom_analysis_data.as_ref());
+        let maps = [analyzed, self.collected_dynamic_variables.as_ref()];
+        maps.into_iter().flatten().find_map(|map| entries_in(map.get(key)?)).unwrap_or_default()
+    }
+
+    fn is_voicemail(&self) -> bool {
+        self.call_analysis.as_ref().and_then(|analysis| analysis.in_voicemail).unwrap_or(false)
     }
 
     fn caller_number(&self) -> Option<&str> {
@@ -152,6 +175,25 @@ fn written_out(value: &Value) -> Option<String> {
         Value::Bool(answer) => Some(answer.to_string()),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
+}
+
+/// The objects of a list, or of the JSON text of one: Retell's analysis has no lists.
+fn entries_in(value: &Value) -> Option<Vec<BTreeMap<String, String>>> {
+    let parsed: Value;
+    let list = match value {
+        Value::Array(list) => list,
+        Value::String(text) => {
+            parsed = serde_json::from_str(text).ok()?;
+            parsed.as_array()?
+        }
+        _ => return None,
+    };
+    let entries: Vec<BTreeMap<String, String>> = list
+        .iter()
+        .filter_map(Value::as_object)
+        .map(|entry| entry.iter().filter_map(|(key, value)| Some((key.clone(), written_out(value)?))).collect())
+        .collect();
+    (!entries.is_empty()).then_some(entries)
 }
 
 /// A field of the expected type; any other type counts as missing.

@@ -26,6 +26,9 @@ pub struct Customer {
     /// The text given as an email, if it isn't one. A person reads it; it is never guessed at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw_email: Option<Personal<String>>,
+    /// The text given as a phone number, if it isn't one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw_phone: Option<Personal<String>>,
 }
 
 /// A part of a contact that Cal.com may refuse.
@@ -53,6 +56,11 @@ impl Customer {
             _ if self.phone.is_none() => ContactPart::Email,
             _ => ContactPart::Phone,
         }
+    }
+
+    /// Whether anybody can reach them.
+    pub fn is_reachable(&self) -> bool {
+        self.phone.is_some() || self.email.is_some()
     }
 
     /// Whether two customers with one contact may be one person: one of them gave no name, or all words of one name are among

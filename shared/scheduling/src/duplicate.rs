@@ -53,15 +53,16 @@ mod tests {
         contact::Customer,
         ids::{CallId, Source, TenantId},
         personal::Personal,
-        request::AppointmentRequest,
+        request::{AppointmentRequest, Intent},
         start_time::RequestedStart,
     };
 
     fn requested_by(name: &str) -> Appointment {
         let now: DateTime<Utc> = "2026-12-01T08:00:00Z".parse().unwrap();
         let request = AppointmentRequest {
+            intent: Intent::Book,
             service: Some("cut".to_owned()),
-            start: RequestedStart::At { at: now, note: None },
+            start: RequestedStart::exactly(now),
             customer: Customer { name: Some(Personal::new(name.to_owned())), ..Customer::default() },
             staff: None,
             notes: None,

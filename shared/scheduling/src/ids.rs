@@ -113,6 +113,18 @@ impl AppointmentId {
     }
 }
 
+impl CallId {
+    /// The id of a further appointment of the call, `number` from 2 on: it counts as a call of its own.
+    pub fn further(&self, number: usize) -> Self {
+        Self(format!("{self}#{number}"))
+    }
+
+    /// The call as Retell names it, without the number of a further appointment.
+    pub fn whole(&self) -> Self {
+        Self(self.0.split('#').next().unwrap_or_default().to_owned())
+    }
+}
+
 impl Source {
     /// A phone call that the voice agent took.
     pub fn phone() -> Self {

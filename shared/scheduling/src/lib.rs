@@ -16,6 +16,7 @@ pub mod request;
 pub mod placeholder;
 pub mod retry;
 pub mod slot;
+pub mod spoken_contact;
 pub mod spoken_name;
 pub mod spoken_time;
 pub mod start_time;

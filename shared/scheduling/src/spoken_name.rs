@@ -76,7 +76,13 @@ pub fn read_service<I: Clone + Ord>(said: Option<&str>, services: &[Named<'_, I>
     let words = Words::of(said);
     let phrases: Vec<Phrase<'_, I>> = services.iter().flat_map(service_phrases).collect();
     let found = words.find(&phrases, Inflection::Any);
+    let found = words.with_shared_verb(found, &phrases);
+    let is_beside_unknown = words.is_beside_unknown(&found);
     match words.judge(found, &phrases) {
+        // "Nägel schneiden", "Massage und Haarschnitt"
+        Outcome::Some(NameReading::Known(id)) if is_beside_unknown && is_unrefined(&id, &words, services) => {
+            NameReading::Ambiguous(vec![id])
+        }
         Outcome::Some(reading) => refine(reading, &words, services),
         Outcome::Nothing { is_negated: true, near } => NameReading::Unknown { near },
         Outcome::Nothing { is_negated: false, near } => match contained(&words, services) {
@@ -219,7 +225,9 @@ impl Words {
                 let whole = fitting.iter().any(|phrase| !phrase.is_part);
                 let fitting: Vec<&&Phrase<'_, I>> = fitting.iter().filter(|phrase| phrase.is_part != whole).collect();
                 let is_half = fitting.iter().all(|phrase| phrase.is_half_of_name);
-                if fitting.is_empty() || is_half && self.is_other_person(from, to, phrases) {
+                let is_other = is_half && (self.is_other_person(from, to, phrases) || self.is_other_word(from));
+                let is_titled = inflection == Inflection::Any && from > 0 && is_title(self.word(from - 1));
+                if fitting.is_empty() || is_other || is_titled || self.is_the_caller(from) {
                     continue;
                 }
                 let by_initial: BTreeSet<I> = match self.word(to).chars().next().filter(|_| self.word(to).chars().count() == 1) {
@@ -242,6 +250,41 @@ impl Words {
         chosen
     }
 
+    /// "Haare und Bart schneiden": both are cut.
+    fn with_shared_verb<I: Clone + Ord>(&self, mut found: Vec<Mention<I>>, phrases: &[Phrase<'_, I>]) -> Vec<Mention<I>> {
+        let shared = found.iter().filter(|mention| mention.to - mention.from > 1 && mention.from > 1).find_map(|mention| {
+            if !is_conjunction(self.word(mention.from - 1)) {
+                return None;
+            }
+            let at = mention.from - 2;
+            let key = key_of(&[self.word(at).to_owned(), self.word(mention.to - 1).to_owned()], Inflection::Any);
+            let ids: BTreeSet<I> = phrases.iter().filter(|phrase| phrase.key == key).map(|phrase| phrase.id.clone()).collect();
+            (!ids.is_empty()).then(|| Mention { from: at, to: at + 1, ids: ids.into_iter().collect(), is_part: false })
+        });
+        if let Some(shared) = shared.filter(|shared| found.iter().all(|mention| mention.to <= shared.from || shared.to <= mention.from)) {
+            found.push(shared);
+            found.sort_by_key(|mention| mention.from);
+        }
+        found
+    }
+
+    /// Whether something unknown is named together with what was found: as its object, or as one more thing.
+    fn is_beside_unknown<I>(&self, found: &[Mention<I>]) -> bool {
+        let is_unknown = |at: usize| {
+            let word = self.word(at);
+            let is_capital = self.raw.get(at).is_some_and(|raw| raw.chars().next().is_some_and(char::is_uppercase));
+            is_capital && word.chars().count() >= MIN_NEAR && !is_filler(word) && !is_negation(word) && !is_correction(word)
+                && !found.iter().any(|mention| (mention.from..mention.to).contains(&at))
+        };
+        let is_mark = |at: usize| self.is_after_mark.get(at).copied().unwrap_or(true);
+        found.iter().any(|mention| {
+            let is_object = mention.from > 0 && !is_mark(mention.from) && is_unknown(mention.from - 1);
+            let is_before = mention.from > 1 && is_conjunction(self.word(mention.from - 1)) && is_unknown(mention.from - 2);
+            let is_behind = is_conjunction(self.word(mention.to)) && is_unknown(mention.to + 1);
+            is_object || is_before || is_behind
+        })
+    }
+
     /// "Annas", unless somebody else is named by it: "Annas Kollegin".
     fn is_genitive(&self, key: &str, name: &str, next: usize) -> bool {
         key.strip_suffix('s') == Some(name) && !is_person(self.word(next))
@@ -262,6 +305,21 @@ impl Words {
         before || first || to < self.folded.len() && is_joined(to) && is_foreign(to)
     }
 
+    /// "Diesen Winter", "ich weiß": no names, although they look like one.
+    fn is_other_word(&self, from: usize) -> bool {
+        let before = from.checked_sub(1).map_or("", |at| self.word(at));
+        let is_season = matches!(self.word(from), "winter" | "sommer" | "herbst" | "fruhling" | "lenz");
+        is_season && matches!(before, "diesen" | "dieser" | "im" | "nachsten" | "letzten" | "kommenden" | "this" | "next" | "last" | "den")
+            || matches!(before, "ich" | "wer" | "i" | "man")
+    }
+
+    /// "Ich heiße Anna".
+    fn is_the_caller(&self, from: usize) -> bool {
+        let before = from.checked_sub(1).map_or("", |at| self.word(at));
+        matches!(before, "heisse" | "heiss" | "bin" | "heisst") || before == "is" && from > 1 && self.word(from - 2) == "name"
+            || before == "ist" && from > 1 && self.word(from - 2) == "name"
+    }
+
     fn judge<I: Clone + Ord>(&self, found: Vec<Mention<I>>, phrases: &[Phrase<'_, I>]) -> Outcome<I> {
         let corrected = (0..self.folded.len()).rev().find(|at| is_correction(self.word(*at)));
         let near = self.near_misses(phrases, &found);
@@ -275,7 +333,10 @@ impl Words {
         let is_negated = |mention: &Mention<I>| {
             negations.iter().any(|at| {
                 let next = found.iter().find(|other| other.from > *at).map(|other| other.from);
-                next == Some(mention.from) && mention.from - at <= NEGATED_WITHIN
+                let is_before = next == Some(mention.from) && mention.from - at <= NEGATED_WITHIN;
+                // "Farbe lieber nicht"
+                let is_behind = next.is_none() && mention.to <= *at && at - mention.to < NEGATED_WITHIN;
+                is_before || is_behind && found.last().is_some_and(|last| last.from == mention.from)
             })
         };
         let (negated, left): (Vec<Mention<I>>, Vec<Mention<I>>) = found.iter().cloned().partition(is_negated);
@@ -337,6 +398,10 @@ impl Words {
         }
         near.into_iter().collect()
     }
+}
+
+fn is_unrefined<I: Clone + Ord>(id: &I, words: &Words, services: &[Named<'_, I>]) -> bool {
+    refine(NameReading::Known(id.clone()), words, services) == NameReading::Known(id.clone())
 }
 
 /// "Haarschnitt für Herren" is the haircut for men, if there is one.
@@ -460,7 +525,7 @@ fn is_negation(word: &str) -> bool {
     matches!(
         word,
         "nicht" | "kein" | "keine" | "keinen" | "keinem" | "keiner" | "ohne" | "ausser" | "not" | "no" | "without" | "except"
-            | "never" | "niemals" | "don" | "dont" | "statt" | "anstatt" | "instead"
+            | "never" | "niemals" | "don" | "dont" | "statt" | "anstatt" | "instead" | "but"
     )
 }
 
@@ -484,7 +549,7 @@ fn is_nobodys_wish(word: &str) -> bool {
         word,
         "egal" | "wurscht" | "wurst" | "schnuppe" | "beliebig" | "beliebige" | "beliebiger" | "irgendwer" | "irgendjemand"
             | "irgendeiner" | "irgendeine" | "irgendwen" | "jemand" | "jemanden" | "any" | "anyone" | "anybody" | "someone"
-            | "somebody" | "whoever" | "whomever" | "wer" | "wen" | "who" | "frei" | "free" | "available" | "verfugbar"
+            | "somebody" | "whover" | "whomever" | "wer" | "wen" | "who" | "frei" | "free" | "available" | "verfugbar"
             | "keine" | "kein" | "keinen" | "praferenz" | "praferenzen" | "preference" | "preferences" | "no" | "none" | "nobody" | "niemand"
             | "niemanden" | "bestimmtes" | "bestimmten" | "particular" | "specific" | "jeder" | "jede" | "jeden" | "alle" | "matter"
             | "doesn" | "doesnt" | "dosnt" | "dosn" | "t" | "mind" | "care" | "don" | "dont" | "hauptsache" | "schnell" | "zeit" | "hat" | "gerade"
@@ -507,7 +572,7 @@ fn is_filler(word: &str) -> bool {
             | "sein" | "ware" | "war" | "was" | "waren" | "wieder" | "again" | "noch" | "mal" | "auch" | "nur" | "only" | "just" | "einfach"
             | "doch" | "dann" | "da" | "so" | "wie" | "immer" | "always" | "usual" | "gut" | "good" | "ja" | "yes" | "also" | "okay" | "ok" | "ganz"
             | "vollig" | "total" | "termin" | "termine" | "appointment" | "buchen" | "book" | "machen" | "lassen" | "bekommen" | "haben"
-            | "get" | "have" | "done" | "kommen" | "come" | "gehen" | "go" | "see" | "kollegin" | "kollege" | "chefin" | "chef" | "hallo"
+            | "get" | "have" | "done" | "kommen" | "come" | "gehen" | "go" | "see" | "hallo"
             | "hello" | "hi" | "guten" | "tag" | "morgen" | "heute" | "haare" | "haar" | "hair" | "oder" | "or" | "und" | "and" | "aber" | "but"
             | "sonst" | "vielleicht" | "maybe" | "eventuell" | "etwas" | "some" | "neue" | "neuen" | "neues" | "new" | "dass"
             | "weil" | "uhr" | "this" | "that" | "dieser" | "diese" | "diesen" | "hinter" | "unter" | "name"

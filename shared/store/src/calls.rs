@@ -148,6 +148,20 @@ impl Calls {
         Err(StoreError::Conflict)
     }
 
+    /// Whether no other event of this name and call was received after this one.
+    ///
+    /// # Errors
+    /// If DynamoDB fails, or an item can't be decoded.
+    pub async fn is_latest(&self, event: &CallEvent<'_>) -> Result<bool, StoreError> {
+        let own = format!("{}#{}#", event.name, fingerprint(event.body));
+        let mut latest: Option<(String, String)> = None;
+        for mut item in self.table.query(&key_of(event.tenant, event.call), &format!("{}#", event.name)).await? {
+            let received = (take_text(&mut item, "received_at")?, take_text(&mut item, schema::CALLS.sort)?);
+            latest = latest.max(Some(received));
+        }
+        Ok(latest.is_none_or(|(_, name)| name.starts_with(&own)))
+    }
+
     /// Stores an event of a call that requests the existing `appointment`, and links the call to it.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use crate::{
     appointments::Appointments,
     error::StoreError,
     item::{Item, decode, text},
-    transaction::{build_put, put},
+    transaction::{Transaction, build_put, put},
 };
 
 /// How a new appointment claims its start and service in the customer index.
@@ -83,6 +83,27 @@ pub(crate) fn puts_of(new: &NewAppointment<'_>, claim: &SlotClaim, table: &str) 
 }
 
 impl Appointments {
+    /// Enters an appointment whose start or service changed. Where the customer has another one for the same, it is entered
+    /// beside that.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn index(&self, entries: &NewAppointment<'_>) -> Result<(), StoreError> {
+        for claim in [SlotClaim::IfVacant, SlotClaim::Beside] {
+            let mut transaction = Transaction::default();
+            puts_of(entries, &claim, &self.table.name)?.into_iter().for_each(|put| transaction.put(put));
+            if transaction.is_empty() {
+                return Ok(());
+            }
+            match transaction.commit_with_retries(&self.table.client).await {
+                Ok(()) => return Ok(()),
+                Err(_) if claim == SlotClaim::IfVacant => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
     /// The appointments of a customer, oldest start first, each once.
     ///
     /// # Errors

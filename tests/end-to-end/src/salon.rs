@@ -9,7 +9,7 @@ use scheduling::{
     assignment::{Assignment, StrategyName},
     contact::Customer,
     ids::{AppointmentId, BookingUid, CallId, Source, StaffId, TenantId},
-    request::AppointmentRequest,
+    request::{AppointmentRequest, Intent},
     start_time::RequestedStart,
     tenant::Tenant,
 };
@@ -189,8 +189,9 @@ impl Salon {
     pub async fn store_untold_at(&self, now: DateTime<Utc>, start: DateTime<Utc>) -> AppointmentId {
         let call = CallId::new(format!("call_{}", Uuid::new_v4().simple()));
         let request = AppointmentRequest {
+            intent: Intent::Book,
             service: Some("Haarschnitt".to_owned()),
-            start: RequestedStart::At { at: start, note: None },
+            start: RequestedStart::exactly(start),
             customer: Customer::default(),
             staff: None,
             notes: None,

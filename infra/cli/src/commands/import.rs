@@ -11,8 +11,9 @@ use scheduling::{
     duplicate::{Duplicate, judge_imported},
     ids::{AppointmentId, BookingUid, CallId, CustomerId, EventTypeId, Source, StaffId, TenantId},
     personal::Personal,
-    request::AppointmentRequest,
-    start_time,
+    request::{AppointmentRequest, Intent},
+    spoken_time::Hearing,
+    start_time::RequestedStart,
     tenant::Tenant,
 };
 use serde::{Deserialize, Serialize};
@@ -240,7 +241,7 @@ impl Row {
         if self.id.trim().is_empty() {
             return Err("id: must not be empty".to_owned());
         }
-        let start = start_time::read_start(Some(&self.start), tenant.time_zone);
+        let start = RequestedStart::of(Hearing::read_record(&self.start, tenant.time_zone), Some(self.start.clone()));
         let Some(at) = start.at() else {
             return Err("start: use the form 2026-12-01 14:30, or add an offset".to_owned());
         };
@@ -275,6 +276,7 @@ impl Row {
         let personal = |text: &Option<String>| text.clone().map(Personal::new);
         Ok(Plan::Import(Box::new(Planned {
             request: AppointmentRequest {
+                intent: Intent::Book,
                 service: self.service.clone(),
                 start,
                 customer,
@@ -309,7 +311,7 @@ impl Row {
         let email = self.email.as_deref().and_then(contact::email);
         let is_whole = phone.is_some() == self.phone.is_some() && email.is_some() == self.email.is_some();
         let raw_email = self.email.clone().filter(|_| email.is_none()).map(Personal::new);
-        (Customer { name: self.name.clone().map(Personal::new), phone, email, raw_email }, is_whole)
+        (Customer { name: self.name.clone().map(Personal::new), phone, email, raw_email, raw_phone: None }, is_whole)
     }
 }
 

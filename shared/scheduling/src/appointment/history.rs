@@ -9,6 +9,7 @@ use super::state::{CancelReason, StateName};
 use crate::{
     assignment::{StrategyName, Unassigned},
     failure::Category,
+    request::Intent,
     start_time::StartProblem,
 };
 
@@ -73,6 +74,16 @@ pub enum Cause {
     },
     /// A caller requested it with a start that can't be used.
     UnusableStart(StartProblem),
+    /// A caller requested it in a way that a person has to settle.
+    RequestedFromPerson(Intent),
+    /// A later analysis of the call says otherwise.
+    Corrected,
+    /// A later analysis of the call says otherwise, and it is booked or being booked: a person compares.
+    CorrectionNoted,
+    /// A person settled it: with another start, service or staff member.
+    Settled,
+    /// A person called the customer back.
+    CalledBack,
     /// It came from another system.
     Imported,
     /// A worker claimed it.
@@ -141,6 +152,11 @@ impl Cause {
             ("requested", "") => Self::Requested { ambiguous_time: false },
             ("requested", "ambiguous_time") => Self::Requested { ambiguous_time: true },
             ("unusable_start", problem) => Self::UnusableStart(named(problem)?),
+            ("requested", intent) => Self::RequestedFromPerson(named(intent)?),
+            ("corrected", "") => Self::Corrected,
+            ("correction_noted", "") => Self::CorrectionNoted,
+            ("settled", "") => Self::Settled,
+            ("called_back", "") => Self::CalledBack,
             ("imported", "") => Self::Imported,
             ("claimed", "") => Self::Claimed,
             ("lease_expired", "") => Self::LeaseExpired,
@@ -184,6 +200,11 @@ impl fmt::Display for Cause {
             Self::Requested { ambiguous_time: false } => f.write_str("requested"),
             Self::Requested { ambiguous_time: true } => f.write_str("requested:ambiguous_time"),
             Self::UnusableStart(problem) => write!(f, "unusable_start:{}", problem.as_str()),
+            Self::RequestedFromPerson(intent) => write!(f, "requested:{}", intent.as_str()),
+            Self::Corrected => f.write_str("corrected"),
+            Self::CorrectionNoted => f.write_str("correction_noted"),
+            Self::Settled => f.write_str("settled"),
+            Self::CalledBack => f.write_str("called_back"),
             Self::Imported => f.write_str("imported"),
             Self::Claimed => f.write_str("claimed"),
             Self::LeaseExpired => f.write_str("lease_expired"),

@@ -26,4 +26,4 @@ pub use due::{Due, DueCause};
 pub use history::{Actor, Cause, OPERATOR, Repetition, Transition};
 pub use record::{Appointment, Verification};
 pub use state::{BookingProgress, CancelReason, Outcome, ReviewBooking, ReviewReason, State, StateName};
-pub use transitions::{InvalidTransition, NotClaimable};
+pub use transitions::{InvalidTransition, NotClaimable, Settlement};

@@ -32,6 +32,9 @@ pub struct Appointment {
     pub created_at: DateTime<Utc>,
     /// What was requested.
     pub request: AppointmentRequest,
+    /// What a later analysis of the call says, if it says otherwise and came too late to change the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) correction: Option<AppointmentRequest>,
     pub(super) state: State,
     /// Set while its booking is to be verified at Cal.com, because the customer requests it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,6 +56,11 @@ impl Appointment {
     /// The current state.
     pub fn state(&self) -> &State {
         &self.state
+    }
+
+    /// What a later analysis of the call says, if it came too late to change the request.
+    pub fn correction(&self) -> Option<&AppointmentRequest> {
+        self.correction.as_ref()
     }
 
     /// The verification of its booking, if one is to be made.

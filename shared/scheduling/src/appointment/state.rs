@@ -10,6 +10,7 @@ use crate::{
     booking::{Booking, UnconfirmedBooking},
     contact::ContactPart,
     failure::Category,
+    request::Intent,
     start_time::StartProblem,
 };
 
@@ -179,6 +180,8 @@ pub enum StateName {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReviewReason {
+    /// The caller wants something that a person does: to cancel, to move, an appointment for several.
+    Intent(Intent),
     /// The requested start could not be read.
     Start(StartProblem),
     /// It could not be booked.
@@ -201,6 +204,14 @@ pub enum CancelReason {
     CancelledAtCalcom,
     /// The customer's data was erased before it was booked.
     Erased,
+    /// A person settled it with the customer in another way.
+    SettledOtherwise,
+    /// The customer no longer wants it.
+    NotWanted,
+    /// The customer could not be reached.
+    NotReached,
+    /// The customer has it already, or nobody wished it.
+    Mistaken,
 }
 
 /// What became of a booked appointment after its start.
@@ -271,6 +282,7 @@ impl fmt::Display for StateName {
 impl fmt::Display for ReviewReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Intent(intent) => f.write_str(intent.as_str()),
             Self::Start(problem) => f.write_str(problem.as_str()),
             Self::Booking(category) => f.write_str(category.as_str()),
             Self::Assignment(reason) => f.write_str(reason.as_str()),
@@ -287,6 +299,10 @@ impl CancelReason {
             Self::Past => "past",
             Self::CancelledAtCalcom => "cancelled_at_calcom",
             Self::Erased => "erased",
+            Self::SettledOtherwise => "settled_otherwise",
+            Self::NotWanted => "not_wanted",
+            Self::NotReached => "not_reached",
+            Self::Mistaken => "mistaken",
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     failure::{BookingFailure, Category},
     ids::{BookingUid, CallId, EventTypeId, HostId, Source, StaffId, TenantId},
     personal::Personal,
-    request::AppointmentRequest,
+    request::{AppointmentRequest, Intent},
     start_time::{RequestedStart, StartProblem},
     timing::Timing,
 };
@@ -25,8 +25,9 @@ fn by(seconds: i64) -> Actor<'static> {
 
 fn requested(start_in: i64) -> Appointment {
     let request = AppointmentRequest {
+        intent: Intent::Book,
         service: Some("cut".to_owned()),
-        start: RequestedStart::At { at: by(start_in).now, note: None },
+        start: RequestedStart::exactly(by(start_in).now),
         customer: Customer { phone: Some(Personal::new("+4930901820".to_owned())), ..Customer::default() },
         staff: None,
         notes: None,
@@ -101,7 +102,12 @@ fn an_operators_assignment_is_never_overwritten() {
 #[test]
 fn a_start_that_does_not_exist_waits_for_a_person() {
     let mut request = requested(0).request;
-    request.start = RequestedStart::Unusable { problem: StartProblem::DoesNotExist, raw: None };
+    request.start = RequestedStart::Unusable {
+        problem: StartProblem::DoesNotExist,
+        raw: None,
+        doubt: None,
+        readings: Vec::new(),
+    };
     let appointment = Appointment::new(TenantId::new("salon"), CallId::new("call"), Source::phone(), request, by(0));
     assert!(matches!(
         appointment.state(),

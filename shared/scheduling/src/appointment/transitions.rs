@@ -13,8 +13,9 @@ use crate::{
     booking::{Booking, HostEvidence, UnconfirmedBooking},
     contact::Customer,
     failure::Category,
-    ids::{AppointmentId, CallId, Source, StaffId, TenantId},
-    request::AppointmentRequest,
+    ids::{AppointmentId, CallId, ServiceId, Source, StaffId, TenantId},
+    personal::Personal,
+    request::{AppointmentRequest, Intent},
     start_time::RequestedStart,
 };
 
@@ -42,17 +43,35 @@ pub struct InvalidTransition {
     pub to: StateName,
 }
 
+/// What a person settled with a customer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settlement {
+    /// The start.
+    pub start: Option<DateTime<Utc>>,
+    /// The service.
+    pub service: Option<ServiceId>,
+    /// The staff member.
+    pub staff: Option<StaffId>,
+}
+
+/// The state in which a request begins, and why.
+fn initial(request: &AppointmentRequest) -> (State, Cause) {
+    let review = |reason| State::review(reason, ReviewBooking::None);
+    match (request.intent, &request.start) {
+        (Intent::Book, RequestedStart::At { note, .. }) => {
+            (State::requested(BookingProgress::default()), Cause::Requested { ambiguous_time: note.is_some() })
+        }
+        (Intent::Book, RequestedStart::Unusable { problem, .. }) => {
+            (review(ReviewReason::Start(*problem)), Cause::UnusableStart(*problem))
+        }
+        (intent, _) => (review(ReviewReason::Intent(intent)), Cause::RequestedFromPerson(intent)),
+    }
+}
+
 impl Appointment {
-    /// A new appointment: `requested`, or `needs_review` if its start can't be used.
+    /// A new appointment: `requested`, or `needs_review` if its start can't be used or a person has to act.
     pub fn new(tenant: TenantId, call: CallId, source: Source, request: AppointmentRequest, by: Actor<'_>) -> Self {
-        let (state, cause) = match &request.start {
-            RequestedStart::At { note, .. } => {
-                (State::requested(BookingProgress::default()), Cause::Requested { ambiguous_time: note.is_some() })
-            }
-            RequestedStart::Unusable { problem, .. } => {
-                (State::review(ReviewReason::Start(*problem), ReviewBooking::None), Cause::UnusableStart(*problem))
-            }
-        };
+        let (state, cause) = initial(&request);
         Self::created(state, cause, tenant, call, source, request, by)
     }
 
@@ -94,12 +113,84 @@ impl Appointment {
             source,
             created_at: by.now,
             request,
+            correction: None,
             state,
             verification: None,
             history: Vec::new(),
         };
         appointment.record(None, cause, by);
         appointment
+    }
+
+    /// Takes over what a later analysis of the call says. One that is booked or being booked stays as it is, and keeps
+    /// the correction beside it. Returns whether the request was changed.
+    pub fn correct(&mut self, request: AppointmentRequest, by: Actor<'_>) -> bool {
+        let is_untouched = match &self.state {
+            State::Requested { progress, .. } => progress.unconfirmed.is_none(),
+            State::NeedsReview { booking, .. } => matches!(booking, ReviewBooking::None),
+            _ => false,
+        };
+        if is_untouched {
+            let (state, _) = initial(&request);
+            self.request = request;
+            self.move_to(state, Cause::Corrected, by);
+        } else if self.is_open() && self.correction.as_ref() != Some(&request) {
+            self.correction = Some(request);
+            self.record(Some(self.state.name()), Cause::CorrectionNoted, by);
+        }
+        is_untouched
+    }
+
+    /// `needs_review` to `requested`, because a person settled with the customer when, what or with whom. What is not
+    /// given stays.
+    ///
+    /// # Errors
+    /// From any other state, while Cal.com may hold a booking, and if there is still no start.
+    pub fn settle(&mut self, settlement: Settlement, by: Actor<'_>) -> Result<(), InvalidTransition> {
+        let State::NeedsReview { booking: ReviewBooking::None, .. } = &self.state else {
+            return Err(self.invalid(StateName::Requested));
+        };
+        let start = match settlement.start {
+            Some(at) => RequestedStart::At { at, note: None, raw: self.request.start.raw().map(str::to_owned) },
+            None => self.request.start.clone(),
+        };
+        if start.at().is_none_or(|at| at <= by.now) {
+            return Err(self.invalid(StateName::Requested));
+        }
+        self.request.start = start;
+        self.request.intent = Intent::Book;
+        if let Some(service) = settlement.service {
+            self.request.service = Some(service.to_string());
+        }
+        if let Some(staff) = settlement.staff {
+            self.request.staff = Some(Personal::new(staff.to_string()));
+        }
+        self.move_to(State::requested(BookingProgress::default()), Cause::Settled, by);
+        Ok(())
+    }
+
+    /// Records that a person called the customer back. The state stays `needs_review`.
+    ///
+    /// # Errors
+    /// From any other state.
+    pub fn call_back(&mut self, by: Actor<'_>) -> Result<(), InvalidTransition> {
+        if !matches!(self.state, State::NeedsReview { .. }) {
+            return Err(self.invalid(StateName::NeedsReview));
+        }
+        self.record(Some(StateName::NeedsReview), Cause::CalledBack, by);
+        Ok(())
+    }
+
+    /// `needs_review` to `cancelled`, because a person says that nothing is to be booked.
+    ///
+    /// # Errors
+    /// From any other state, and while Cal.com holds or may hold a booking.
+    pub fn close_review(&mut self, reason: CancelReason, by: Actor<'_>) -> Result<(), InvalidTransition> {
+        let State::NeedsReview { booking: ReviewBooking::None, .. } = &self.state else {
+            return Err(self.invalid(StateName::Cancelled));
+        };
+        self.cancel_unbooked(reason, by);
+        Ok(())
     }
 
     /// `requested`, or `booking` with an expired lease, to `booking`: for `lease` it belongs to this worker alone.
@@ -440,11 +531,9 @@ impl Appointment {
             return Err(self.invalid(StateName::Cancelled));
         }
         self.request.customer = Customer::default();
-        (self.request.staff, self.request.notes) = (None, None);
+        (self.request.staff, self.request.notes, self.correction) = (None, None, None);
         self.verification = None;
-        if let RequestedStart::Unusable { raw, .. } = &mut self.request.start {
-            *raw = None;
-        }
+        self.request.start.forget_raw();
         let from = self.state.name();
         if self.is_open() && self.booking().is_none() {
             self.state = State::cancelled_unbooked(CancelReason::Erased);

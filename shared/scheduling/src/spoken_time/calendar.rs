@@ -73,7 +73,22 @@ impl Calendar {
         {
             return self.bounded(self.after(days + 7 * weeks));
         }
-        let mut all = named.iter().map(|days| self.of(*days)).collect::<Result<Vec<_>, _>>()?.into_iter();
+        // "nächstes Jahr am 3. Februar"
+        if let [Days::One(Day::InYears(years)), Days::One(Day::Date { year: None, month, day })]
+        | [Days::One(Day::Date { year: None, month, day }), Days::One(Day::InYears(years))] = named
+        {
+            let year = self.today.year() + years;
+            return self.day(Day::Date { year: Some(year), month: *month, day: *day });
+        }
+        let (found, problems): (Vec<_>, Vec<_>) = named.iter().map(|days| self.of(*days)).partition(Result::is_ok);
+        let found: Vec<Dates> = found.into_iter().flatten().collect();
+        match problems.into_iter().find_map(Result::err) {
+            Some(problem) if found.is_empty() => return Err(problem),
+            // "Vor zwei Wochen war ich da, jetzt bitte morgen"
+            Some(_) => return Ok(Dates::Ask(Doubt::Contradiction, found.iter().flat_map(Dates::dates).collect())),
+            None => {}
+        }
+        let mut all = found.into_iter();
         let Some(first) = all.next() else { return Ok(Dates::Ask(Doubt::NotUnderstood, Vec::new())) };
         Ok(all.fold(first, |one, other| {
             let (ones, others) = (one.dates(), other.dates());
@@ -110,6 +125,7 @@ impl Calendar {
             Day::Past => Err(NoTime::Past),
             Day::Offset(days) => self.bounded(self.after(days)),
             Day::InWeeks(weeks) => self.bounded(self.after(7 * weeks)),
+            Day::InYears(_) => Ok(Dates::Ask(Doubt::Vague, Vec::new())),
             Day::InMonths(months) => self.bounded(self.today.checked_add_months(Months::new(months))),
             Day::Weekday(weekday, which) => Ok(self.weekday(weekday, which)),
             Day::WeekdayPlus(weekday, weeks) => {

@@ -69,6 +69,8 @@ pub(super) enum Day {
     EitherOrder { first: u32, second: u32, year: Option<i32> },
     /// `am 24.`
     DayOfMonth(u32),
+    /// Years from this one: it tells the year of a date.
+    InYears(i32),
     /// A date by ISO week.
     IsoWeek { year: i32, week: u32, weekday: u32 },
     /// A date by its number in the year.
@@ -97,7 +99,10 @@ pub(super) enum Time {
     Part(Part),
     From(Clock),
     Until(Clock),
+    /// `zwischen 2 und 4`: the two belong together.
     Between(Clock, Clock),
+    /// `nach 2 und vor 4`: each stands for itself.
+    Inside(Clock, Clock),
     /// The half hour before or after: `kurz nach drei`.
     Shortly(Clock, Side),
 }

@@ -7,7 +7,7 @@
 
 mod calendar;
 mod items;
-mod numbers;
+pub(crate) mod numbers;
 mod phrases;
 mod resolve;
 mod scan;
@@ -116,6 +116,10 @@ pub enum Doubt {
     Vague,
     /// "Jeden Dienstag".
     Recurring,
+    /// The business is open on that day, and not at that time.
+    Closed,
+    /// "So bald wie möglich": the caller wants to hear what is free.
+    AsSoonAsPossible,
     /// Something that changes the meaning and can't be read: "nicht am Dienstag".
     NotUnderstood,
 }
@@ -160,6 +164,16 @@ impl Hearing<'_> {
     /// Reads a day and a time that are two texts.
     pub fn read_day_and_time(&self, day: &str, time: &str) -> TimeReading {
         self.understand(&[(day, Slot::Date), (time, Slot::Time)])
+    }
+
+    /// Reads a start that another system recorded: a day with its year and a time, on the clock of 24 hours. It may be
+    /// in the past.
+    pub fn read_record(text: &str, zone: Tz) -> TimeReading {
+        let hearing = Hearing { said_at: DateTime::UNIX_EPOCH, zone, hours: None, is_english: false };
+        match scan::record(text) {
+            Some(record) => resolve::record(&hearing, record),
+            None => TimeReading::None(NoTime::NotATime),
+        }
     }
 
     fn understand(&self, texts: &[(&str, Slot)]) -> TimeReading {

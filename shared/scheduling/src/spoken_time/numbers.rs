@@ -6,7 +6,7 @@ use super::text::fold;
 
 /// A number that was said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Spoken {
+pub(crate) struct Spoken {
     pub value: u32,
     pub is_ordinal: bool,
     /// Whether it is an English ten, after which a unit may follow.
@@ -74,7 +74,7 @@ static NUMBERS: LazyLock<HashMap<String, Spoken>> = LazyLock::new(|| {
 });
 
 /// The number that a folded word says.
-pub(super) fn number(word: &str) -> Option<Spoken> {
+pub(crate) fn number(word: &str) -> Option<Spoken> {
     NUMBERS.get(word).copied()
 }
 

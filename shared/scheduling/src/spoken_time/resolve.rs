@@ -7,7 +7,7 @@ use super::{
     calendar::{Calendar, Dates},
     items::{Clock, HALF_DAY, LAST_HOUR, NIGHT, Part, Side, Time},
     phrases::{Exact, Phrase, Phrases},
-    scan::local_time,
+    scan::{Record, local_time},
 };
 use crate::tenant::MinuteSpan;
 
@@ -15,6 +15,8 @@ use crate::tenant::MinuteSpan;
 const DAYTIME: MinuteSpan = MinuteSpan { from: 7 * 60, to: LAST_HOUR * 60 };
 /// "Any time" is a time within these days.
 const ANY_DAYS: u64 = 14;
+/// Nobody names a span that begins much earlier than the business opens.
+const MAX_BEFORE_OPENING: u32 = 4 * 60;
 /// "Shortly after" is within half an hour.
 const SHORTLY: u32 = 30;
 
@@ -28,6 +30,14 @@ pub(super) fn resolve(hearing: &Hearing<'_>, phrases: Phrases) -> TimeReading {
     match phrases.doubt {
         Some(doubt) => TimeReading::Question { doubt, readings: candidates(&reading) },
         None => reading,
+    }
+}
+
+/// A start that another system recorded.
+pub(super) fn record(hearing: &Hearing<'_>, record: Record) -> TimeReading {
+    match record {
+        Record::Instant(at) => TimeReading::Moment { at, is_earlier_of_two: false },
+        Record::Local(date, minute) => Resolver::of(hearing).at(date, minute),
     }
 }
 
@@ -189,7 +199,9 @@ impl<'h> Resolver<'h> {
             all => {
                 let windows: Vec<Candidate> =
                     all.iter().filter(|reading| matches!(reading, TimeReading::Window(_))).flat_map(candidates).collect();
+                // Of several days, those count that are open then.
                 let asked = all.iter().find_map(|reading| match reading {
+                    TimeReading::Question { doubt: Doubt::Closed, .. } if !windows.is_empty() => None,
                     TimeReading::Question { doubt, .. } => Some(*doubt),
                     _ => None,
                 });
@@ -206,7 +218,7 @@ impl<'h> Resolver<'h> {
         match timing.time {
             Some(Time::Clock(clock)) => self.moment(date, clock, &timing.parts),
             time => match self.span(date, time, &timing.parts) {
-                Ok(span) => self.windows(date, span, time.is_none() && timing.parts.is_empty()),
+                Ok(span) => self.windows(date, span),
                 Err(doubt) => question(doubt, Vec::new()),
             },
         }
@@ -241,7 +253,7 @@ impl<'h> Resolver<'h> {
                 Err((Doubt::SaidDifferently, if open.is_empty() { meant } else { open }))
             }
             // Written as a time of the night, where only the afternoon is open: most likely a clock word.
-            [minute] if parts.is_empty() && self.hearing.hours.is_some() && *minute < HALF_DAY => {
+            [minute] if self.hearing.hours.is_some() && *minute < HALF_DAY => {
                 let later = minute + HALF_DAY;
                 if !is_open(minute) && is_open(&later) { Err((Doubt::BothClosed, vec![*minute, later])) } else { Ok(*minute) }
             }
@@ -349,6 +361,9 @@ impl<'h> Resolver<'h> {
                 let from = limits.map_or(first, |limits| limits.from);
                 MinuteSpan { from: if from < to { from } else { DAYTIME.from.min(to) }, to }
             }
+            Some(Time::Inside(from, to)) => {
+                MinuteSpan { from: self.bound(date, from, parts, true)?, to: self.bound(date, to, parts, false)? }
+            }
             Some(Time::Between(from, to)) => self.between(date, from, to, parts)?,
             Some(Time::Shortly(clock, side)) => {
                 let minute = self.minute(date, clock, parts).map_err(|(doubt, _)| doubt)?;
@@ -376,7 +391,7 @@ impl<'h> Resolver<'h> {
                 let first = open.first().map_or(DAYTIME.from, |span| span.from);
                 // "Bis 18 Uhr" where that is the end of the day.
                 let closes = minutes.iter().copied().find(|minute| !is_lower && *minute == last);
-                let before: Vec<u32> = minutes.iter().copied().filter(|minute| is_lower && *minute < last && minute + 240 > first).collect();
+                let before: Vec<u32> = minutes.iter().copied().filter(|minute| is_lower && *minute < last && minute + MAX_BEFORE_OPENING > first).collect();
                 match (closes, before.as_slice()) {
                     (Some(minute), _) => Ok(minute),
                     (None, [minute]) => Ok(*minute),
@@ -399,8 +414,11 @@ impl<'h> Resolver<'h> {
             to.candidates().into_iter().filter(move |to| from < *to && to - from < HALF_DAY).map(move |to| MinuteSpan { from, to })
         });
         let all: Vec<MinuteSpan> = pairs.collect();
-        let fitting: Vec<MinuteSpan> =
-            all.iter().copied().filter(|span| open.iter().any(|open| open.intersection(*span).is_some())).collect();
+        let first = open.first().map_or(0, |span| span.from);
+        let is_open = |span: &MinuteSpan| {
+            span.from + MAX_BEFORE_OPENING >= first && open.iter().any(|open| open.intersection(*span).is_some())
+        };
+        let fitting: Vec<MinuteSpan> = all.iter().copied().filter(is_open).collect();
         match (fitting.as_slice(), all.as_slice()) {
             ([span], _) | ([], [span]) => Ok(*span),
             ([], []) => Err(Doubt::Contradiction),
@@ -410,19 +428,21 @@ impl<'h> Resolver<'h> {
     }
 
     /// A span of a day, clipped to the hours where it shares something with them, and to what is still to come.
-    fn windows(&self, date: NaiveDate, span: MinuteSpan, is_whole_day: bool) -> TimeReading {
+    fn windows(&self, date: NaiveDate, span: MinuteSpan) -> TimeReading {
         let open = self.hours_of(date);
         let clipped: Vec<MinuteSpan> = open.iter().filter_map(|open| open.intersection(span)).collect();
+        let is_closed = clipped.is_empty() && !open.is_empty();
         let spans = if clipped.is_empty() { vec![span] } else { clipped };
         let to_come = |span: &MinuteSpan| {
             let from = if date == self.today { span.from.max(self.now) } else { span.from };
             (date >= self.today && from < span.to).then_some(MinuteSpan { from, to: span.to })
         };
         let windows: Vec<Window> = spans.iter().filter_map(to_come).filter_map(|span| self.window(date, span)).collect();
-        if windows.is_empty() {
-            return TimeReading::None(if is_whole_day && date >= self.today { NoTime::Past } else { NoTime::Past });
+        match windows.is_empty() {
+            true => TimeReading::None(NoTime::Past),
+            false if is_closed => question(Doubt::Closed, self.open_times(&[date])),
+            false => TimeReading::Window(windows),
         }
-        TimeReading::Window(windows)
     }
 
     fn window(&self, date: NaiveDate, span: MinuteSpan) -> Option<Window> {
@@ -458,7 +478,7 @@ impl Timing {
                 (None, named) => time = Some(named),
                 (Some(before), named) if before == named => {}
                 (Some(Time::From(from)), Time::Until(to)) | (Some(Time::Until(to)), Time::From(from)) => {
-                    time = Some(Time::Between(from, to));
+                    time = Some(Time::Inside(from, to));
                 }
                 (Some(Time::Clock(one)), Time::Clock(other)) => {
                     // "15 Uhr, also drei Uhr"

@@ -20,6 +20,24 @@ pub(super) fn items(text: &str, slot: Slot) -> Vec<Item> {
     scanner.items
 }
 
+/// A start with everything that needs no calendar: an instant, or a date with its year and a minute of the day.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Record {
+    Instant(chrono::DateTime<Utc>),
+    Local(NaiveDate, u32),
+}
+
+/// Reads a record, which holds nothing besides.
+pub(super) fn record(text: &str) -> Option<Record> {
+    match items(text, Slot::Anywhere).as_slice() {
+        [Item::Instant(at)] => Some(Record::Instant(*at)),
+        [Item::Day(Day::Date { year: Some(year), month, day }), Item::Time(Time::Clock(Clock::Exact(minute) | Clock::Twelve(minute)))] => {
+            Some(Record::Local(NaiveDate::from_ymd_opt(*year, *month, *day)?, *minute))
+        }
+        _ => None,
+    }
+}
+
 struct Scanner {
     tokens: Vec<Token>,
     slot: Slot,
@@ -538,8 +556,8 @@ impl Scanner {
                 return self.push(elapsed(count, unit, false), next + 2);
             }
         }
-        if weeks == Some(1) && self.is(next, &["today", "tomorrow"]) {
-            return self.push(Item::Day(Day::InWeeks(1)), next);
+        if let Some(weeks) = weeks.filter(|_| self.is(next, &["today", "tomorrow"])) {
+            return self.push(Item::Day(Day::InWeeks(weeks)), next);
         }
         // A length of time: "für eine Stunde", "30 Minuten". One that shifts a time is no wish of its own.
         if self.is(next, &["spater", "fruher", "later", "earlier", "vorher", "danach", "nach", "vor", "before", "after", "past", "to"]) {
@@ -596,6 +614,10 @@ impl Scanner {
         } else {
             next
         };
+        if word.ends_with("tags") || word.ends_with("days") || word == "mittwochs" {
+            // "dienstags": any of them, or each.
+            self.items.push(Item::Doubt(Doubt::Recurring));
+        }
         self.push(Item::Day(Day::Weekday(weekday, Which::Plain)), next)
     }
 
@@ -615,6 +637,12 @@ impl Scanner {
         let needs_mark = matches!(word, "so" | "do" | "mon" | "sun" | "sat");
         let is_dated = self.joined(next + 1, '.') && self.joined_digits(next + 2, 1..=2).is_some();
         let is_date_behind = self.word(next).and_then(words::month).is_some();
+        let ambiguous = |at: usize| self.word(at).is_some_and(|word| words::ambiguous_weekday(word).is_some());
+        let is_range = self.mark(at + 1) == Some('-') && ambiguous(at + 2)
+            || at > 1 && self.mark(at - 1) == Some('-') && ambiguous(at - 2);
+        if is_range {
+            return Some((weekday, at + 1));
+        }
         (is_short && (!needs_mark || has_dot || is_dated) || is_date_behind).then_some((weekday, next))
     }
 
@@ -649,6 +677,9 @@ impl Scanner {
             self.items.push(Item::Day(Day::Offset(0)));
             return self.push(Item::Time(Time::Part(part)), named + 1);
         }
+        if words::unit(word) == Some(Unit::Year) {
+            return self.push(Item::Day(Day::InYears(i32::try_from(weeks).unwrap_or_default())), named + 1);
+        }
         if words::unit(word).is_some() || words::month(word).is_some() {
             return self.push(Item::Doubt(Doubt::Vague), named + 1);
         }
@@ -657,7 +688,7 @@ impl Scanner {
             return self.push(Item::Doubt(Doubt::Vague), next + 1);
         }
         if matches!(word, "available" | "free" | "freien" | "freier" | "moglichen" | "moglicher" | "freie" | "possible") {
-            return self.push(Item::Any, named + 1);
+            return self.push(Item::Doubt(Doubt::AsSoonAsPossible), named + 1);
         }
         None
     }
@@ -703,6 +734,9 @@ impl Scanner {
             let before = (before + 2 * 720 - 30) % 720;
             return Some((Time::Clock(Clock::Half { british: after, german: before }), next));
         }
+        if let Some((clock, next)) = self.joined_half(at) {
+            return Some((Time::Clock(clock), next));
+        }
         if matches!(word, "halb" | "halber") {
             let (clock, next) = self.half_or_hour(at)?;
             return Some((Time::Clock(clock), next));
@@ -738,6 +772,14 @@ impl Scanner {
             "vor" | "to" | "before" | "of" | "till" => Some(Side::Before),
             _ => None,
         }
+    }
+
+    /// `halbdrei`: two words in one.
+    fn joined_half(&self, at: usize) -> Option<(Clock, usize)> {
+        let hour = numbers::number(self.word(at)?.strip_prefix("halb")?)?;
+        let is_hour = !hour.is_ordinal && (1..=12).contains(&hour.value);
+        let minute = twelve_minute(hour.value, 0).filter(|_| is_hour)?;
+        Some((Clock::Twelve((minute + 690) % 720), at + 1))
     }
 
     fn quarter(&self, at: usize) -> Option<(u32, usize)> {
@@ -851,11 +893,15 @@ impl Scanner {
         if let Some(minutes) = minutes.filter(|_| is_expected || self.meridiem(next + 1).is_some()) {
             return self.with_meridiem(hour, minutes.value, false, next + minutes.length);
         }
-        let is_count = self.word(next).and_then(words::unit).is_some();
+        let is_count = self.word(next).is_some_and(|word| words::unit(word).is_some() || words::is_counted(word));
         if has_prefix && !is_count && !self.is(next, &["mal", "x"]) {
             return self.with_meridiem(hour, 0, false, next);
         }
-        (is_expected && !is_count && self.ends_clock(next)).then(|| self.with_meridiem(hour, 0, false, next)).flatten()
+        // "nach vier" needs a thing behind it to be no time.
+        let is_bound = matches!(self.items.last(), Some(Item::Link(Link::Lower | Link::Upper | Link::Between)));
+        let is_thing = self.tokens.get(next).is_some_and(|token| token.is_capital && token.word().is_some());
+        let ends = self.ends_clock(next) || is_bound && !is_thing;
+        (is_expected && !is_count && ends || is_bound && !is_count && ends).then(|| self.with_meridiem(hour, 0, false, next)).flatten()
     }
 
     /// Whether nothing follows that makes a bare number a count of things.
@@ -949,7 +995,7 @@ impl Scanner {
     fn link(&mut self, at: usize) -> Option<usize> {
         if matches!(self.mark(at), Some('-')) {
             let is_between = matches!(self.items.last(), Some(Item::Time(_) | Item::Day(_) | Item::DayOrTime(..)))
-                && self.number(at + 1).is_some();
+                && (self.number(at + 1).is_some() || self.weekday_at(at + 1).is_some());
             return if is_between { self.push(Item::Link(Link::To), at + 1) } else { Some(at + 1) };
         }
         let word = self.word(at)?;
@@ -998,15 +1044,42 @@ impl Scanner {
             || self.are(at, &["as", "soon"]) || self.are(at, &["as", "early"]);
         if is_soon {
             let next = (at + 2..at + 5).take_while(|next| self.is(*next, &["wie", "as", "moglich", "possible", "es", "geht"]));
-            return self.push(Item::Any, next.last().map_or(at + 2, |last| last + 1));
+            return self.push(Item::Doubt(Doubt::AsSoonAsPossible), next.last().map_or(at + 2, |last| last + 1));
         }
         match word {
             // Whom, not when.
             "egal" | "wurscht" if self.is(at + 1, &["bei", "wer", "welcher", "welche", "von", "zu", "mit"])
                 && !self.is(at + 2, &["uhrzeit", "tag", "zeit"]) => Some(at + 2),
             "egal" | "wurscht" | "jederzeit" | "irgendwann" | "anytime" | "whenever" | "flexibel" | "flexible" | "beliebig"
-            | "ganztags" | "ganztagig" | "asap" | "nachstmoglich" | "schnellstmoglich" | "baldmoglichst" | "fruhestmoglich"
-            | "schnellstens" | "nachstmoglichen" => self.push(Item::Any, at + 1),
+            | "ganztags" | "ganztagig" => self.push(Item::Any, at + 1),
+            "asap" | "nachstmoglich" | "schnellstmoglich" | "baldmoglichst" | "fruhestmoglich" | "schnellstens"
+            | "nachstmoglichen" => self.push(Item::Doubt(Doubt::AsSoonAsPossible), at + 1),
+            "irgendein" | "irgendeinen" | "irgendeinem" => self.push(Item::Doubt(Doubt::WhichDay), at + 1),
+            "any" if self.word(at + 1).and_then(words::weekday).is_some() => self.push(Item::Doubt(Doubt::WhichDay), at + 1),
+            "anything" | "any" | "all" | "alles" | "jeder" | "everything" if self.is(at + 1, &["but", "ausser"]) => {
+                self.push(Item::Doubt(Doubt::NotUnderstood), at + 2)
+            }
+            // "London time", "Londoner Zeit"
+            "zeit" | "time" if self.names_other_zone(at) => self.push(Item::Doubt(Doubt::OtherZone), at + 1),
+            "zu" | "too" if self.is(at + 1, &["fruh", "spat", "early", "late"]) => {
+                self.push(Item::Doubt(Doubt::NotUnderstood), at + 2)
+            }
+            // "Wenn das geht" asks for nothing; any other condition does.
+            "wenn" | "falls" | "sofern" | "if" => {
+                const POLITE: [&str; 14] = [
+                    "moglich", "geht", "ginge", "klappt", "passt", "possible", "works", "available", "frei", "free", "ok",
+                    "okay", "recht", "mag",
+                ];
+                let is_polite = (at + 1..at + 7).any(|near| self.is(near, &POLITE)) && !self.is(at + 1, &["nicht", "not"]);
+                if is_polite { Some(at + 1) } else { self.push(Item::Doubt(Doubt::NotUnderstood), at + 1) }
+            }
+            "unless" | "ausfallen" | "ausfallt" | "absagen" | "abgesagt" | "stornieren" | "storniert" | "cancel" | "cancelled"
+            | "verschieben" | "umbuchen" | "reschedule" | "anrufen" | "ruckruf" | "zuruckrufen" | "rufe" | "ruf" | "geboren"
+            | "geb" | "born" | "geburtsdatum" | "geburtstag" | "birthday" => self.push(Item::Doubt(Doubt::NotUnderstood), at + 1),
+            // "Zahnarzttermin": another appointment than this one.
+            other if other.len() > "termin".len() && (other.ends_with("termin") || other.ends_with("termine")) && other != "termine" => {
+                self.push(Item::Doubt(Doubt::NotUnderstood), at + 1)
+            }
             "any" if self.is(at + 1, &["time"]) => self.push(Item::Any, at + 2),
             "wann" if self.is(at + 1, &["immer"]) => self.push(Item::Any, at + 2),
             "ganzen" | "ganze" if self.is(at + 1, &["tag", "zeit"]) => self.push(Item::Any, at + 2),
@@ -1032,6 +1105,15 @@ impl Scanner {
             }
             _ => None,
         }
+    }
+
+    /// Whether the word before "time" names a place that is not the business's.
+    fn names_other_zone(&self, at: usize) -> bool {
+        let before = at.checked_sub(1).and_then(|before| self.tokens.get(before));
+        let is_capital = before.is_some_and(|token| token.is_capital);
+        let word = before.and_then(Token::word).unwrap_or_default();
+        is_capital && !matches!(word, "berliner" | "berlin" | "deutscher" | "german" | "welche" | "welcher" | "what" | "any" | "the" | "local")
+            && (self.is(at, &["time"]) || word.ends_with("er"))
     }
 
     /// A number that nothing explains is a doubt; one before a thing is a count.

@@ -172,6 +172,16 @@ pub(super) fn is_clock_prefix(word: &str) -> bool {
     )
 }
 
+/// What a number before it counts.
+pub(super) fn is_counted(word: &str) -> bool {
+    matches!(
+        word,
+        "personen" | "person" | "leute" | "kinder" | "erwachsene" | "termine" | "termin" | "frauen" | "manner" | "damen"
+            | "herren" | "people" | "persons" | "kids" | "children" | "adults" | "appointments" | "euro" | "eur" | "prozent"
+            | "jahre" | "mal" | "x" | "haarschnitte" | "haircuts" | "stuck" | "percent" | "dollars"
+    )
+}
+
 /// Articles and small words that may stand between two words that belong together.
 pub(super) fn is_article(word: &str) -> bool {
     matches!(
@@ -195,6 +205,6 @@ pub(super) fn may_follow_clock(word: &str) -> bool {
                 | "please" | "if" | "wenn" | "falls" | "passt" | "geht" | "ware" | "ist" | "is" | "works" | "would"
                 | "nein" | "no" | "nee" | "doch" | "lieber" | "rather" | "bitteschon" | "danke" | "thanks" | "haben"
                 | "kommen" | "vorbeikommen" | "beim" | "zwecks" | "sorry" | "actually" | "sondern" | "ja" | "yes"
-                | "ok" | "okay" | "sharp" | "clock" | "oclock" | "nicht" | "not"
+                | "ok" | "okay" | "aber" | "but" | "denn" | "weil" | "also" | "sharp" | "clock" | "oclock" | "nicht" | "not"
         )
 }

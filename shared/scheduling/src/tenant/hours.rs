@@ -70,10 +70,10 @@ pub enum Written {
     Closed(Option<()>),
     /// `09:00-18:00`, several after each other, or `closed`.
     Text(String),
-    /// `{"from": "09:00", "to": "18:00"}`.
-    Span(WrittenSpan),
     /// Several of these, or the two times of one span.
     List(Vec<Written>),
+    /// `{"from": "09:00", "to": "18:00"}`.
+    Span(WrittenSpan),
 }
 
 /// A span with its names.

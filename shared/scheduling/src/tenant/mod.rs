@@ -19,6 +19,7 @@ pub use problems::Problem;
 use crate::{
     ids::{AccountName, AgentId, EventTypeId, HostId, ServiceId, StaffId, TenantId},
     personal::Personal,
+    spoken_name::{self, NameReading, Named, NearMiss},
 };
 
 /// One business.
@@ -176,6 +177,10 @@ pub struct FieldMapping {
     pub staff: Vec<String>,
     /// Anything else.
     pub notes: Vec<String>,
+    /// What the caller wants, if it is to cancel or to move an appointment.
+    pub intent: Vec<String>,
+    /// A list of appointments, each with the fields above: an array, or its JSON text.
+    pub list: Vec<String>,
 }
 
 impl Default for FieldMapping {
@@ -192,6 +197,8 @@ impl Default for FieldMapping {
             email: keys(&["customer_email", "email"]),
             staff: keys(&["staff_member", "staff", "mitarbeiter"]),
             notes: keys(&["notes", "notizen"]),
+            intent: keys(&["intent", "anliegen"]),
+            list: keys(&["appointments", "termine"]),
         }
     }
 }
@@ -234,27 +241,6 @@ pub enum StaffWish<'t> {
     Unclear,
 }
 
-/// What callers and voice agents say for "anybody".
-const ANYBODY: [&str; 17] = [
-    "",
-    "-",
-    "any",
-    "anybody",
-    "anyone",
-    "anyone available",
-    "beliebig",
-    "egal",
-    "egal wer",
-    "ist egal",
-    "kein wunsch",
-    "keine",
-    "keine präferenz",
-    "no preference",
-    "none",
-    "null",
-    "wer frei ist",
-];
-
 /// Why no event type fits a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoEventType {
@@ -264,6 +250,18 @@ pub enum NoEventType {
     /// The tenant has no such service. The caller's words stay in the request.
     #[error("the tenant has no service of the requested name")]
     ServiceUnknown,
+    /// The words fit several services.
+    #[error("the call names several services: {}", listed(services))]
+    SeveralServices {
+        /// They.
+        services: Vec<ServiceId>,
+    },
+    /// The tenant has no service of that name, but one with nearly that name.
+    #[error("the tenant has no service of the requested name; {}", near_misses(near))]
+    ServiceNearlyKnown {
+        /// The words, with the service that each nearly names.
+        near: Vec<NearMiss<ServiceId>>,
+    },
     /// The service has no event type of the requested staff member, and none for round robin.
     #[error("service {service} has no event type for the requested staff member, and none for round robin")]
     StaffHasNone {
@@ -281,35 +279,71 @@ pub enum NoEventType {
     UnknownToCalcom,
 }
 
+fn listed(services: &[ServiceId]) -> String {
+    services.iter().map(ServiceId::as_str).collect::<Vec<_>>().join(", ")
+}
+
+fn near_misses(near: &[NearMiss<ServiceId>]) -> String {
+    let miss = |miss: &NearMiss<ServiceId>| format!("{:?} is nearly {}", miss.said, miss.nearly);
+    format!("{}: add an alias if that is meant", near.iter().map(miss).collect::<Vec<_>>().join(", "))
+}
+
 impl Tenant {
     /// The staff member of this id.
     pub fn staff_member(&self, id: &StaffId) -> Option<&StaffMember> {
         self.staff.iter().find(|member| member.id == *id)
     }
 
-    /// The active staff member with this id, name, alias or first name.
-    /// `None` if it fits several.
-    pub fn staff_called(&self, raw: &str) -> Option<&StaffMember> {
-        let mut fitting = self.staff.iter().filter(|member| member.active && member.is_called(raw));
-        fitting.next().filter(|_| fitting.next().is_none())
-    }
-
-    /// Whom a customer wants to come to who said `raw`.
+    /// Whom a customer wants to come to who said `raw`. Only active staff members are known by it.
     pub fn wish(&self, raw: Option<&str>) -> StaffWish<'_> {
-        match raw {
-            None => StaffWish::Anybody,
-            Some(raw) if ANYBODY.contains(&plain(raw).trim_end_matches('.')) => StaffWish::Anybody,
-            Some(raw) => self.staff_called(raw).map_or(StaffWish::Unclear, StaffWish::Member),
+        if let Some(member) = raw.and_then(|raw| self.staff.iter().find(|it| it.active && it.id.as_str() == raw.trim())) {
+            return StaffWish::Member(member);
+        }
+        let active: Vec<&StaffMember> = self.staff.iter().filter(|member| member.active).collect();
+        let aliases: Vec<Vec<&str>> =
+            active.iter().map(|member| member.aliases.iter().map(|alias| alias.reveal().as_str()).collect()).collect();
+        let named: Vec<Named<'_, StaffId>> = active
+            .iter()
+            .zip(&aliases)
+            .map(|(member, aliases)| Named { id: &member.id, name: member.name.reveal(), aliases })
+            .collect();
+        match spoken_name::read_staff(raw, &named) {
+            NameReading::Anyone => StaffWish::Anybody,
+            NameReading::Known(id) => self.staff_member(&id).map_or(StaffWish::Unclear, StaffWish::Member),
+            NameReading::Several(_) | NameReading::Ambiguous(_) | NameReading::Unknown { .. } => StaffWish::Unclear,
         }
     }
 
-    /// The service with this id, name or alias.
+    /// The active staff member whom a customer wants to come to who said `raw`.
+    pub fn staff_called(&self, raw: &str) -> Option<&StaffMember> {
+        match self.wish(Some(raw)) {
+            StaffWish::Member(member) => Some(member),
+            StaffWish::Anybody | StaffWish::Unclear => None,
+        }
+    }
+
+    /// The services that a customer means who said `raw`.
+    pub fn service_wish(&self, raw: &str) -> NameReading<ServiceId> {
+        if let Some(service) = self.services.iter().find(|service| service.id.as_str() == raw.trim()) {
+            return NameReading::Known(service.id.clone());
+        }
+        let aliases: Vec<Vec<&str>> =
+            self.services.iter().map(|service| service.aliases.iter().map(String::as_str).collect()).collect();
+        let named: Vec<Named<'_, ServiceId>> = self
+            .services
+            .iter()
+            .zip(&aliases)
+            .map(|(service, aliases)| Named { id: &service.id, name: &service.name, aliases })
+            .collect();
+        spoken_name::read_service(Some(raw), &named)
+    }
+
+    /// The service that a customer means who said `raw`, if it is one.
     pub fn service_called(&self, raw: &str) -> Option<&Service> {
-        let raw = plain(raw);
-        self.services.iter().find(|service| {
-            let names = service.aliases.iter().chain([&service.name]);
-            plain(service.id.as_str()) == raw || names.map(|name| plain(name)).any(|name| name == raw)
-        })
+        match self.service_wish(raw) {
+            NameReading::Known(id) => self.services.iter().find(|service| service.id == id),
+            _ => None,
+        }
     }
 
     /// The event types that fit a request, best first.
@@ -325,7 +359,17 @@ impl Tenant {
         staff: Option<&str>,
     ) -> Result<FittingEventTypes, NoEventType> {
         let raw = service.ok_or(NoEventType::ServiceMissing)?;
-        let service = self.service_called(raw).ok_or(NoEventType::ServiceUnknown)?;
+        let service = match self.service_wish(raw) {
+            NameReading::Known(id) => self.services.iter().find(|service| service.id == id),
+            NameReading::Several(ids) | NameReading::Ambiguous(ids) => {
+                return Err(NoEventType::SeveralServices { services: ids });
+            }
+            NameReading::Unknown { near } if !near.is_empty() => {
+                return Err(NoEventType::ServiceNearlyKnown { near });
+            }
+            NameReading::Unknown { .. } | NameReading::Anyone => None,
+        };
+        let service = service.ok_or(NoEventType::ServiceUnknown)?;
         let EventTypes { round_robin, per_staff } = &service.event_types;
         let wish = self.wish(staff);
         let of_wished = match wish {
@@ -361,20 +405,6 @@ impl Tenant {
         };
         self.staff.iter().filter(owns).collect()
     }
-}
-
-impl StaffMember {
-    fn is_called(&self, raw: &str) -> bool {
-        let raw = plain(raw);
-        let first_name = self.name.reveal().split_whitespace().next().unwrap_or_default();
-        let names = self.aliases.iter().chain([&self.name]).map(|name| name.reveal().as_str());
-        names.chain([self.id.as_str(), first_name]).any(|name| plain(name) == raw)
-    }
-}
-
-/// A name for comparison: lower case, with single spaces.
-fn plain(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
 /// The tenant that the tests of this crate share.
