@@ -86,7 +86,7 @@ def assign_a_call(deployed, call_id=None):
     expect(status == 200, f"{deployed.name} answers {status}: {answer}")
     deadline = time.monotonic() + SETTLED_WITHIN
     while time.monotonic() < deadline:
-        shown = json.loads(stack.frontdesk(deployed, "appointment", "show", answer["appointment_id"]))
+        shown = json.loads(stack.frontdesk(deployed, "appointment", "show", "--output", "json", answer["appointment_id"]))
         if shown["state"] == "assigned":
             say(f"{deployed.name}: assigned to {shown['staff']}")
             return answer["appointment_id"]

@@ -109,7 +109,8 @@ impl Recorder<'_> {
             if is_changed {
                 let customers = stored.request.customer.ids(&self.tenant.id);
                 let dedup_key = stored.request.dedup_key(self.tenant);
-                let entries = NewAppointment { appointment: &stored, customers: &customers, dedup_key: dedup_key.as_deref() };
+                let entries =
+                    NewAppointment { appointment: &stored, customers: &customers, dedup_key: dedup_key.as_deref() };
                 self.appointments.index(&entries).await?;
             }
             match self.appointments.update(&stored, version).commit().await {

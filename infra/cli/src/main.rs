@@ -4,6 +4,7 @@ mod calcom_account;
 mod commands;
 mod context;
 mod error;
+mod output;
 mod resume;
 
 use std::process::ExitCode;

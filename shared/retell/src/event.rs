@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use scheduling::{
     ids::{AgentId, CallId, Source},
+    personal::Personal,
     request::CallFields,
 };
 use serde::{Deserialize, Deserializer};
@@ -87,6 +88,29 @@ struct Analysis {
 impl std::fmt::Debug for Call {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Call").field("id", &self.id).field("agent_id", &self.agent_id).finish_non_exhaustive()
+    }
+}
+
+/// What a person who acts on a call reads of it.
+#[derive(Debug, Default)]
+pub struct Summary {
+    /// What it was about, in a few sentences.
+    pub summary: Option<Personal<String>>,
+    /// Where it can be heard. It may work for minutes only.
+    pub recording_url: Option<Personal<String>>,
+}
+
+impl Summary {
+    /// Reads it from the body of a webhook. `None` if there is neither.
+    pub fn of(body: &[u8]) -> Option<Self> {
+        let body: Value = serde_json::from_slice(body).ok()?;
+        let text = |path| body.pointer(path).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let personal = |path| text(path).map(|text| Personal::new(text.to_owned()));
+        let found = Self {
+            summary: personal("/call/call_analysis/call_summary"),
+            recording_url: personal("/call/recording_url"),
+        };
+        (found.summary.is_some() || found.recording_url.is_some()).then_some(found)
     }
 }
 

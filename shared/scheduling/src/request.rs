@@ -152,7 +152,10 @@ impl AppointmentRequest {
         let wanted = entry.shared(&fields.wanted).and_then(|answer| yes_or_no(&answer));
         let service = entry.own(&fields.service);
         let notes = entry.shared(&fields.notes).map(|notes| shortened(&notes, MAX_NOTES));
-        let intent = [entry.shared(&fields.intent), service.clone(), notes.clone()].iter().flatten().find_map(|text| intent_in(text));
+        let intent = [entry.shared(&fields.intent), service.clone(), notes.clone()]
+            .iter()
+            .flatten()
+            .find_map(|text| intent_in(text));
         let start = start_of(entry, tenant, said_at);
         let is_empty = service.is_none() && start.raw().is_none();
         if intent.is_none() && !wanted.unwrap_or(!is_empty) {
@@ -163,10 +166,12 @@ impl AppointmentRequest {
         let written_phone = entry.shared(&fields.phone);
         let read_phone = |text: &str| spoken_contact::phone_number(text, &tenant.country);
         let said_phone = written_phone.as_deref().and_then(read_phone);
-        let raw_phone = written_phone.filter(|_| said_phone.is_none()).map(|text| Personal::new(shortened(&text, MAX_FIELD)));
+        let raw_phone =
+            written_phone.filter(|_| said_phone.is_none()).map(|text| Personal::new(shortened(&text, MAX_FIELD)));
         let email = entry.shared(&fields.email);
         let readable_email = email.as_deref().and_then(spoken_contact::email);
-        let raw_email = email.filter(|_| readable_email.is_none()).map(|text| Personal::new(shortened(&text, MAX_FIELD)));
+        let raw_email =
+            email.filter(|_| readable_email.is_none()).map(|text| Personal::new(shortened(&text, MAX_FIELD)));
         Some(Self {
             intent: intent.unwrap_or(if is_several { Intent::BookForSeveral } else { Intent::Book }),
             service,
@@ -187,7 +192,15 @@ impl AppointmentRequest {
     pub fn says_the_same(&self, other: &Self) -> bool {
         let words = |request: &Self| {
             let start = request.start.raw().map(str::to_owned).or_else(|| request.start.at().map(|at| at.to_rfc3339()));
-            Self { start: RequestedStart::Unusable { problem: StartProblem::Missing, raw: start, doubt: None, readings: Vec::new() }, ..request.clone() }
+            Self {
+                start: RequestedStart::Unusable {
+                    problem: StartProblem::Missing,
+                    raw: start,
+                    doubt: None,
+                    readings: Vec::new(),
+                },
+                ..request.clone()
+            }
         };
         words(self) == words(other)
     }
@@ -218,12 +231,8 @@ impl AppointmentRequest {
 /// The start of an entry: one field, or a day and a time in two. A day in the first may have its time in the other.
 fn start_of(entry: &Entry<'_, impl CallFields>, tenant: &Tenant, said_at: DateTime<Utc>) -> RequestedStart {
     let fields = &tenant.fields;
-    let hearing = Hearing {
-        said_at,
-        zone: tenant.time_zone,
-        hours: tenant.hours.as_ref(),
-        is_english: tenant.language == "en",
-    };
+    let hearing =
+        Hearing { said_at, zone: tenant.time_zone, hours: tenant.hours.as_ref(), is_english: tenant.language == "en" };
     let (start, date, time) = (entry.own(&fields.start), entry.own(&fields.date), entry.own(&fields.time));
     let joined = |day: &str, time: &str| {
         RequestedStart::of(hearing.read_day_and_time(day, time), Some(format!("{} {}", day.trim(), time.trim())))
@@ -244,7 +253,10 @@ fn numbered(call: &impl CallFields, tenant: &Tenant, number: usize) -> BTreeMap<
     let fields = &tenant.fields;
     let own = [&fields.service, &fields.start, &fields.date, &fields.time, &fields.name, &fields.staff, &fields.notes];
     let keys = own.into_iter().flatten();
-    keys.filter_map(|key| Some((key.clone(), call.text(&format!("{key}_{number}")).filter(|text| !is_placeholder(text))?))).collect()
+    keys.filter_map(|key| {
+        Some((key.clone(), call.text(&format!("{key}_{number}")).filter(|text| !is_placeholder(text))?))
+    })
+    .collect()
 }
 
 /// Whether a text says that an appointment is to be cancelled or moved. A person does that.
@@ -405,23 +417,33 @@ mod tests {
 
     #[test]
     fn a_call_holds_several_appointments_as_a_list_or_in_numbered_fields() {
-        let entry = |fields: &[(&str, &str)]| fields.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect();
+        let entry = |fields: &[(&str, &str)]| {
+            fields.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect()
+        };
         let list = vec![
             entry(&[("service", "cut"), ("start", "2026-12-01 10:00"), ("name", "Maria Berger")]),
             entry(&[("service", "Farbe"), ("start", "2026-12-01 11:00"), ("name", "Leon Berger")]),
         ];
         let numbered = [
-            ("service", "cut"), ("start", "2026-12-01 10:00"), ("name", "Maria Berger"),
-            ("service_2", "Farbe"), ("start_2", "2026-12-01 11:00"), ("name_2", "Leon Berger"),
+            ("service", "cut"),
+            ("start", "2026-12-01 10:00"),
+            ("name", "Maria Berger"),
+            ("service_2", "Farbe"),
+            ("start_2", "2026-12-01 11:00"),
+            ("name_2", "Leon Berger"),
         ];
         for call in [
             Written(BTreeMap::from([("phone", "030 901820")]), None, list),
             Written(numbered.into_iter().chain([("phone", "030 901820")]).collect(), None, Vec::new()),
         ] {
             let requests = AppointmentRequest::all_of_call(&call, &salon(), said_at());
-            let shown: Vec<_> = requests.iter().map(|it| (it.service.as_deref(), it.start.at(), it.customer.phone.is_some())).collect();
+            let shown: Vec<_> =
+                requests.iter().map(|it| (it.service.as_deref(), it.start.at(), it.customer.phone.is_some())).collect();
             let at = |time: &str| Some(time.parse().unwrap());
-            assert_eq!(shown, [(Some("cut"), at("2026-12-01T09:00:00Z"), true), (Some("Farbe"), at("2026-12-01T10:00:00Z"), true)]);
+            assert_eq!(
+                shown,
+                [(Some("cut"), at("2026-12-01T09:00:00Z"), true), (Some("Farbe"), at("2026-12-01T10:00:00Z"), true)]
+            );
             assert_eq!(requests[1].customer.name.as_ref().unwrap().reveal(), "Leon Berger");
         }
     }

@@ -77,11 +77,14 @@ fn spelled_email(text: &str) -> Option<String> {
     }
     let written: String = pieces
         .iter()
-        .flat_map(|piece| match piece {
-            Piece::Mark(mark) => mark.to_string(),
-            Piece::Word(word) => (*word).to_owned(),
-        }
-        .chars().collect::<Vec<_>>())
+        .flat_map(|piece| {
+            match piece {
+                Piece::Mark(mark) => mark.to_string(),
+                Piece::Word(word) => (*word).to_owned(),
+            }
+            .chars()
+            .collect::<Vec<_>>()
+        })
         .collect();
     // An umlaut has two spellings.
     written.is_ascii().then_some(written)
@@ -152,15 +155,25 @@ mod tests {
         ] {
             assert_eq!(email(said).map(|email| email.reveal().clone()).as_deref(), Some(written), "{said}");
         }
-        for said in ["erika beispiel at gmail punkt com", "müller at web punkt de", "erika at web at de", "erika", "at punkt"] {
+        for said in
+            ["erika beispiel at gmail punkt com", "müller at web punkt de", "erika at web at de", "erika", "at punkt"]
+        {
             assert_eq!(email(said), None, "{said}");
         }
     }
 
     #[test]
     fn a_number_in_words_is_read() {
-        for said in ["null drei null neun null eins acht zwei null", "030 901820", "zero three zero nine zero one eight two zero"] {
-            assert_eq!(phone_number(said, "DE").map(|number| number.reveal().clone()).as_deref(), Some("+4930901820"), "{said}");
+        for said in [
+            "null drei null neun null eins acht zwei null",
+            "030 901820",
+            "zero three zero nine zero one eight two zero",
+        ] {
+            assert_eq!(
+                phone_number(said, "DE").map(|number| number.reveal().clone()).as_deref(),
+                Some("+4930901820"),
+                "{said}"
+            );
         }
         for said in ["meine Nummer kennen Sie", "anonymous", "zwei"] {
             assert_eq!(phone_number(said, "DE"), None, "{said}");

@@ -62,17 +62,21 @@ pub fn read_staff<I: Clone + Ord>(said: Option<&str>, staff: &[Named<'_, I>]) ->
     let found = words.find(&phrases, Inflection::Genitive);
     let outcome = words.judge(found, &phrases);
     match outcome {
-        Outcome::Nothing { is_negated, near } => match is_negated || !near.is_empty() || !words.are_all(is_nobodys_wish) {
-            true => NameReading::Unknown { near },
-            false => NameReading::Anyone,
-        },
+        Outcome::Nothing { is_negated, near } => {
+            match is_negated || !near.is_empty() || !words.are_all(is_nobodys_wish) {
+                true => NameReading::Unknown { near },
+                false => NameReading::Anyone,
+            }
+        }
         Outcome::Some(reading) => reading,
     }
 }
 
 /// Reads which service a caller wants.
 pub fn read_service<I: Clone + Ord>(said: Option<&str>, services: &[Named<'_, I>]) -> NameReading<I> {
-    let Some(said) = said.filter(|said| !is_placeholder(said)) else { return NameReading::Unknown { near: Vec::new() } };
+    let Some(said) = said.filter(|said| !is_placeholder(said)) else {
+        return NameReading::Unknown { near: Vec::new() };
+    };
     let words = Words::of(said);
     let phrases: Vec<Phrase<'_, I>> = services.iter().flat_map(service_phrases).collect();
     let found = words.find(&phrases, Inflection::Any);
@@ -196,7 +200,8 @@ impl Words {
                 words.raw.push(word.to_owned());
                 words.is_after_mark.push(is_after_mark);
             }
-            is_after_mark = piece.ends_with([',', '.', ';', ':', '!', '?', '(', ')']) || is_after_mark && word.is_empty();
+            is_after_mark =
+                piece.ends_with([',', '.', ';', ':', '!', '?', '(', ')']) || is_after_mark && word.is_empty();
         }
         words
     }
@@ -220,7 +225,9 @@ impl Words {
                 let words: Vec<String> = self.folded.get(from..to).unwrap_or_default().to_vec();
                 let words: Vec<String> = words.into_iter().filter(|word| !is_conjunction(word)).collect();
                 let key = key_of(&words, inflection);
-                let fitting = |phrase: &&Phrase<'_, I>| phrase.key == key || inflection == Inflection::Genitive && self.is_genitive(&key, &phrase.key, to);
+                let fitting = |phrase: &&Phrase<'_, I>| {
+                    phrase.key == key || inflection == Inflection::Genitive && self.is_genitive(&key, &phrase.key, to)
+                };
                 let fitting: Vec<&Phrase<'_, I>> = phrases.iter().filter(fitting).collect();
                 let whole = fitting.iter().any(|phrase| !phrase.is_part);
                 let fitting: Vec<&&Phrase<'_, I>> = fitting.iter().filter(|phrase| phrase.is_part != whole).collect();
@@ -230,10 +237,13 @@ impl Words {
                 if fitting.is_empty() || is_other || is_titled || self.is_the_caller(from) {
                     continue;
                 }
-                let by_initial: BTreeSet<I> = match self.word(to).chars().next().filter(|_| self.word(to).chars().count() == 1) {
-                    Some(initial) => fitting.iter().filter(|it| it.initial == Some(initial)).map(|it| it.id.clone()).collect(),
-                    None => BTreeSet::new(),
-                };
+                let by_initial: BTreeSet<I> =
+                    match self.word(to).chars().next().filter(|_| self.word(to).chars().count() == 1) {
+                        Some(initial) => {
+                            fitting.iter().filter(|it| it.initial == Some(initial)).map(|it| it.id.clone()).collect()
+                        }
+                        None => BTreeSet::new(),
+                    };
                 let all: BTreeSet<I> = fitting.iter().map(|phrase| phrase.id.clone()).collect();
                 let ids = if by_initial.is_empty() { all } else { by_initial };
                 mentions.push(Mention { from, to, ids: ids.into_iter().collect(), is_part: !whole });
@@ -251,17 +261,30 @@ impl Words {
     }
 
     /// "Haare und Bart schneiden": both are cut.
-    fn with_shared_verb<I: Clone + Ord>(&self, mut found: Vec<Mention<I>>, phrases: &[Phrase<'_, I>]) -> Vec<Mention<I>> {
-        let shared = found.iter().filter(|mention| mention.to - mention.from > 1 && mention.from > 1).find_map(|mention| {
-            if !is_conjunction(self.word(mention.from - 1)) {
-                return None;
-            }
-            let at = mention.from - 2;
-            let key = key_of(&[self.word(at).to_owned(), self.word(mention.to - 1).to_owned()], Inflection::Any);
-            let ids: BTreeSet<I> = phrases.iter().filter(|phrase| phrase.key == key).map(|phrase| phrase.id.clone()).collect();
-            (!ids.is_empty()).then(|| Mention { from: at, to: at + 1, ids: ids.into_iter().collect(), is_part: false })
-        });
-        if let Some(shared) = shared.filter(|shared| found.iter().all(|mention| mention.to <= shared.from || shared.to <= mention.from)) {
+    fn with_shared_verb<I: Clone + Ord>(
+        &self,
+        mut found: Vec<Mention<I>>,
+        phrases: &[Phrase<'_, I>],
+    ) -> Vec<Mention<I>> {
+        let shared =
+            found.iter().filter(|mention| mention.to - mention.from > 1 && mention.from > 1).find_map(|mention| {
+                if !is_conjunction(self.word(mention.from - 1)) {
+                    return None;
+                }
+                let at = mention.from - 2;
+                let key = key_of(&[self.word(at).to_owned(), self.word(mention.to - 1).to_owned()], Inflection::Any);
+                let ids: BTreeSet<I> =
+                    phrases.iter().filter(|phrase| phrase.key == key).map(|phrase| phrase.id.clone()).collect();
+                (!ids.is_empty()).then(|| Mention {
+                    from: at,
+                    to: at + 1,
+                    ids: ids.into_iter().collect(),
+                    is_part: false,
+                })
+            });
+        if let Some(shared) =
+            shared.filter(|shared| found.iter().all(|mention| mention.to <= shared.from || shared.to <= mention.from))
+        {
             found.push(shared);
             found.sort_by_key(|mention| mention.from);
         }
@@ -273,13 +296,18 @@ impl Words {
         let is_unknown = |at: usize| {
             let word = self.word(at);
             let is_capital = self.raw.get(at).is_some_and(|raw| raw.chars().next().is_some_and(char::is_uppercase));
-            is_capital && word.chars().count() >= MIN_NEAR && !is_filler(word) && !is_negation(word) && !is_correction(word)
+            is_capital
+                && word.chars().count() >= MIN_NEAR
+                && !is_filler(word)
+                && !is_negation(word)
+                && !is_correction(word)
                 && !found.iter().any(|mention| (mention.from..mention.to).contains(&at))
         };
         let is_mark = |at: usize| self.is_after_mark.get(at).copied().unwrap_or(true);
         found.iter().any(|mention| {
             let is_object = mention.from > 0 && !is_mark(mention.from) && is_unknown(mention.from - 1);
-            let is_before = mention.from > 1 && is_conjunction(self.word(mention.from - 1)) && is_unknown(mention.from - 2);
+            let is_before =
+                mention.from > 1 && is_conjunction(self.word(mention.from - 1)) && is_unknown(mention.from - 2);
             let is_behind = is_conjunction(self.word(mention.to)) && is_unknown(mention.to + 1);
             is_object || is_before || is_behind
         })
@@ -296,8 +324,16 @@ impl Words {
         let is_foreign = |at: usize| {
             let is_capital = self.raw.get(at).is_some_and(|raw| raw.chars().next().is_some_and(char::is_uppercase));
             let word = self.word(at);
-            is_capital && word.chars().count() > 1 && !is_filler(word) && !is_title(word) && !is_nobodys_wish(word)
-                && !is_negation(word) && !is_correction(word) && !is_conjunction(word) && !is_person(word) && !is_name(word)
+            is_capital
+                && word.chars().count() > 1
+                && !is_filler(word)
+                && !is_title(word)
+                && !is_nobodys_wish(word)
+                && !is_negation(word)
+                && !is_correction(word)
+                && !is_conjunction(word)
+                && !is_person(word)
+                && !is_name(word)
         };
         let is_joined = |at: usize| self.is_after_mark.get(at).is_some_and(|mark| !mark);
         let before = from.checked_sub(1).is_some_and(|at| is_joined(from) && is_foreign(at) && at > 0);
@@ -309,14 +345,19 @@ impl Words {
     fn is_other_word(&self, from: usize) -> bool {
         let before = from.checked_sub(1).map_or("", |at| self.word(at));
         let is_season = matches!(self.word(from), "winter" | "sommer" | "herbst" | "fruhling" | "lenz");
-        is_season && matches!(before, "diesen" | "dieser" | "im" | "nachsten" | "letzten" | "kommenden" | "this" | "next" | "last" | "den")
+        is_season
+            && matches!(
+                before,
+                "diesen" | "dieser" | "im" | "nachsten" | "letzten" | "kommenden" | "this" | "next" | "last" | "den"
+            )
             || matches!(before, "ich" | "wer" | "i" | "man")
     }
 
     /// "Ich heiße Anna".
     fn is_the_caller(&self, from: usize) -> bool {
         let before = from.checked_sub(1).map_or("", |at| self.word(at));
-        matches!(before, "heisse" | "heiss" | "bin" | "heisst") || before == "is" && from > 1 && self.word(from - 2) == "name"
+        matches!(before, "heisse" | "heiss" | "bin" | "heisst")
+            || before == "is" && from > 1 && self.word(from - 2) == "name"
             || before == "ist" && from > 1 && self.word(from - 2) == "name"
     }
 
@@ -328,7 +369,9 @@ impl Words {
             Some(replaced) if !replaced.is_empty() => replaced,
             _ => found,
         };
-        let negations: Vec<usize> = (0..self.folded.len()).filter(|at| is_negation(self.word(*at)) && corrected.is_none_or(|corrected| corrected < *at)).collect();
+        let negations: Vec<usize> = (0..self.folded.len())
+            .filter(|at| is_negation(self.word(*at)) && corrected.is_none_or(|corrected| corrected < *at))
+            .collect();
         // A negation is about the name that comes next: "nicht färben, nur schneiden".
         let is_negated = |mention: &Mention<I>| {
             negations.iter().any(|at| {
@@ -378,7 +421,8 @@ impl Words {
         });
         between.into_iter().any(|(from, to)| {
             let words = (from..to).map(|at| self.word(at)).collect::<Vec<_>>();
-            words.iter().any(|word| matches!(*word, "oder" | "or" | "bzw" | "sonst" | "notfalls")) || from == to && self.is_after_mark.get(to) == Some(&false)
+            words.iter().any(|word| matches!(*word, "oder" | "or" | "bzw" | "sonst" | "notfalls"))
+                || from == to && self.is_after_mark.get(to) == Some(&false)
         })
     }
 
@@ -388,7 +432,13 @@ impl Words {
         for (at, word) in self.folded.iter().enumerate() {
             let is_found = found.iter().any(|mention| (mention.from..mention.to).contains(&at));
             // "Annas Kollegin" is no slip of the tongue.
-            if is_found || is_person(self.word(at + 1)) || word.chars().count() < MIN_NEAR || is_filler(word) || is_title(word) || is_nobodys_wish(word) {
+            if is_found
+                || is_person(self.word(at + 1))
+                || word.chars().count() < MIN_NEAR
+                || is_filler(word)
+                || is_title(word)
+                || is_nobodys_wish(word)
+            {
                 continue;
             }
             for phrase in phrases.iter().filter(|phrase| phrase.words.iter().any(|name| is_near(word, name))) {
@@ -408,13 +458,18 @@ fn is_unrefined<I: Clone + Ord>(id: &I, words: &Words, services: &[Named<'_, I>]
 fn refine<I: Clone + Ord>(reading: NameReading<I>, words: &Words, services: &[Named<'_, I>]) -> NameReading<I> {
     let NameReading::Known(id) = &reading else { return reading };
     let Some(known) = services.iter().find(|service| service.id == id) else { return reading };
-    let heads: Vec<String> = std::iter::once(&known.name).chain(known.aliases).map(|name| key_of(&plain_words(name), Inflection::Any)).collect();
+    let heads: Vec<String> = std::iter::once(&known.name)
+        .chain(known.aliases)
+        .map(|name| key_of(&plain_words(name), Inflection::Any))
+        .collect();
     let narrower = services.iter().filter(|service| service.id != id).filter(|service| {
         let name = key_of(&plain_words(service.name), Inflection::Any);
         words.folded.iter().filter(|word| word.chars().count() >= MIN_NEAR && !is_filler(word)).any(|word| {
             let key = key_of(std::slice::from_ref(word), Inflection::Any);
             let rest = name.strip_prefix(&key);
-            rest.is_some_and(|rest| heads.iter().any(|head| rest.trim_start_matches(['n', 's']) == head || rest == head))
+            rest.is_some_and(|rest| {
+                heads.iter().any(|head| rest.trim_start_matches(['n', 's']) == head || rest == head)
+            })
         })
     });
     let narrower: Vec<I> = narrower.map(|service| service.id.clone()).collect();
@@ -468,7 +523,8 @@ fn key_of(words: &[String], inflection: Inflection) -> String {
 fn stem(word: &str) -> String {
     const MIN_STEM: usize = 3;
     let is_long = |rest: &&str| rest.chars().count() >= MIN_STEM;
-    let participle = word.strip_prefix("ge").filter(|rest| rest.len() > MIN_STEM && (rest.ends_with("en") || rest.ends_with('t')));
+    let participle =
+        word.strip_prefix("ge").filter(|rest| rest.len() > MIN_STEM && (rest.ends_with("en") || rest.ends_with('t')));
     let base = match participle {
         Some(rest) => rest.strip_suffix('t').unwrap_or(rest),
         None => word,
@@ -517,15 +573,45 @@ fn is_conjunction(word: &str) -> bool {
 fn is_title(word: &str) -> bool {
     matches!(
         word,
-        "frau" | "herr" | "herrn" | "dr" | "doktor" | "doctor" | "prof" | "professor" | "mr" | "mrs" | "ms" | "miss" | "med"
+        "frau"
+            | "herr"
+            | "herrn"
+            | "dr"
+            | "doktor"
+            | "doctor"
+            | "prof"
+            | "professor"
+            | "mr"
+            | "mrs"
+            | "ms"
+            | "miss"
+            | "med"
     )
 }
 
 fn is_negation(word: &str) -> bool {
     matches!(
         word,
-        "nicht" | "kein" | "keine" | "keinen" | "keinem" | "keiner" | "ohne" | "ausser" | "not" | "no" | "without" | "except"
-            | "never" | "niemals" | "don" | "dont" | "statt" | "anstatt" | "instead" | "but"
+        "nicht"
+            | "kein"
+            | "keine"
+            | "keinen"
+            | "keinem"
+            | "keiner"
+            | "ohne"
+            | "ausser"
+            | "not"
+            | "no"
+            | "without"
+            | "except"
+            | "never"
+            | "niemals"
+            | "don"
+            | "dont"
+            | "statt"
+            | "anstatt"
+            | "instead"
+            | "but"
     )
 }
 
@@ -537,9 +623,34 @@ fn is_correction(word: &str) -> bool {
 fn is_person(word: &str) -> bool {
     matches!(
         word,
-        "kollegin" | "kollege" | "kollegen" | "kolleginnen" | "schwester" | "bruder" | "tochter" | "sohn" | "mann" | "frau"
-            | "freundin" | "freund" | "vertretung" | "azubi" | "mutter" | "vater" | "chef" | "chefin" | "team" | "nachfolger"
-            | "nachfolgerin" | "colleague" | "sister" | "brother" | "wife" | "husband" | "replacement" | "assistant"
+        "kollegin"
+            | "kollege"
+            | "kollegen"
+            | "kolleginnen"
+            | "schwester"
+            | "bruder"
+            | "tochter"
+            | "sohn"
+            | "mann"
+            | "frau"
+            | "freundin"
+            | "freund"
+            | "vertretung"
+            | "azubi"
+            | "mutter"
+            | "vater"
+            | "chef"
+            | "chefin"
+            | "team"
+            | "nachfolger"
+            | "nachfolgerin"
+            | "colleague"
+            | "sister"
+            | "brother"
+            | "wife"
+            | "husband"
+            | "replacement"
+            | "assistant"
     )
 }
 
@@ -547,15 +658,102 @@ fn is_person(word: &str) -> bool {
 fn is_nobodys_wish(word: &str) -> bool {
     matches!(
         word,
-        "egal" | "wurscht" | "wurst" | "schnuppe" | "beliebig" | "beliebige" | "beliebiger" | "irgendwer" | "irgendjemand"
-            | "irgendeiner" | "irgendeine" | "irgendwen" | "jemand" | "jemanden" | "any" | "anyone" | "anybody" | "someone"
-            | "somebody" | "whover" | "whomever" | "wer" | "wen" | "who" | "frei" | "free" | "available" | "verfugbar"
-            | "keine" | "kein" | "keinen" | "praferenz" | "praferenzen" | "preference" | "preferences" | "no" | "none" | "nobody" | "niemand"
-            | "niemanden" | "bestimmtes" | "bestimmten" | "particular" | "specific" | "jeder" | "jede" | "jeden" | "alle" | "matter"
-            | "doesn" | "doesnt" | "dosnt" | "dosn" | "t" | "mind" | "care" | "don" | "dont" | "hauptsache" | "schnell" | "zeit" | "hat" | "gerade"
-            | "kann" | "wunsch" | "wunsche" | "mitarbeiterwunsch" | "mitarbeiter" | "mitarbeiterin" | "stylist" | "staff" | "member" | "nicht"
-            | "wichtig" | "festgelegt" | "gleich" | "first" | "erste" | "ersten" | "nachste" | "next" | "whos" | "s" | "spielt" | "rolle" | "either"
-            | "everyone" | "else" | "ob" | "wem" | "welche" | "welcher" | "person" | "offen" | "flexibel" | "flexible"
+        "egal"
+            | "wurscht"
+            | "wurst"
+            | "schnuppe"
+            | "beliebig"
+            | "beliebige"
+            | "beliebiger"
+            | "irgendwer"
+            | "irgendjemand"
+            | "irgendeiner"
+            | "irgendeine"
+            | "irgendwen"
+            | "jemand"
+            | "jemanden"
+            | "any"
+            | "anyone"
+            | "anybody"
+            | "someone"
+            | "somebody"
+            | "whover"
+            | "whomever"
+            | "wer"
+            | "wen"
+            | "who"
+            | "frei"
+            | "free"
+            | "available"
+            | "verfugbar"
+            | "keine"
+            | "kein"
+            | "keinen"
+            | "praferenz"
+            | "praferenzen"
+            | "preference"
+            | "preferences"
+            | "no"
+            | "none"
+            | "nobody"
+            | "niemand"
+            | "niemanden"
+            | "bestimmtes"
+            | "bestimmten"
+            | "particular"
+            | "specific"
+            | "jeder"
+            | "jede"
+            | "jeden"
+            | "alle"
+            | "matter"
+            | "doesn"
+            | "doesnt"
+            | "dosnt"
+            | "dosn"
+            | "t"
+            | "mind"
+            | "care"
+            | "don"
+            | "dont"
+            | "hauptsache"
+            | "schnell"
+            | "zeit"
+            | "hat"
+            | "gerade"
+            | "kann"
+            | "wunsch"
+            | "wunsche"
+            | "mitarbeiterwunsch"
+            | "mitarbeiter"
+            | "mitarbeiterin"
+            | "stylist"
+            | "staff"
+            | "member"
+            | "nicht"
+            | "wichtig"
+            | "festgelegt"
+            | "gleich"
+            | "first"
+            | "erste"
+            | "ersten"
+            | "nachste"
+            | "next"
+            | "whos"
+            | "s"
+            | "spielt"
+            | "rolle"
+            | "either"
+            | "everyone"
+            | "else"
+            | "ob"
+            | "wem"
+            | "welche"
+            | "welcher"
+            | "person"
+            | "offen"
+            | "flexibel"
+            | "flexible"
     )
 }
 
@@ -563,22 +761,211 @@ fn is_nobodys_wish(word: &str) -> bool {
 fn is_filler(word: &str) -> bool {
     matches!(
         word,
-        "der" | "die" | "das" | "den" | "dem" | "des" | "ein" | "eine" | "einen" | "einer" | "einem" | "eines" | "the" | "a" | "an"
-            | "bei" | "beim" | "zu" | "zum" | "zur" | "von" | "vom" | "fur" | "in" | "im" | "am" | "auf" | "aus" | "nach"
-            | "with" | "by" | "for" | "to" | "at" | "of" | "on" | "from" | "ich" | "wir" | "mir" | "mich" | "uns" | "er" | "sie" | "es" | "i"
-            | "me" | "my" | "we" | "us" | "it" | "is" | "mein" | "meine" | "meinen" | "meiner" | "meinem" | "mochte" | "mochten" | "wurde"
-            | "hatte" | "will" | "wollte" | "wollen" | "want" | "would" | "like" | "d" | "ll" | "bitte" | "please" | "gern" | "gerne" | "danke"
-            | "thanks" | "liebsten" | "wenn" | "falls" | "if" | "moglich" | "possible" | "geht" | "ginge" | "ist" | "sind"
-            | "sein" | "ware" | "war" | "was" | "waren" | "wieder" | "again" | "noch" | "mal" | "auch" | "nur" | "only" | "just" | "einfach"
-            | "doch" | "dann" | "da" | "so" | "wie" | "immer" | "always" | "usual" | "gut" | "good" | "ja" | "yes" | "also" | "okay" | "ok" | "ganz"
-            | "vollig" | "total" | "termin" | "termine" | "appointment" | "buchen" | "book" | "machen" | "lassen" | "bekommen" | "haben"
-            | "get" | "have" | "done" | "kommen" | "come" | "gehen" | "go" | "see" | "hallo"
-            | "hello" | "hi" | "guten" | "tag" | "morgen" | "heute" | "haare" | "haar" | "hair" | "oder" | "or" | "und" | "and" | "aber" | "but"
-            | "sonst" | "vielleicht" | "maybe" | "eventuell" | "etwas" | "some" | "neue" | "neuen" | "neues" | "new" | "dass"
-            | "weil" | "uhr" | "this" | "that" | "dieser" | "diese" | "diesen" | "hinter" | "unter" | "name"
-            | "namens" | "heisst" | "called" | "eben" | "halt" | "einmal" | "once" | "brauche" | "need" | "brauchte" | "hab" | "habe"
-            | "there" | "bin" | "be" | "can" | "could" | "kann" | "konnte" | "gewunscht" | "bevorzugt" | "preferably" | "prefer"
-            | "prefers" | "ideally" | "werden" | "seiner" | "ihr" | "ihre" | "ihrem" | "ihren" | "seinem" | "schon" | "bereits"
+        "der"
+            | "die"
+            | "das"
+            | "den"
+            | "dem"
+            | "des"
+            | "ein"
+            | "eine"
+            | "einen"
+            | "einer"
+            | "einem"
+            | "eines"
+            | "the"
+            | "a"
+            | "an"
+            | "bei"
+            | "beim"
+            | "zu"
+            | "zum"
+            | "zur"
+            | "von"
+            | "vom"
+            | "fur"
+            | "in"
+            | "im"
+            | "am"
+            | "auf"
+            | "aus"
+            | "nach"
+            | "with"
+            | "by"
+            | "for"
+            | "to"
+            | "at"
+            | "of"
+            | "on"
+            | "from"
+            | "ich"
+            | "wir"
+            | "mir"
+            | "mich"
+            | "uns"
+            | "er"
+            | "sie"
+            | "es"
+            | "i"
+            | "me"
+            | "my"
+            | "we"
+            | "us"
+            | "it"
+            | "is"
+            | "mein"
+            | "meine"
+            | "meinen"
+            | "meiner"
+            | "meinem"
+            | "mochte"
+            | "mochten"
+            | "wurde"
+            | "hatte"
+            | "will"
+            | "wollte"
+            | "wollen"
+            | "want"
+            | "would"
+            | "like"
+            | "d"
+            | "ll"
+            | "bitte"
+            | "please"
+            | "gern"
+            | "gerne"
+            | "danke"
+            | "thanks"
+            | "liebsten"
+            | "wenn"
+            | "falls"
+            | "if"
+            | "moglich"
+            | "possible"
+            | "geht"
+            | "ginge"
+            | "ist"
+            | "sind"
+            | "sein"
+            | "ware"
+            | "war"
+            | "was"
+            | "waren"
+            | "wieder"
+            | "again"
+            | "noch"
+            | "mal"
+            | "auch"
+            | "nur"
+            | "only"
+            | "just"
+            | "einfach"
+            | "doch"
+            | "dann"
+            | "da"
+            | "so"
+            | "wie"
+            | "immer"
+            | "always"
+            | "usual"
+            | "gut"
+            | "good"
+            | "ja"
+            | "yes"
+            | "also"
+            | "okay"
+            | "ok"
+            | "ganz"
+            | "vollig"
+            | "total"
+            | "termin"
+            | "termine"
+            | "appointment"
+            | "buchen"
+            | "book"
+            | "machen"
+            | "lassen"
+            | "bekommen"
+            | "haben"
+            | "get"
+            | "have"
+            | "done"
+            | "kommen"
+            | "come"
+            | "gehen"
+            | "go"
+            | "see"
+            | "hallo"
+            | "hello"
+            | "hi"
+            | "guten"
+            | "tag"
+            | "morgen"
+            | "heute"
+            | "haare"
+            | "haar"
+            | "hair"
+            | "oder"
+            | "or"
+            | "und"
+            | "and"
+            | "aber"
+            | "but"
+            | "sonst"
+            | "vielleicht"
+            | "maybe"
+            | "eventuell"
+            | "etwas"
+            | "some"
+            | "neue"
+            | "neuen"
+            | "neues"
+            | "new"
+            | "dass"
+            | "weil"
+            | "uhr"
+            | "this"
+            | "that"
+            | "dieser"
+            | "diese"
+            | "diesen"
+            | "hinter"
+            | "unter"
+            | "name"
+            | "namens"
+            | "heisst"
+            | "called"
+            | "eben"
+            | "halt"
+            | "einmal"
+            | "once"
+            | "brauche"
+            | "need"
+            | "brauchte"
+            | "hab"
+            | "habe"
+            | "there"
+            | "bin"
+            | "be"
+            | "can"
+            | "could"
+            | "kann"
+            | "konnte"
+            | "gewunscht"
+            | "bevorzugt"
+            | "preferably"
+            | "prefer"
+            | "prefers"
+            | "ideally"
+            | "werden"
+            | "seiner"
+            | "ihr"
+            | "ihre"
+            | "ihrem"
+            | "ihren"
+            | "seinem"
+            | "schon"
+            | "bereits"
     )
 }
 

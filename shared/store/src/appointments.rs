@@ -144,6 +144,29 @@ impl Appointments {
         indexes::page(&self.table, BY_PHASE, phase.as_str(), before, after, limit).await
     }
 
+    /// The open appointments in `phase` that start from `from` on and before `to`, of every tenant.
+    ///
+    /// # Errors
+    /// If DynamoDB fails, or a key can't be decoded.
+    pub async fn starting(
+        &self,
+        phase: Phase,
+        from: DateTime<Utc>,
+        to: Option<DateTime<Utc>>,
+    ) -> Result<Vec<AppointmentId>, StoreError> {
+        const PAGE: i32 = 500;
+        let before = to.unwrap_or(DateTime::<Utc>::MAX_UTC);
+        let mut found = Vec::new();
+        // A cursor excludes itself; no appointment has an empty id.
+        let mut after = Some(Cursor { at: from, appointment: AppointmentId::new("-") });
+        while let Some(cursor) = after {
+            let page = indexes::page(&self.table, BY_PHASE, phase.as_str(), before, Some(&cursor), PAGE).await?;
+            found.extend(page.appointments);
+            after = page.next;
+        }
+        Ok(found)
+    }
+
     /// A page of the appointments that should have moved on before `before`, longest waiting first.
     ///
     /// # Errors

@@ -48,6 +48,8 @@ pub struct SalonForm {
     pub color: Value,
     /// The Cal.com account. Usually one of its own.
     pub account: Option<String>,
+    /// What its tenant has besides: fields of its file, and by id those of its staff and services.
+    pub tenant: Value,
     /// The role of the account's key in the salon's team. Usually `OWNER`.
     pub role: Option<&'static str>,
 }
@@ -78,7 +80,7 @@ impl Salon {
         let salon = Self { stack, tenant, account, base: unique.as_u64_pair().0 >> 20 << 4 };
         salon.open_at_calcom(form.role.unwrap_or("OWNER")).await;
         let domain = salon.domain();
-        let tenant: Tenant = serde_json::from_value(json!({
+        let mut file = json!({
             "id": salon.tenant, "name": "Salon", "time_zone": "Europe/Berlin",
             "retell": {"account": "main", "agent_ids": [salon.agent()]},
             "calcom": {"account": salon.account, "placeholder_email_domain": domain},
@@ -92,8 +94,9 @@ impl Salon {
                 {"id": "color", "name": "Farbe", "event_types": {"per_staff": {
                     "anna": salon.color_of("anna"), "ben": salon.color_of("ben")}}},
             ],
-        }))
-        .unwrap();
+        });
+        merge(&mut file, &form.tenant);
+        let tenant: Tenant = serde_json::from_value(file).unwrap();
         assert_eq!(tenant.problems(), []);
         salon.stack.tenants.write(&tenant, None, Utc::now()).await.unwrap();
         let usual = || vec![(salon.host("anna"), salon.email("anna")), (salon.host("ben"), salon.email("ben"))];
@@ -302,6 +305,20 @@ impl Salon {
 
     fn domain(&self) -> String {
         format!("{}.example", self.tenant)
+    }
+}
+
+/// Merges fields into a tenant file, those of lists by the ids of their entries.
+fn merge(file: &mut Value, changes: &Value) {
+    for (key, change) in changes.as_object().into_iter().flatten() {
+        match (&mut file[key], change) {
+            (Value::Array(entries), Value::Object(by_id)) => {
+                for (id, change) in by_id {
+                    merge(entries.iter_mut().find(|entry| entry["id"] == json!(id)).unwrap(), change);
+                }
+            }
+            (field, change) => *field = change.clone(),
+        }
     }
 }
 

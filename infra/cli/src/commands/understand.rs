@@ -131,7 +131,11 @@ fn from_standard_input(vocabulary: &Vocabulary, now: DateTime<Utc>, out: &mut im
             return Ok(());
         }
     }
-    if wrong > 0 { Err(CommandError::Incomplete(format!("failed to read {wrong} lines; see `error` in the answers"))) } else { Ok(()) }
+    if wrong > 0 {
+        Err(CommandError::Incomplete(format!("failed to read {wrong} lines; see `error` in the answers")))
+    } else {
+        Ok(())
+    }
 }
 
 /// Prints a line. Returns `false` if nobody reads on.
@@ -255,8 +259,10 @@ fn names<'e>(entries: &'e [Entry], read: impl FnOnce(&[Named<'_, &'e str>]) -> N
         .map(|entry| entry.aliases.iter().map(String::as_str).collect())
         .collect();
     let active = entries.iter().filter(|entry| entry.active);
-    let named: Vec<Named<'_, &str>> =
-        active.zip(ids.iter().zip(&aliases)).map(|(entry, (id, aliases))| Named { id, name: &entry.name, aliases }).collect();
+    let named: Vec<Named<'_, &str>> = active
+        .zip(ids.iter().zip(&aliases))
+        .map(|(entry, (id, aliases))| Named { id, name: &entry.name, aliases })
+        .collect();
     match read(&named) {
         NameReading::Known(id) => json!({"kind": "known", "ids": [id]}),
         NameReading::Several(ids) => json!({"kind": "several", "ids": ids}),

@@ -102,12 +102,8 @@ fn an_operators_assignment_is_never_overwritten() {
 #[test]
 fn a_start_that_does_not_exist_waits_for_a_person() {
     let mut request = requested(0).request;
-    request.start = RequestedStart::Unusable {
-        problem: StartProblem::DoesNotExist,
-        raw: None,
-        doubt: None,
-        readings: Vec::new(),
-    };
+    request.start =
+        RequestedStart::Unusable { problem: StartProblem::DoesNotExist, raw: None, doubt: None, readings: Vec::new() };
     let appointment = Appointment::new(TenantId::new("salon"), CallId::new("call"), Source::phone(), request, by(0));
     assert!(matches!(
         appointment.state(),

@@ -132,24 +132,32 @@ impl Calendar {
                 let coming = self.coming(weekday);
                 let plus = |weeks: i64| self.shifted(coming, 7 * weeks);
                 match self.today.weekday() == weekday {
-                    true => Ok(Dates::Ask(Doubt::WhichWeek, [plus(weeks - 1), plus(weeks)].into_iter().flatten().collect())),
+                    true => {
+                        Ok(Dates::Ask(Doubt::WhichWeek, [plus(weeks - 1), plus(weeks)].into_iter().flatten().collect()))
+                    }
                     false => self.bounded(plus(weeks)),
                 }
             }
-            Day::Week(weeks) => self.week(self.after(7 * weeks - i64::from(self.today.weekday().num_days_from_monday()))),
+            Day::Week(weeks) => {
+                self.week(self.after(7 * weeks - i64::from(self.today.weekday().num_days_from_monday())))
+            }
             Day::NumberedWeek(week) => {
                 let monday = |year| NaiveDate::from_isoywd_opt(year, week, Weekday::Mon);
                 let year = self.today.iso_week().year();
-                let this = monday(year).filter(|monday| self.shifted(*monday, 6).is_some_and(|sunday| sunday >= self.today));
+                let this =
+                    monday(year).filter(|monday| self.shifted(*monday, 6).is_some_and(|sunday| sunday >= self.today));
                 self.week(this.or_else(|| monday(year + 1)))
             }
             Day::Weekend(which) => Ok(self.weekend(which)),
             Day::Date { year: Some(year), month, day } => self.dated(year, NaiveDate::from_ymd_opt(year, month, day)),
             Day::Date { year: None, month, day } => self.without_year(month, day),
             Day::EitherOrder { first, second, year } => Ok(self.either_order(first, second, year)),
-            Day::DayOfMonth(day) => self.day_of_month(day),
+            Day::OfMonth(day) => self.day_of_month(day),
             Day::IsoWeek { year, week, weekday } => {
-                let weekday = u8::try_from(weekday).ok().and_then(|day| day.checked_sub(1)).and_then(|day| Weekday::try_from(day).ok());
+                let weekday = u8::try_from(weekday)
+                    .ok()
+                    .and_then(|day| day.checked_sub(1))
+                    .and_then(|day| Weekday::try_from(day).ok());
                 self.dated(year, weekday.and_then(|weekday| NaiveDate::from_isoywd_opt(year, week, weekday)))
             }
             Day::OfYear { year, day } => self.dated(year, NaiveDate::from_yo_opt(year, day)),
@@ -167,7 +175,11 @@ impl Calendar {
             },
         };
         let days: Vec<NaiveDate> = first.iter_days().take_while(|day| *day <= last).take(MAX_RANGE + 1).collect();
-        if days.is_empty() || days.len() > MAX_RANGE { Ok(Dates::Ask(Doubt::Vague, Vec::new())) } else { Ok(Dates::All(days)) }
+        if days.is_empty() || days.len() > MAX_RANGE {
+            Ok(Dates::Ask(Doubt::Vague, Vec::new()))
+        } else {
+            Ok(Dates::All(days))
+        }
     }
 
     /// A date that is still to come, and not too far away.

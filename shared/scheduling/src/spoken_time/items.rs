@@ -64,17 +64,32 @@ pub(super) enum Day {
     /// Months from today.
     InMonths(u32),
     Weekend(Which),
-    Date { year: Option<i32>, month: u32, day: u32 },
+    Date {
+        year: Option<i32>,
+        month: u32,
+        day: u32,
+    },
     /// `03/04`: two numbers of which either may be the month.
-    EitherOrder { first: u32, second: u32, year: Option<i32> },
+    EitherOrder {
+        first: u32,
+        second: u32,
+        year: Option<i32>,
+    },
     /// `am 24.`
-    DayOfMonth(u32),
+    OfMonth(u32),
     /// Years from this one: it tells the year of a date.
     InYears(i32),
     /// A date by ISO week.
-    IsoWeek { year: i32, week: u32, weekday: u32 },
+    IsoWeek {
+        year: i32,
+        week: u32,
+        weekday: u32,
+    },
     /// A date by its number in the year.
-    OfYear { year: i32, day: u32 },
+    OfYear {
+        year: i32,
+        day: u32,
+    },
     Past,
 }
 

@@ -11,9 +11,9 @@ pub(crate) mod numbers;
 mod phrases;
 mod resolve;
 mod scan;
-pub(crate) mod text;
 #[cfg(test)]
 mod tests;
+pub(crate) mod text;
 mod words;
 
 use chrono::{DateTime, Utc};

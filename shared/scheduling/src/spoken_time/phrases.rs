@@ -94,9 +94,13 @@ impl Builder {
         use Link::{And, Between, Correction, Lower, Not, Or, OrEarlier, OrLater, Starting, To, Upper};
         Some(match items {
             [] => return None,
-            [Item::Link(Between | Starting), Item::Time(Time::Clock(from)), Item::Link(And | To), Item::Time(Time::Clock(to)), ..] => {
-                self.time(Time::Between(*from, *to), 4)
-            }
+            [
+                Item::Link(Between | Starting),
+                Item::Time(Time::Clock(from)),
+                Item::Link(And | To),
+                Item::Time(Time::Clock(to)),
+                ..,
+            ] => self.time(Time::Between(*from, *to), 4),
             [Item::Time(Time::Clock(from)), Item::Link(To), Item::Time(Time::Clock(to)), ..] => {
                 self.time(Time::Between(*from, *to), 3)
             }
@@ -115,13 +119,14 @@ impl Builder {
                 self.time(Time::Until(Clock::Exact(part.window.from)), 2)
             }
             // "ab dem 24.", "bis Freitag": many days, and none of them named.
-            [Item::Link(Lower | Upper | To), Item::Day(_), ..] | [Item::Day(_), Item::Link(OrLater | OrEarlier), ..] => {
-                self.doubt(Doubt::Vague, 1)
+            [Item::Link(Lower | Upper | To), Item::Day(_), ..]
+            | [Item::Day(_), Item::Link(OrLater | OrEarlier), ..] => self.doubt(Doubt::Vague, 1),
+            [Item::Link(Not), rest @ ..] => {
+                match rest.iter().take(4).position(|item| *item == Item::Link(Correction)) {
+                    Some(at) => at + 1,
+                    None => self.doubt(Doubt::NotUnderstood, 1),
+                }
             }
-            [Item::Link(Not), rest @ ..] => match rest.iter().take(4).position(|item| *item == Item::Link(Correction)) {
-                Some(at) => at + 1,
-                None => self.doubt(Doubt::NotUnderstood, 1),
-            },
             [Item::Link(And), Item::Day(_), ..] if self.current.has_day() && !self.current.has_time() => self.or(),
             [Item::Link(And), Item::Time(_), ..] if self.current.has_time() => self.or(),
             [Item::Link(Or), rest @ ..] if rest.iter().any(|item| !matches!(item, Item::Link(_))) => self.or(),

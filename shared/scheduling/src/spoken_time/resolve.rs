@@ -1,6 +1,9 @@
 //! What the phrases of a text mean on the calendar and the clock.
 
-use chrono::{DateTime, Datelike, Days as DayCount, LocalResult, NaiveDate, NaiveDateTime, TimeDelta, TimeZone, Timelike, Utc, Weekday};
+use chrono::{
+    DateTime, Datelike, Days as DayCount, LocalResult, NaiveDate, NaiveDateTime, TimeDelta, TimeZone, Timelike, Utc,
+    Weekday,
+};
 
 use super::{
     Candidate, Doubt, Hearing, NoTime, TimeReading, Window,
@@ -60,7 +63,9 @@ fn alternatives(readings: &[TimeReading]) -> TimeReading {
     });
     match candidates.as_slice() {
         // "15 Uhr oder 3 pm": one time, said twice.
-        [Candidate::At { at }] if open.is_none() && readings.iter().all(|it| matches!(it, TimeReading::Moment { .. })) => {
+        [Candidate::At { at }]
+            if open.is_none() && readings.iter().all(|it| matches!(it, TimeReading::Moment { .. })) =>
+        {
             TimeReading::Moment { at: *at, is_earlier_of_two: false }
         }
         _ => TimeReading::Question { doubt: open.unwrap_or(Doubt::Alternatives), readings: candidates },
@@ -197,8 +202,11 @@ impl<'h> Resolver<'h> {
             _ if is_clock => question(Doubt::WhichDay, found),
             [TimeReading::None(problem)] => TimeReading::None(*problem),
             all => {
-                let windows: Vec<Candidate> =
-                    all.iter().filter(|reading| matches!(reading, TimeReading::Window(_))).flat_map(candidates).collect();
+                let windows: Vec<Candidate> = all
+                    .iter()
+                    .filter(|reading| matches!(reading, TimeReading::Window(_)))
+                    .flat_map(candidates)
+                    .collect();
                 // Of several days, those count that are open then.
                 let asked = all.iter().find_map(|reading| match reading {
                     TimeReading::Question { doubt: Doubt::Closed, .. } if !windows.is_empty() => None,
@@ -255,7 +263,11 @@ impl<'h> Resolver<'h> {
             // Written as a time of the night, where only the afternoon is open: most likely a clock word.
             [minute] if self.hearing.hours.is_some() && *minute < HALF_DAY => {
                 let later = minute + HALF_DAY;
-                if !is_open(minute) && is_open(&later) { Err((Doubt::BothClosed, vec![*minute, later])) } else { Ok(*minute) }
+                if !is_open(minute) && is_open(&later) {
+                    Err((Doubt::BothClosed, vec![*minute, later]))
+                } else {
+                    Ok(*minute)
+                }
             }
             [minute] => Ok(*minute),
             several => {
@@ -303,7 +315,9 @@ impl<'h> Resolver<'h> {
         let at = match exact {
             Exact::Instant(at) => at,
             Exact::Elapsed(delta) => match said_at.checked_add_signed(delta) {
-                Some(at) => at - TimeDelta::seconds(i64::from(at.second())) - TimeDelta::nanoseconds(i64::from(at.nanosecond())),
+                Some(at) => {
+                    at - TimeDelta::seconds(i64::from(at.second())) - TimeDelta::nanoseconds(i64::from(at.nanosecond()))
+                }
                 None => return TimeReading::None(NoTime::TooFar),
             },
         };
@@ -311,7 +325,11 @@ impl<'h> Resolver<'h> {
         let (date, minute) = (local.date(), local.hour() * 60 + local.minute());
         let calendar = Calendar { today: self.today };
         // The same bounds as for a date that was named.
-        let named = super::phrases::Days::One(super::items::Day::Date { year: Some(date.year()), month: date.month(), day: date.day() });
+        let named = super::phrases::Days::One(super::items::Day::Date {
+            year: Some(date.year()),
+            month: date.month(),
+            day: date.day(),
+        });
         if let Err(problem) = calendar.dates(&[named]) {
             return TimeReading::None(problem);
         }
@@ -391,7 +409,11 @@ impl<'h> Resolver<'h> {
                 let first = open.first().map_or(DAYTIME.from, |span| span.from);
                 // "Bis 18 Uhr" where that is the end of the day.
                 let closes = minutes.iter().copied().find(|minute| !is_lower && *minute == last);
-                let before: Vec<u32> = minutes.iter().copied().filter(|minute| is_lower && *minute < last && minute + MAX_BEFORE_OPENING > first).collect();
+                let before: Vec<u32> = minutes
+                    .iter()
+                    .copied()
+                    .filter(|minute| is_lower && *minute < last && minute + MAX_BEFORE_OPENING > first)
+                    .collect();
                 match (closes, before.as_slice()) {
                     (Some(minute), _) => Ok(minute),
                     (None, [minute]) => Ok(*minute),
@@ -411,7 +433,10 @@ impl<'h> Resolver<'h> {
         }
         let fits = |minute: &u32| parts.iter().all(|part| is_called(*part, *minute));
         let pairs = from.candidates().into_iter().filter(|from| fits(from)).flat_map(|from| {
-            to.candidates().into_iter().filter(move |to| from < *to && to - from < HALF_DAY).map(move |to| MinuteSpan { from, to })
+            to.candidates()
+                .into_iter()
+                .filter(move |to| from < *to && to - from < HALF_DAY)
+                .map(move |to| MinuteSpan { from, to })
         });
         let all: Vec<MinuteSpan> = pairs.collect();
         let first = open.first().map_or(0, |span| span.from);
@@ -437,7 +462,8 @@ impl<'h> Resolver<'h> {
             let from = if date == self.today { span.from.max(self.now) } else { span.from };
             (date >= self.today && from < span.to).then_some(MinuteSpan { from, to: span.to })
         };
-        let windows: Vec<Window> = spans.iter().filter_map(to_come).filter_map(|span| self.window(date, span)).collect();
+        let windows: Vec<Window> =
+            spans.iter().filter_map(to_come).filter_map(|span| self.window(date, span)).collect();
         match windows.is_empty() {
             true => TimeReading::None(NoTime::Past),
             false if is_closed => question(Doubt::Closed, self.open_times(&[date])),
@@ -452,7 +478,8 @@ impl<'h> Resolver<'h> {
 
     /// The instant of a local time; where the clock skips it, an hour later.
     fn first_instant(&self, local: NaiveDateTime) -> Option<DateTime<Utc>> {
-        let earliest = |local: &NaiveDateTime| self.hearing.zone.from_local_datetime(local).earliest().map(|at| at.to_utc());
+        let earliest =
+            |local: &NaiveDateTime| self.hearing.zone.from_local_datetime(local).earliest().map(|at| at.to_utc());
         earliest(&local).or_else(|| earliest(&local.checked_add_signed(TimeDelta::hours(1))?))
     }
 }
@@ -482,7 +509,8 @@ impl Timing {
                 }
                 (Some(Time::Clock(one)), Time::Clock(other)) => {
                     // "15 Uhr, also drei Uhr"
-                    let shared: Vec<u32> = one.candidates().into_iter().filter(|minute| other.candidates().contains(minute)).collect();
+                    let shared: Vec<u32> =
+                        one.candidates().into_iter().filter(|minute| other.candidates().contains(minute)).collect();
                     match shared.as_slice() {
                         [minute] => time = Some(Time::Clock(Clock::Exact(*minute))),
                         _ => return Err(Doubt::Alternatives),

@@ -31,9 +31,10 @@ pub(super) enum Record {
 pub(super) fn record(text: &str) -> Option<Record> {
     match items(text, Slot::Anywhere).as_slice() {
         [Item::Instant(at)] => Some(Record::Instant(*at)),
-        [Item::Day(Day::Date { year: Some(year), month, day }), Item::Time(Time::Clock(Clock::Exact(minute) | Clock::Twelve(minute)))] => {
-            Some(Record::Local(NaiveDate::from_ymd_opt(*year, *month, *day)?, *minute))
-        }
+        [
+            Item::Day(Day::Date { year: Some(year), month, day }),
+            Item::Time(Time::Clock(Clock::Exact(minute) | Clock::Twelve(minute))),
+        ] => Some(Record::Local(NaiveDate::from_ymd_opt(*year, *month, *day)?, *minute)),
         _ => None,
     }
 }
@@ -127,7 +128,8 @@ impl Scanner {
     /// A number in digits or words. `24th`, `24sten` and `vierundzwanzigsten` are ordinals; `24.` may be one.
     fn number(&self, at: usize) -> Option<Counted> {
         if let Some(value) = self.digits(at, 1..=2) {
-            let is_ordinal = self.is_joined_word(at + 1, &["st", "nd", "rd", "th", "ste", "sten", "ter", "te", "ten", "ster"]);
+            let is_ordinal =
+                self.is_joined_word(at + 1, &["st", "nd", "rd", "th", "ste", "sten", "ter", "te", "ten", "ster"]);
             return Some(Counted { value, length: 1 + usize::from(is_ordinal), is_ordinal, is_digits: true });
         }
         let Spoken { value, is_ordinal, takes_unit } = numbers::number(self.word(at)?)?;
@@ -156,10 +158,24 @@ impl Scanner {
     /// `Guten Morgen` is no time.
     fn greeting(&mut self, at: usize) -> Option<usize> {
         let greets = self.is(at, &["guten", "gut", "schonen", "schones", "good", "gute", "moin", "servus"])
-            && self.is(at + 1, &[
-                "morgen", "tag", "abend", "nachmittag", "mittag", "morning", "afternoon", "evening", "day", "nacht",
-                "night", "wochenende", "weekend",
-            ]);
+            && self.is(
+                at + 1,
+                &[
+                    "morgen",
+                    "tag",
+                    "abend",
+                    "nachmittag",
+                    "mittag",
+                    "morning",
+                    "afternoon",
+                    "evening",
+                    "day",
+                    "nacht",
+                    "night",
+                    "wochenende",
+                    "weekend",
+                ],
+            );
         greets.then_some(at + 2)
     }
 
@@ -245,7 +261,8 @@ impl Scanner {
     }
 
     fn after_fraction(&self, at: usize) -> usize {
-        let has_fraction = (self.joined(at, '.') || self.joined(at, ',')) && self.joined_digits(at + 1, 1..=9).is_some();
+        let has_fraction =
+            (self.joined(at, '.') || self.joined(at, ',')) && self.joined_digits(at + 1, 1..=9).is_some();
         if has_fraction { at + 2 } else { at }
     }
 
@@ -302,10 +319,10 @@ impl Scanner {
                 || self.is(at + 2, &["uhr"])
                 || matches!(self.items.last(), Some(Item::Link(_))) && self.expects_clock(at + 2);
             if !is_clock && !is_sentence_end && self.month_at(at + 2).is_none() {
-                return self.push(Item::Day(Day::DayOfMonth(first)), at + 2);
+                return self.push(Item::Day(Day::OfMonth(first)), at + 2);
             }
             if is_sentence_end && self.follows(&["am", "den", "der", "zum"], at) {
-                return self.push(Item::Day(Day::DayOfMonth(first)), at + 2);
+                return self.push(Item::Day(Day::OfMonth(first)), at + 2);
             }
         }
         None
@@ -331,7 +348,10 @@ impl Scanner {
         if let Some(year) = year {
             return self.push(dated(full_year(year), second, first), year_at + 1);
         }
-        if self.digits(year_at, 3..=9).is_some_and(|_| has_dot && !self.tokens.get(year_at).is_some_and(|it| it.is_spaced)) {
+        if self
+            .digits(year_at, 3..=9)
+            .is_some_and(|_| has_dot && !self.tokens.get(year_at).is_some_and(|it| it.is_spaced))
+        {
             return self.push(Item::Doubt(Doubt::NotUnderstood), year_at + 1);
         }
         let date = Day::Date { year: None, month: second, day: first };
@@ -450,10 +470,13 @@ impl Scanner {
         }
         let stands_alone = number.is_digits || self.follows(&["am", "den", "der", "dem", "the", "zum", "on"], at);
         // "the first time", "der zweite Termin", "on second thought" are no days.
-        let names_thing = self.word(after).is_some_and(|word| !words::may_follow_clock(word) && words::unit(word).is_none());
+        let names_thing =
+            self.word(after).is_some_and(|word| !words::may_follow_clock(word) && words::unit(word).is_none());
         let is_span = self.word(after).and_then(words::unit).is_some();
-        if stands_alone && !names_thing && !is_span && !self.is(at, &["erste", "zweite", "second", "first"]) || number.is_digits && number.is_ordinal {
-            return self.push(Item::Day(Day::DayOfMonth(number.value)), after);
+        if stands_alone && !names_thing && !is_span && !self.is(at, &["erste", "zweite", "second", "first"])
+            || number.is_digits && number.is_ordinal
+        {
+            return self.push(Item::Day(Day::OfMonth(number.value)), after);
         }
         Some(after)
     }
@@ -499,7 +522,8 @@ impl Scanner {
     fn morgen(&mut self, at: usize) -> Option<usize> {
         let names_day = |token: usize| {
             self.word(token).is_some_and(|word| {
-                words::weekday(word).is_some() || matches!(word, "heute" | "heut" | "am" | "gestern" | "morgen" | "ubermorgen")
+                words::weekday(word).is_some()
+                    || matches!(word, "heute" | "heut" | "am" | "gestern" | "morgen" | "ubermorgen")
             })
         };
         let is_morning = at.checked_sub(1).is_some_and(names_day);
@@ -560,7 +584,13 @@ impl Scanner {
             return self.push(Item::Day(Day::InWeeks(weeks)), next);
         }
         // A length of time: "für eine Stunde", "30 Minuten". One that shifts a time is no wish of its own.
-        if self.is(next, &["spater", "fruher", "later", "earlier", "vorher", "danach", "nach", "vor", "before", "after", "past", "to"]) {
+        if self.is(
+            next,
+            &[
+                "spater", "fruher", "later", "earlier", "vorher", "danach", "nach", "vor", "before", "after", "past",
+                "to",
+            ],
+        ) {
             return None;
         }
         Some(next)
@@ -598,7 +628,9 @@ impl Scanner {
         if words::is_last(word) {
             let named = self.skip_articles(at + 1);
             let is_day = self.word(named).is_some_and(|word| {
-                words::weekday(word).is_some() || words::unit(word).is_some() || words::month(word).is_some()
+                words::weekday(word).is_some()
+                    || words::unit(word).is_some()
+                    || words::month(word).is_some()
                     || matches!(word, "night" | "abend" | "wochenende" | "weekend")
             });
             let next = if is_day { named + 1 } else { at + 1 };
@@ -608,7 +640,8 @@ impl Scanner {
             return self.qualified(at, which);
         }
         let (weekday, next) = self.weekday_at(at)?;
-        let next = if self.is(next, &["week"]) && words::weekday(word).is_some() && !self.is(next + 1, &["of", "after"]) {
+        let next = if self.is(next, &["week"]) && words::weekday(word).is_some() && !self.is(next + 1, &["of", "after"])
+        {
             // "Tuesday week"
             return self.push(Item::Day(Day::WeekdayPlus(weekday, 1)), next + 1);
         } else {
@@ -687,7 +720,8 @@ impl Scanner {
         if let Some(next) = counted.filter(|next| self.word(*next).and_then(words::unit).is_some()) {
             return self.push(Item::Doubt(Doubt::Vague), next + 1);
         }
-        if matches!(word, "available" | "free" | "freien" | "freier" | "moglichen" | "moglicher" | "freie" | "possible") {
+        if matches!(word, "available" | "free" | "freien" | "freier" | "moglichen" | "moglicher" | "freie" | "possible")
+        {
             return self.push(Item::Doubt(Doubt::AsSoonAsPossible), named + 1);
         }
         None
@@ -812,7 +846,12 @@ impl Scanner {
         let is_range_word = self.is(next, &["to", "till"]);
         // "2 to 4" is a span; "ten to four" may be either.
         let is_usual = matches!(number.value, 5 | 10 | 20 | 25);
-        if is_range_word && !has_unit && (!is_usual || self.items.last() == Some(&Item::Link(Link::Between)) || self.items.last() == Some(&Item::Link(Link::Starting))) {
+        if is_range_word
+            && !has_unit
+            && (!is_usual
+                || self.items.last() == Some(&Item::Link(Link::Between))
+                || self.items.last() == Some(&Item::Link(Link::Starting)))
+        {
             return None;
         }
         let (clock, after) = self.half_or_hour(next + 1)?;
@@ -825,7 +864,8 @@ impl Scanner {
             Side::Before => (base + 720 - number.value) % 720,
         };
         let may_be_span = is_range_word && !has_unit && !has_prefix && number.value <= 12;
-        let clock = if may_be_span { Clock::Either(minute, twelve_minute(number.value, 0)?) } else { Clock::Twelve(minute) };
+        let clock =
+            if may_be_span { Clock::Either(minute, twelve_minute(number.value, 0)?) } else { Clock::Twelve(minute) };
         Some((Time::Clock(clock), after))
     }
 
@@ -833,7 +873,8 @@ impl Scanner {
     fn numbered_clock(&self, at: usize) -> Option<(Clock, usize)> {
         let prefix_end = self.skip_while(at, words::is_clock_prefix);
         let has_prefix = prefix_end > at || self.after_prefix;
-        let at = if prefix_end > at { self.skip_while(prefix_end, |word| matches!(word, "so" | "ca" | "the")) } else { at };
+        let at =
+            if prefix_end > at { self.skip_while(prefix_end, |word| matches!(word, "so" | "ca" | "the")) } else { at };
         if let Some(four) = self.digits(at, 4..=4).filter(|four| four / 100 <= 24 && four % 100 < 60) {
             let marked = self.is(at + 1, &["uhr", "h", "hours", "hrs"]);
             if marked || has_prefix && !(2024..2035).contains(&four) || self.slot == Slot::Time {
@@ -864,13 +905,21 @@ impl Scanner {
         if number.is_digits && self.joined(next, '.') && has_prefix && self.joined_digits(next + 1, 1..=4).is_none() {
             next += 1;
         }
-        if self.is(next, &["uhr", "h"]) || self.is(next, &["o"]) && self.is(next + 2, &["clock"]) || self.is(next, &["oclock"]) {
+        if self.is(next, &["uhr", "h"])
+            || self.is(next, &["o"]) && self.is(next + 2, &["clock"])
+            || self.is(next, &["oclock"])
+        {
             let after = if self.is(next, &["o"]) { next + 3 } else { next + 1 };
             let minutes = self.number(after).filter(|minutes| {
                 let behind = after + minutes.length;
-                let is_other = self.joined(behind, ':') || self.joined(behind, '.') && self.joined_digits(behind + 1, 1..=2).is_some();
-                !minutes.is_ordinal && (1..60).contains(&minutes.value) && !is_other && !self.is(after, &["ein", "eine"])
-                    && (minutes.is_digits || minutes.value >= 5) && self.word(behind).and_then(words::unit).is_none()
+                let is_other = self.joined(behind, ':')
+                    || self.joined(behind, '.') && self.joined_digits(behind + 1, 1..=2).is_some();
+                !minutes.is_ordinal
+                    && (1..60).contains(&minutes.value)
+                    && !is_other
+                    && !self.is(after, &["ein", "eine"])
+                    && (minutes.is_digits || minutes.value >= 5)
+                    && self.word(behind).and_then(words::unit).is_none()
                     && !self.is(behind, &["uhr"])
             });
             let (minutes, after) = minutes.map_or((0, after), |minutes| (minutes.value, after + minutes.length));
@@ -885,11 +934,23 @@ impl Scanner {
         // "three thirty", "10 30": an hour and minutes.
         let minutes = self.number(next).filter(|minutes| {
             let behind = next + minutes.length;
-            let is_pair = if minutes.is_digits { self.digits(next, 2..=2).is_some() && number.is_digits } else { !number.is_digits };
-            is_pair && !minutes.is_ordinal && (10..60).contains(&minutes.value) && !self.joined(behind, ':') && !self.joined(behind, '.')
-                && !self.is(behind, &["uhr"]) && self.word(behind).and_then(words::unit).is_none()
+            let is_pair = if minutes.is_digits {
+                self.digits(next, 2..=2).is_some() && number.is_digits
+            } else {
+                !number.is_digits
+            };
+            is_pair
+                && !minutes.is_ordinal
+                && (10..60).contains(&minutes.value)
+                && !self.joined(behind, ':')
+                && !self.joined(behind, '.')
+                && !self.is(behind, &["uhr"])
+                && self.word(behind).and_then(words::unit).is_none()
         });
-        let is_expected = has_prefix || self.slot == Slot::Time || self.expects_clock(next) || self.expects_clock(next + 1) && minutes.is_some();
+        let is_expected = has_prefix
+            || self.slot == Slot::Time
+            || self.expects_clock(next)
+            || self.expects_clock(next + 1) && minutes.is_some();
         if let Some(minutes) = minutes.filter(|_| is_expected || self.meridiem(next + 1).is_some()) {
             return self.with_meridiem(hour, minutes.value, false, next + minutes.length);
         }
@@ -901,7 +962,7 @@ impl Scanner {
         let is_bound = matches!(self.items.last(), Some(Item::Link(Link::Lower | Link::Upper | Link::Between)));
         let is_thing = self.tokens.get(next).is_some_and(|token| token.is_capital && token.word().is_some());
         let ends = self.ends_clock(next) || is_bound && !is_thing;
-        (is_expected && !is_count && ends || is_bound && !is_count && ends).then(|| self.with_meridiem(hour, 0, false, next)).flatten()
+        ((is_expected || is_bound) && !is_count && ends).then(|| self.with_meridiem(hour, 0, false, next)).flatten()
     }
 
     /// Whether nothing follows that makes a bare number a count of things.
@@ -929,9 +990,7 @@ impl Scanner {
     }
 
     fn meridiem(&self, at: usize) -> Option<(bool, usize)> {
-        let is_abbreviated = |letter| {
-            self.is(at, &[letter]) && (self.joined(at + 1, '.') || self.is(at + 1, &["m"]))
-        };
+        let is_abbreviated = |letter| self.is(at, &[letter]) && (self.joined(at + 1, '.') || self.is(at + 1, &["m"]));
         let end = |mut next: usize| {
             while self.joined(next, '.') || self.is(next, &["m"]) {
                 next += 1;
@@ -947,7 +1006,19 @@ impl Scanner {
         // German "am" stands before a day.
         let is_german = self.word(at + 1).is_some_and(|word| {
             words::weekday(word).is_some_and(|_| word.contains("tag") || word.starts_with("mittwoch"))
-                || matches!(word, "vormittag" | "nachmittag" | "abend" | "morgen" | "mittag" | "selben" | "gleichen" | "wochenende" | "besten" | "liebsten")
+                || matches!(
+                    word,
+                    "vormittag"
+                        | "nachmittag"
+                        | "abend"
+                        | "morgen"
+                        | "mittag"
+                        | "selben"
+                        | "gleichen"
+                        | "wochenende"
+                        | "besten"
+                        | "liebsten"
+                )
                 || numbers::number(word).is_some_and(|spoken| spoken.is_ordinal)
         }) || self.digits(at + 1, 1..=2).is_some();
         (self.is(at, &["am"]) && !is_german).then(|| (false, end(at + 1)))
@@ -982,7 +1053,8 @@ impl Scanner {
             }
         }
         if let Some(side) = words::side(word)
-            && let Some(part) = self.word(at + 1).and_then(|next| if next == "morgen" { Some(MORNING) } else { words::part(next) })
+            && let Some(part) =
+                self.word(at + 1).and_then(|next| if next == "morgen" { Some(MORNING) } else { words::part(next) })
         {
             return self.push(Item::Time(Time::Part(part.narrowed(side))), at + 2);
         }
@@ -1014,7 +1086,9 @@ impl Scanner {
             "onwards" | "aufwarts" => one(Link::OrLater),
             "ab" | "nach" | "after" | "fruhestens" | "earliest" | "since" => one(Link::Lower),
             "vor" | "before" | "spatestens" | "latest" | "by" => one(Link::Upper),
-            "no" | "not" | "nicht" if self.is(at + 1, &["earlier", "sooner", "fruher"]) && self.is(at + 2, &["than", "als"]) => {
+            "no" | "not" | "nicht"
+                if self.is(at + 1, &["earlier", "sooner", "fruher"]) && self.is(at + 2, &["than", "als"]) =>
+            {
                 Some((Link::Lower, at + 3))
             }
             "no" | "not" | "nicht" if self.is(at + 1, &["later", "spater"]) && self.is(at + 2, &["than", "als"]) => {
@@ -1023,13 +1097,14 @@ impl Scanner {
             "nicht" | "not" if self.is(at + 1, &["vor", "before"]) => Some((Link::Lower, at + 2)),
             "nicht" | "not" if self.is(at + 1, &["nach", "after"]) => Some((Link::Upper, at + 2)),
             "nicht" if self.is(at + 1, &["wahr"]) => return Some(at + 2),
-            "kein" | "keine" | "no" if self.is(at + 1, &["problem", "probleme", "stress", "eile", "rush"]) => return Some(at + 2),
-            "nicht" | "not" | "cannot" | "cant" | "dont" | "kein" | "keine" | "keinen" | "keiner" | "nie" | "niemals"
-            | "never" | "ausser" | "except" | "ohne" | "without" | "keinesfalls" => one(Link::Not),
-            "nein" | "ne" | "nee" | "no" | "quatsch" | "sondern" | "stattdessen" | "instead" | "korrektur" | "correction"
-            | "lieber" | "rather" | "vielmehr" | "actually" | "sorry" | "entschuldigung" | "verzeihung" | "scratch" => {
-                one(Link::Correction)
+            "kein" | "keine" | "no" if self.is(at + 1, &["problem", "probleme", "stress", "eile", "rush"]) => {
+                return Some(at + 2);
             }
+            "nicht" | "not" | "cannot" | "cant" | "dont" | "kein" | "keine" | "keinen" | "keiner" | "nie"
+            | "niemals" | "never" | "ausser" | "except" | "ohne" | "without" | "keinesfalls" => one(Link::Not),
+            "nein" | "ne" | "nee" | "no" | "quatsch" | "sondern" | "stattdessen" | "instead" | "korrektur"
+            | "correction" | "lieber" | "rather" | "vielmehr" | "actually" | "sorry" | "entschuldigung"
+            | "verzeihung" | "scratch" => one(Link::Correction),
             "ich" | "i" if self.is(at + 1, &["meine", "meinte", "mean", "meant"]) => Some((Link::Correction, at + 2)),
             _ => None,
         };
@@ -1040,22 +1115,32 @@ impl Scanner {
     /// What is of time, and changes what is wanted in a way that is not read.
     fn other(&mut self, at: usize) -> Option<usize> {
         let word = self.word(at)?;
-        let is_soon = self.are(at, &["so", "bald"]) || self.are(at, &["so", "schnell"]) || self.are(at, &["so", "fruh"])
-            || self.are(at, &["as", "soon"]) || self.are(at, &["as", "early"]);
+        let is_soon = self.are(at, &["so", "bald"])
+            || self.are(at, &["so", "schnell"])
+            || self.are(at, &["so", "fruh"])
+            || self.are(at, &["as", "soon"])
+            || self.are(at, &["as", "early"]);
         if is_soon {
-            let next = (at + 2..at + 5).take_while(|next| self.is(*next, &["wie", "as", "moglich", "possible", "es", "geht"]));
+            let next =
+                (at + 2..at + 5).take_while(|next| self.is(*next, &["wie", "as", "moglich", "possible", "es", "geht"]));
             return self.push(Item::Doubt(Doubt::AsSoonAsPossible), next.last().map_or(at + 2, |last| last + 1));
         }
         match word {
             // Whom, not when.
-            "egal" | "wurscht" if self.is(at + 1, &["bei", "wer", "welcher", "welche", "von", "zu", "mit"])
-                && !self.is(at + 2, &["uhrzeit", "tag", "zeit"]) => Some(at + 2),
-            "egal" | "wurscht" | "jederzeit" | "irgendwann" | "anytime" | "whenever" | "flexibel" | "flexible" | "beliebig"
-            | "ganztags" | "ganztagig" => self.push(Item::Any, at + 1),
+            "egal" | "wurscht"
+                if self.is(at + 1, &["bei", "wer", "welcher", "welche", "von", "zu", "mit"])
+                    && !self.is(at + 2, &["uhrzeit", "tag", "zeit"]) =>
+            {
+                Some(at + 2)
+            }
+            "egal" | "wurscht" | "jederzeit" | "irgendwann" | "anytime" | "whenever" | "flexibel" | "flexible"
+            | "beliebig" | "ganztags" | "ganztagig" => self.push(Item::Any, at + 1),
             "asap" | "nachstmoglich" | "schnellstmoglich" | "baldmoglichst" | "fruhestmoglich" | "schnellstens"
             | "nachstmoglichen" => self.push(Item::Doubt(Doubt::AsSoonAsPossible), at + 1),
             "irgendein" | "irgendeinen" | "irgendeinem" => self.push(Item::Doubt(Doubt::WhichDay), at + 1),
-            "any" if self.word(at + 1).and_then(words::weekday).is_some() => self.push(Item::Doubt(Doubt::WhichDay), at + 1),
+            "any" if self.word(at + 1).and_then(words::weekday).is_some() => {
+                self.push(Item::Doubt(Doubt::WhichDay), at + 1)
+            }
             "anything" | "any" | "all" | "alles" | "jeder" | "everything" if self.is(at + 1, &["but", "ausser"]) => {
                 self.push(Item::Doubt(Doubt::NotUnderstood), at + 2)
             }
@@ -1067,17 +1152,36 @@ impl Scanner {
             // "Wenn das geht" asks for nothing; any other condition does.
             "wenn" | "falls" | "sofern" | "if" => {
                 const POLITE: [&str; 14] = [
-                    "moglich", "geht", "ginge", "klappt", "passt", "possible", "works", "available", "frei", "free", "ok",
-                    "okay", "recht", "mag",
+                    "moglich",
+                    "geht",
+                    "ginge",
+                    "klappt",
+                    "passt",
+                    "possible",
+                    "works",
+                    "available",
+                    "frei",
+                    "free",
+                    "ok",
+                    "okay",
+                    "recht",
+                    "mag",
                 ];
-                let is_polite = (at + 1..at + 7).any(|near| self.is(near, &POLITE)) && !self.is(at + 1, &["nicht", "not"]);
+                let is_polite =
+                    (at + 1..at + 7).any(|near| self.is(near, &POLITE)) && !self.is(at + 1, &["nicht", "not"]);
                 if is_polite { Some(at + 1) } else { self.push(Item::Doubt(Doubt::NotUnderstood), at + 1) }
             }
-            "unless" | "ausfallen" | "ausfallt" | "absagen" | "abgesagt" | "stornieren" | "storniert" | "cancel" | "cancelled"
-            | "verschieben" | "umbuchen" | "reschedule" | "anrufen" | "ruckruf" | "zuruckrufen" | "rufe" | "ruf" | "geboren"
-            | "geb" | "born" | "geburtsdatum" | "geburtstag" | "birthday" => self.push(Item::Doubt(Doubt::NotUnderstood), at + 1),
+            "unless" | "ausfallen" | "ausfallt" | "absagen" | "abgesagt" | "stornieren" | "storniert" | "cancel"
+            | "cancelled" | "verschieben" | "umbuchen" | "reschedule" | "anrufen" | "ruckruf" | "zuruckrufen"
+            | "rufe" | "ruf" | "geboren" | "geb" | "born" | "geburtsdatum" | "geburtstag" | "birthday" => {
+                self.push(Item::Doubt(Doubt::NotUnderstood), at + 1)
+            }
             // "Zahnarzttermin": another appointment than this one.
-            other if other.len() > "termin".len() && (other.ends_with("termin") || other.ends_with("termine")) && other != "termine" => {
+            other
+                if other.len() > "termin".len()
+                    && (other.ends_with("termin") || other.ends_with("termine"))
+                    && other != "termine" =>
+            {
                 self.push(Item::Doubt(Doubt::NotUnderstood), at + 1)
             }
             "any" if self.is(at + 1, &["time"]) => self.push(Item::Any, at + 2),
@@ -1086,18 +1190,25 @@ impl Scanner {
             "all" if self.is(at + 1, &["day"]) => self.push(Item::Any, at + 2),
             "anfang" | "mitte" | "ende" | "beginning" | "end" | "middle" | "start" => {
                 let names_span = |at: usize| {
-                    self.word(at).is_some_and(|word| words::month(word).is_some() || matches!(words::unit(word), Some(Unit::Week | Unit::Month | Unit::Year)))
+                    self.word(at).is_some_and(|word| {
+                        words::month(word).is_some()
+                            || matches!(words::unit(word), Some(Unit::Week | Unit::Month | Unit::Year))
+                    })
                 };
-                if (at + 1..at + 5).any(names_span) { self.push(Item::Doubt(Doubt::Vague), at + 1) } else { Some(at + 1) }
+                if (at + 1..at + 5).any(names_span) {
+                    self.push(Item::Doubt(Doubt::Vague), at + 1)
+                } else {
+                    Some(at + 1)
+                }
             }
             "woche" | "week" if self.is(at + 1, &["vom", "of", "vor", "nach", "ab"]) => {
                 self.push(Item::Doubt(Doubt::Vague), at + 1)
             }
-            "jeden" | "jede" | "jeder" | "jedes" | "every" | "taglich" | "daily" | "wochentlich" | "weekly" | "regelmassig"
-            | "immer" | "always" => self.push(Item::Doubt(Doubt::Recurring), at + 1),
-            "selbe" | "selben" | "gleiche" | "gleichen" | "same" | "ublich" | "usual" | "gewohnt" | "spater" | "fruher"
-            | "later" | "earlier" | "werktags" | "wochentags" | "weekdays" | "weekday" | "weihnachten" | "christmas" | "ostern"
-            | "easter" | "pfingsten" | "feiertag" | "feiertagen" | "vorher" | "danach" => {
+            "jeden" | "jede" | "jeder" | "jedes" | "every" | "taglich" | "daily" | "wochentlich" | "weekly"
+            | "regelmassig" | "immer" | "always" => self.push(Item::Doubt(Doubt::Recurring), at + 1),
+            "selbe" | "selben" | "gleiche" | "gleichen" | "same" | "ublich" | "usual" | "gewohnt" | "spater"
+            | "fruher" | "later" | "earlier" | "werktags" | "wochentags" | "weekdays" | "weekday" | "weihnachten"
+            | "christmas" | "ostern" | "easter" | "pfingsten" | "feiertag" | "feiertagen" | "vorher" | "danach" => {
                 self.push(Item::Doubt(Doubt::NotUnderstood), at + 1)
             }
             "pst" | "pdt" | "est" | "edt" | "cst" | "mst" | "pacific" | "eastern" | "gmt" | "utc" => {
@@ -1112,7 +1223,20 @@ impl Scanner {
         let before = at.checked_sub(1).and_then(|before| self.tokens.get(before));
         let is_capital = before.is_some_and(|token| token.is_capital);
         let word = before.and_then(Token::word).unwrap_or_default();
-        is_capital && !matches!(word, "berliner" | "berlin" | "deutscher" | "german" | "welche" | "welcher" | "what" | "any" | "the" | "local")
+        is_capital
+            && !matches!(
+                word,
+                "berliner"
+                    | "berlin"
+                    | "deutscher"
+                    | "german"
+                    | "welche"
+                    | "welcher"
+                    | "what"
+                    | "any"
+                    | "the"
+                    | "local"
+            )
             && (self.is(at, &["time"]) || word.ends_with("er"))
     }
 
@@ -1213,7 +1337,7 @@ fn shifted(hour: u32, minutes: u32, side: Side) -> Option<Clock> {
 /// A count of half units from now.
 fn elapsed(halves: u32, unit: Unit, is_german_days: bool) -> Item {
     let whole = i64::from(halves / 2);
-    let is_whole = halves % 2 == 0;
+    let is_whole = halves.is_multiple_of(2);
     match unit {
         Unit::Minute => Item::Elapsed(TimeDelta::seconds(i64::from(halves) * 30)),
         Unit::Hour => Item::Elapsed(TimeDelta::minutes(i64::from(halves) * 30)),
@@ -1224,7 +1348,9 @@ fn elapsed(halves: u32, unit: Unit, is_german_days: bool) -> Item {
         Unit::Day if is_whole => Item::Day(Day::Offset(whole)),
         Unit::Week if is_whole => Item::Day(Day::InWeeks(whole)),
         Unit::Fortnight if is_whole => Item::Day(Day::InWeeks(2 * whole)),
-        Unit::Month if is_whole => u32::try_from(whole).map_or(Item::Doubt(Doubt::Vague), |months| Item::Day(Day::InMonths(months))),
+        Unit::Month if is_whole => {
+            u32::try_from(whole).map_or(Item::Doubt(Doubt::Vague), |months| Item::Day(Day::InMonths(months)))
+        }
         _ => Item::Doubt(Doubt::Vague),
     }
 }

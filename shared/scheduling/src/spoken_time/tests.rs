@@ -18,9 +18,13 @@ fn berlin(text: &str) -> DateTime<Utc> {
 fn shown(reading: &TimeReading) -> String {
     let local = |at: &DateTime<Utc>| at.with_timezone(&Berlin).format("%Y-%m-%d %H:%M").to_string();
     match reading {
-        TimeReading::Moment { at, is_earlier_of_two } => format!("{}{}", local(at), if *is_earlier_of_two { "*" } else { "" }),
+        TimeReading::Moment { at, is_earlier_of_two } => {
+            format!("{}{}", local(at), if *is_earlier_of_two { "*" } else { "" })
+        }
         TimeReading::Window(windows) => {
-            let window = |window: &Window| format!("{}..{}", local(&window.from), window.to.with_timezone(&Berlin).format("%H:%M"));
+            let window = |window: &Window| {
+                format!("{}..{}", local(&window.from), window.to.with_timezone(&Berlin).format("%H:%M"))
+            };
             windows.iter().map(window).collect::<Vec<_>>().join(" ")
         }
         TimeReading::Question { doubt, .. } => format!("? {doubt}"),

@@ -296,7 +296,8 @@ impl Tenant {
 
     /// Whom a customer wants to come to who said `raw`. Only active staff members are known by it.
     pub fn wish(&self, raw: Option<&str>) -> StaffWish<'_> {
-        if let Some(member) = raw.and_then(|raw| self.staff.iter().find(|it| it.active && it.id.as_str() == raw.trim())) {
+        if let Some(member) = raw.and_then(|raw| self.staff.iter().find(|it| it.active && it.id.as_str() == raw.trim()))
+        {
             return StaffWish::Member(member);
         }
         let active: Vec<&StaffMember> = self.staff.iter().filter(|member| member.active).collect();

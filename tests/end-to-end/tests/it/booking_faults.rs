@@ -102,7 +102,10 @@ async fn a_service_that_the_tenant_does_not_have_names_what_is_missing() {
 #[tokio::test]
 async fn an_appointment_in_the_past_is_cancelled_without_asking_calcom() {
     let salon = Salon::open().await;
-    let appointment = salon.settle(&salon.haircut_at("2025-10-26 02:30")).await;
+    let mut call = salon.haircut_at(&(Utc::now() - TimeDelta::minutes(10)).to_rfc3339());
+    // It was still to come when the caller said it.
+    call.body["call"]["start_timestamp"] = json!((Utc::now() - TimeDelta::minutes(30)).timestamp_millis());
+    let appointment = salon.settle(&call).await;
     assert!(matches!(appointment.state(), State::Cancelled { reason: CancelReason::Past, .. }));
     assert_eq!(salon.stack.stand_in(salon.haircut(), "/requests", None).await, json!({}));
 }

@@ -131,7 +131,8 @@ async fn nobody_else_asks_for_a_slot_while_cal_com_may_still_be_booking_it() {
 #[tokio::test]
 async fn a_wish_whose_appointment_was_cancelled_can_be_asked_for_again() {
     let salon = Salon::open().await;
-    let first = salon.haircut_at(&(Utc::now() - TimeDelta::days(1)).to_rfc3339());
+    let mut first = salon.haircut_at(&(Utc::now() - TimeDelta::minutes(10)).to_rfc3339());
+    first.body["call"]["start_timestamp"] = json!((Utc::now() - TimeDelta::minutes(30)).timestamp_millis());
     let cancelled = salon.settle(&first).await;
     assert_eq!(cancelled.state().name(), StateName::Cancelled);
     let second = salon.deliver(&called_again(&first)).await;

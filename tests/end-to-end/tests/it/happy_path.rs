@@ -165,7 +165,7 @@ async fn a_time_that_never_happens_needs_review_and_is_not_booked() {
 async fn a_customer_who_hides_the_number_and_gives_no_email_is_booked_under_a_placeholder() {
     let salon = Salon::open().await;
     let fields = json!({"service": "Haarschnitt", "appointment_start": soon(15, 0).0, "customer_phone": "",
-                        "customer_email": format!("{MARK} at web punkt de")});
+                        "customer_email": format!("{MARK} muster at web punkt de")});
     let mut call = salon.call(fields);
     call.body["call"]["from_number"] = json!(format!("anonymous_{}_ab12", Utc::now().timestamp()));
     let appointment = salon.settle(&call).await;

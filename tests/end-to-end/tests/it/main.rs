@@ -17,5 +17,7 @@ mod moved;
 mod quality;
 mod reconciler;
 mod refusals;
+mod settling;
+mod spoken_calls;
 mod versions;
 mod wishes;

@@ -103,7 +103,7 @@ async fn a_booking_that_waits_for_its_host_is_not_told_as_assigned_until_the_hos
         let waiting = waits.await.expect("it waits for its host");
         let booking = waiting.booking().unwrap();
         assert_eq!((waiting.state().name(), booking.status), (StateName::Booked, BookingStatus::Pending));
-        let (_, shown) = frontdesk(&["appointment", "show", id.as_str()]);
+        let (_, shown) = frontdesk(&["appointment", "show", "--output", "json", id.as_str()]);
         assert!(shown.contains("\"calcom_status\": \"pending\""), "{shown}");
         let at_calcom = salon.bookings_of(salon.haircut()).await;
         let host = at_calcom.iter().find(|it| it["uid"] == json!(booking.uid)).unwrap()["hosts"][0]["id"].as_u64();

@@ -1,0 +1,280 @@
+//! What a person does with an appointment that needs review.
+
+use calcom::SlotsWindow;
+use chrono::{DateTime, NaiveDateTime, TimeDelta, TimeZone, Utc};
+use scheduling::{
+    appointment::{Appointment, CancelReason, ReviewBooking, Settlement, State},
+    ids::{AppointmentId, ServiceId, StaffId},
+    spoken_time::Candidate,
+    start_time::RequestedStart,
+    tenant::Tenant,
+};
+use store::{Appointments, NewAppointment, Versioned};
+
+use super::shown::local;
+use crate::{
+    calcom_account::CalcomAccount,
+    context::{CommandContext, DRY_RUN},
+    error::CommandError,
+};
+
+/// How many free slots are listed.
+const MAX_SLOTS: usize = 12;
+/// Around a wished start, slots of these days are listed.
+const BEFORE: TimeDelta = TimeDelta::days(1);
+const AFTER: TimeDelta = TimeDelta::days(7);
+
+/// What was settled with the customer, as a person writes it.
+pub struct Wanted {
+    /// The start on the tenant's clock.
+    pub at: Option<String>,
+    /// The number of a slot.
+    pub slot: Option<usize>,
+    /// The service.
+    pub service: Option<String>,
+    /// The staff member.
+    pub staff: Option<String>,
+}
+
+/// Lists free slots.
+pub async fn slots(
+    context: &CommandContext,
+    appointments: &Appointments,
+    id: &AppointmentId,
+) -> Result<(), CommandError> {
+    let appointment = context.appointment(appointments, id).await?.value;
+    let tenant = context.tenant(&context.tenants()?, &appointment.tenant).await?;
+    let free = free_slots(context, &appointment, &tenant, None).await?;
+    if free.is_empty() {
+        println!("no slot is free in that time");
+    }
+    for (number, at) in (1..).zip(free) {
+        println!("{number:>3}: {}", local(at, tenant.time_zone));
+    }
+    Ok(())
+}
+
+/// Books as it was settled.
+pub async fn book(
+    context: &CommandContext,
+    appointments: &Appointments,
+    id: &AppointmentId,
+    wanted: Wanted,
+    apply: bool,
+) -> Result<(), CommandError> {
+    let Versioned { value: mut appointment, version } = context.appointment(appointments, id).await?;
+    let tenant = context.tenant(&context.tenants()?, &appointment.tenant).await?;
+    let service = wanted.service.as_deref().map(|service| known_service(&tenant, service)).transpose()?;
+    let staff = wanted.staff.as_deref().map(|staff| known_staff(&tenant, staff)).transpose()?;
+    let start = match (&wanted.at, wanted.slot) {
+        (Some(at), _) => Some(moment(at, &tenant)?),
+        (None, Some(number)) => Some(slot(context, &appointment, &tenant, number).await?),
+        (None, None) => None,
+    };
+    let settlement = Settlement { start, service, staff };
+    appointment.settle(settlement, context.actor()).map_err(|_| CommandError::Refused(impossible(&appointment)))?;
+    // What can't be booked would only come back.
+    let request = &appointment.request;
+    let staff = request.staff.as_ref().map(|staff| staff.reveal().as_str());
+    tenant.event_types_for(request.service.as_deref(), staff).map_err(|why| {
+        CommandError::Refused(format!("failed to book {id}: {why}. Give --service and --staff with ids of the tenant"))
+    })?;
+    let at = request.start.at().map(|at| local(at, tenant.time_zone)).unwrap_or_default();
+    println!("{id}: needs_review -> requested, {} at {at}", request.service.as_deref().unwrap_or_default());
+    if !apply {
+        println!("{DRY_RUN}");
+        return Ok(());
+    }
+    let customers = request.customer.ids(&tenant.id);
+    let dedup_key = request.dedup_key(&tenant);
+    let entries = NewAppointment { appointment: &appointment, customers: &customers, dedup_key: dedup_key.as_deref() };
+    appointments.index(&entries).await?;
+    appointments.update(&appointment, version).commit().await?;
+    context.send(&appointment).await?;
+    println!("{id} is being booked. See `frontdesk appointment show {id}`.");
+    Ok(())
+}
+
+/// Notes that the customer was called back.
+pub async fn called_back(
+    context: &CommandContext,
+    appointments: &Appointments,
+    id: &AppointmentId,
+    apply: bool,
+) -> Result<(), CommandError> {
+    let Versioned { value: mut appointment, version } = context.appointment(appointments, id).await?;
+    appointment.call_back(context.actor())?;
+    println!("{id}: the customer was called back; it stays in review");
+    if !apply {
+        println!("{DRY_RUN}");
+        return Ok(());
+    }
+    appointments.update(&appointment, version).commit().await?;
+    println!("{id} noted");
+    Ok(())
+}
+
+/// Closes it.
+pub async fn close(
+    context: &CommandContext,
+    appointments: &Appointments,
+    id: &AppointmentId,
+    reason: CancelReason,
+    apply: bool,
+) -> Result<(), CommandError> {
+    let Versioned { value: mut appointment, version } = context.appointment(appointments, id).await?;
+    appointment.close_review(reason, context.actor()).map_err(|_| CommandError::Refused(impossible(&appointment)))?;
+    println!("{id}: needs_review -> cancelled ({})", reason.as_str());
+    if !apply {
+        println!("{DRY_RUN}");
+        return Ok(());
+    }
+    appointments.update(&appointment, version).commit().await?;
+    println!("{id} closed");
+    Ok(())
+}
+
+/// Why a review can't be settled, and what to do.
+fn impossible(appointment: &Appointment) -> String {
+    let id = &appointment.id;
+    match appointment.state() {
+        State::NeedsReview { booking: ReviewBooking::Unconfirmed(_), .. } => format!(
+            "failed to settle {id}: Cal.com may hold a booking of it. Look there; if there is none, run `frontdesk appointment not-booked {id} --apply`"
+        ),
+        State::NeedsReview { booking: ReviewBooking::Booked(_), .. } => format!(
+            "failed to settle {id}: it is booked. Run `frontdesk appointment assign {id} STAFF` or `frontdesk appointment retry {id}`"
+        ),
+        State::NeedsReview { .. } => {
+            format!("failed to settle {id}: it has no start that is still to come. Give one with --at or --slot")
+        }
+        state => format!("failed to settle {id}: it is {} and needs no review", state.name()),
+    }
+}
+
+fn known_service(tenant: &Tenant, id: &str) -> Result<ServiceId, CommandError> {
+    let known = tenant.services.iter().find(|service| service.id.as_str() == id);
+    known.map(|service| service.id.clone()).ok_or_else(|| {
+        let ids: Vec<&str> = tenant.services.iter().map(|service| service.id.as_str()).collect();
+        CommandError::NotFound(format!("service {id} of {}; it has {}", tenant.id, ids.join(", ")))
+    })
+}
+
+fn known_staff(tenant: &Tenant, id: &str) -> Result<StaffId, CommandError> {
+    let known = tenant.staff_member(&StaffId::new(id)).filter(|member| member.active);
+    known.map(|member| member.id.clone()).ok_or_else(|| {
+        let active = tenant.staff.iter().filter(|member| member.active);
+        let ids: Vec<&str> = active.map(|member| member.id.as_str()).collect();
+        CommandError::NotFound(format!("active staff member {id} of {}; it has {}", tenant.id, ids.join(", ")))
+    })
+}
+
+fn moment(text: &str, tenant: &Tenant) -> Result<DateTime<Utc>, CommandError> {
+    let forms = ["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"];
+    let local = forms.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
+    let at = local.and_then(|local| tenant.time_zone.from_local_datetime(&local).earliest());
+    at.map(|at| at.to_utc())
+        .ok_or_else(|| CommandError::Refused(format!("failed to read the time {text:?}: write 2026-12-24T14:30")))
+}
+
+/// The slot of a number: one of those that are proposed, or else one that is free now.
+async fn slot(
+    context: &CommandContext,
+    appointment: &Appointment,
+    tenant: &Tenant,
+    number: usize,
+) -> Result<DateTime<Utc>, CommandError> {
+    let proposed = match appointment.state() {
+        State::NeedsReview { proposals, .. } => proposals.clone(),
+        _ => Vec::new(),
+    };
+    let slots = if proposed.is_empty() { free_slots(context, appointment, tenant, None).await? } else { proposed };
+    let found = number.checked_sub(1).and_then(|at| slots.get(at).copied());
+    found.ok_or_else(|| CommandError::NotFound(format!("slot {number}; there are {}", slots.len())))
+}
+
+/// The slots that are free for an appointment now: inside the spans that the customer wished, or near the start.
+async fn free_slots(
+    context: &CommandContext,
+    appointment: &Appointment,
+    tenant: &Tenant,
+    service: Option<&str>,
+) -> Result<Vec<DateTime<Utc>>, CommandError> {
+    let request = &appointment.request;
+    let staff = request.staff.as_ref().map(|staff| staff.reveal().as_str());
+    let fitting = tenant.event_types_for(service.or(request.service.as_deref()), staff);
+    let fitting = fitting.map_err(|why| CommandError::Refused(format!("failed to look for slots: {why}")))?;
+    let now = Utc::now();
+    let around = |at: DateTime<Utc>| SlotsWindow { start: (at - BEFORE).max(now), end: at + AFTER };
+    let windows: Vec<SlotsWindow> = match &request.start {
+        RequestedStart::At { at, .. } => vec![around((*at).max(now))],
+        RequestedStart::Unusable { readings, .. } if readings.is_empty() => vec![around(now)],
+        RequestedStart::Unusable { readings, .. } => readings
+            .iter()
+            .map(|reading| match reading {
+                Candidate::At { at } => SlotsWindow { start: *at, end: *at + TimeDelta::minutes(1) },
+                Candidate::Window(window) => SlotsWindow { start: window.from, end: window.to },
+            })
+            .filter(|window| window.end > now)
+            .collect(),
+    };
+    let account = CalcomAccount::of(context, tenant).await?;
+    let mut free = Vec::new();
+    for window in windows {
+        for event_type in &fitting.event_types {
+            let slots = account.calcom.slots(&account.key, *event_type, window, None).await;
+            free.extend(slots.map_err(|error| account.failed("look for slots", &error))?.value);
+        }
+        free.sort_unstable();
+        free.dedup();
+        if free.len() >= MAX_SLOTS {
+            break;
+        }
+    }
+    free.retain(|at| *at > now);
+    free.truncate(MAX_SLOTS);
+    Ok(free)
+}
+
+/// Resumes it.
+pub async fn retry(
+    context: &CommandContext,
+    appointments: &Appointments,
+    id: &AppointmentId,
+    apply: bool,
+) -> Result<(), CommandError> {
+    let stored = context.appointment(appointments, id).await?;
+    let mut resumed = stored.value.clone();
+    resumed.resume(context.actor())?;
+    println!("{id}: needs_review -> {}", resumed.state().name());
+    if !apply {
+        println!("{DRY_RUN}");
+        return Ok(());
+    }
+    let appointment = context.resume(appointments, stored).await?;
+    context.send(&appointment).await?;
+    println!("{id} resumed");
+    Ok(())
+}
+
+/// Records that it is not booked.
+pub async fn not_booked(
+    context: &CommandContext,
+    appointments: &Appointments,
+    id: &AppointmentId,
+    apply: bool,
+) -> Result<(), CommandError> {
+    let Versioned { value: mut appointment, version } = context.appointment(appointments, id).await?;
+    let marked = appointment.mark_not_booked(context.actor());
+    marked.map_err(|_| {
+        CommandError::Refused(format!("failed to mark {id} as not booked: it needs no review, or can't be booked"))
+    })?;
+    println!("{id}: Cal.com holds no booking");
+    if !apply {
+        println!("{DRY_RUN}");
+        return Ok(());
+    }
+    appointments.update(&appointment, version).commit().await?;
+    println!("{id} marked as not booked. Next step: `frontdesk appointment retry {id} --apply` books it.");
+    Ok(())
+}
+
