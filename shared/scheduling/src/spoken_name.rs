@@ -60,14 +60,9 @@ pub fn read_staff<I: Clone + Ord>(said: Option<&str>, staff: &[Named<'_, I>]) ->
     let words = Words::of(said);
     let phrases: Vec<Phrase<'_, I>> = staff.iter().flat_map(staff_phrases).collect();
     let found = words.find(&phrases, Inflection::Genitive);
-    let outcome = words.judge(found, &phrases);
-    match outcome {
-        Outcome::Nothing { is_negated, near } => {
-            match is_negated || !near.is_empty() || !words.are_all(is_nobodys_wish) {
-                true => NameReading::Unknown { near },
-                false => NameReading::Anyone,
-            }
-        }
+    match words.judge(found, &phrases) {
+        Outcome::Nothing { is_negated: false, near } if near.is_empty() && words.say_anyone() => NameReading::Anyone,
+        Outcome::Nothing { near, .. } => NameReading::Unknown { near },
         Outcome::Some(reading) => reading,
     }
 }
@@ -181,7 +176,10 @@ fn service_phrases<'n, I>(service: &Named<'n, I>) -> Vec<Phrase<'n, I>> {
     let names = std::iter::once(&service.name).chain(service.aliases);
     let mut phrases: Vec<Phrase<'n, I>> = names.map(|name| phrase(plain_words(name), false)).collect();
     let parts = plain_words(service.name);
-    if parts.len() > 1 {
+    // "Waschen, Schneiden, Föhnen" is no service that is called "Föhnen".
+    let is_list = service.name.contains([',', '+', '&', '/'])
+        || service.name.split_whitespace().any(|word| is_conjunction(&fold(word)));
+    if parts.len() > 1 && !is_list {
         let telling = parts.into_iter().filter(|word| word.chars().count() >= MIN_NEAR && !is_filler(word));
         phrases.extend(telling.map(|part| phrase(vec![part], true)));
     }
@@ -200,8 +198,8 @@ impl Words {
                 words.raw.push(word.to_owned());
                 words.is_after_mark.push(is_after_mark);
             }
-            is_after_mark =
-                piece.ends_with([',', '.', ';', ':', '!', '?', '(', ')']) || is_after_mark && word.is_empty();
+            is_after_mark = piece.ends_with([',', '.', ';', ':', '!', '?', '(', ')', '+', '&', '/'])
+                || is_after_mark && word.is_empty();
         }
         words
     }
@@ -212,6 +210,11 @@ impl Words {
 
     fn are_all(&self, fits: fn(&str) -> bool) -> bool {
         !self.folded.is_empty() && self.folded.iter().all(|word| fits(word) || is_filler(word))
+    }
+
+    /// Whether the text says that anybody will do, and nothing else.
+    fn say_anyone(&self) -> bool {
+        self.are_all(is_nobodys_wish) && self.folded.iter().any(|word| !is_filler(word) && is_anyone(word))
     }
 
     /// Every name in the text. A longer one outweighs a shorter one inside it.
@@ -232,9 +235,11 @@ impl Words {
                 let whole = fitting.iter().any(|phrase| !phrase.is_part);
                 let fitting: Vec<&&Phrase<'_, I>> = fitting.iter().filter(|phrase| phrase.is_part != whole).collect();
                 let is_half = fitting.iter().all(|phrase| phrase.is_half_of_name);
-                let is_other = is_half && (self.is_other_person(from, to, phrases) || self.is_other_word(from));
+                let is_other =
+                    is_half && (self.is_other_person(from, to, phrases) || self.is_other_word(from, phrases));
                 let is_titled = inflection == Inflection::Any && from > 0 && is_title(self.word(from - 1));
-                if fitting.is_empty() || is_other || is_titled || self.is_the_caller(from) {
+                let is_owner = self.word(to) == "s" && is_person(self.word(to + 1));
+                if fitting.is_empty() || is_owner || is_other || is_titled || self.is_the_caller(from, to) {
                     continue;
                 }
                 let by_initial: BTreeSet<I> =
@@ -306,10 +311,14 @@ impl Words {
         let is_mark = |at: usize| self.is_after_mark.get(at).copied().unwrap_or(true);
         found.iter().any(|mention| {
             let is_object = mention.from > 0 && !is_mark(mention.from) && is_unknown(mention.from - 1);
+            // "Haare und Bart": more than the beard.
+            let is_thing = |at: usize| is_unknown(at) || matches!(self.word(at), "haare" | "haar" | "hair");
             let is_before =
-                mention.from > 1 && is_conjunction(self.word(mention.from - 1)) && is_unknown(mention.from - 2);
-            let is_behind = is_conjunction(self.word(mention.to)) && is_unknown(mention.to + 1);
-            is_object || is_before || is_behind
+                mention.from > 1 && is_conjunction(self.word(mention.from - 1)) && is_thing(mention.from - 2);
+            let is_behind = is_conjunction(self.word(mention.to)) && is_thing(mention.to + 1);
+            // "Rasur der Beine"
+            let has_object = matches!(self.word(mention.to), "der" | "des" | "of") && is_unknown(mention.to + 1);
+            is_object || is_before || is_behind || has_object
         })
     }
 
@@ -341,49 +350,75 @@ impl Words {
         before || first || to < self.folded.len() && is_joined(to) && is_foreign(to)
     }
 
-    /// "Diesen Winter", "ich weiß": no names, although they look like one.
-    fn is_other_word(&self, from: usize) -> bool {
+    /// "Diesen Winter", "ich weiß": no names, although they look like one. A name that is another word, too, needs a title
+    /// or a preposition before it, or stands alone.
+    fn is_other_word<I>(&self, from: usize, phrases: &[Phrase<'_, I>]) -> bool {
+        let is_common = matches!(
+            self.word(from),
+            "winter"
+                | "sommer"
+                | "herbst"
+                | "fruhling"
+                | "weiss"
+                | "schwarz"
+                | "braun"
+                | "klein"
+                | "gross"
+                | "lang"
+                | "kurz"
+                | "jung"
+                | "alt"
+                | "frei"
+                | "morgen"
+                | "abend"
+                | "freitag"
+                | "montag"
+                | "sonntag"
+                | "samstag"
+                | "mai"
+                | "marz"
+        );
         let before = from.checked_sub(1).map_or("", |at| self.word(at));
-        let is_season = matches!(self.word(from), "winter" | "sommer" | "herbst" | "fruhling" | "lenz");
-        is_season
-            && matches!(
-                before,
-                "diesen" | "dieser" | "im" | "nachsten" | "letzten" | "kommenden" | "this" | "next" | "last" | "den"
-            )
-            || matches!(before, "ich" | "wer" | "i" | "man")
+        let is_named = phrases.iter().any(|phrase| phrase.is_half_of_name && phrase.key == before)
+            || is_title(before)
+            || matches!(before, "bei" | "beim" | "zu" | "zur" | "with" | "see" | "egal" | "lieber");
+        is_common && self.folded.len() > 1 && !is_named || matches!(before, "ich" | "wer" | "i" | "man")
     }
 
-    /// "Ich heiße Anna".
-    fn is_the_caller(&self, from: usize) -> bool {
-        let before = from.checked_sub(1).map_or("", |at| self.word(at));
-        matches!(before, "heisse" | "heiss" | "bin" | "heisst")
-            || before == "is" && from > 1 && self.word(from - 2) == "name"
-            || before == "ist" && from > 1 && self.word(from - 2) == "name"
+    /// Somebody who calls, or for whom somebody calls: "Ich heiße Anna", "meine Tochter Anna", "hier Krüger".
+    fn is_the_caller(&self, from: usize, to: usize) -> bool {
+        let at = |back: usize| from.checked_sub(back).map_or("", |at| self.word(at));
+        // Behind a title: "hier ist Frau Müller".
+        let skip = usize::from(is_title(at(1)) && !matches!(at(2), "meine" | "my"));
+        let (before, earlier) = (at(1 + skip), at(2 + skip));
+        let introduces = matches!(before, "heisse" | "heiss" | "bin" | "heisst" | "hier" | "m" | "name")
+            || matches!(before, "is" | "ist" | "spricht")
+                && matches!(earlier, "name" | "hier" | "this" | "here" | "da")
+            || matches!(before, "die" | "der") && matches!(earlier, "ist" | "spricht")
+            || before == "fur" && earlier == "termin"
+            || before == "wie" && earlier != "immer"
+            || is_relative(before)
+                && matches!(earlier, "meine" | "mein" | "meiner" | "meinen" | "meinem" | "my" | "unsere" | "unser");
+        let ends = matches!(
+            self.word(to),
+            "hier" | "spricht" | "apparat" | "mochte" | "will" | "calling" | "speaking" | "wants"
+        ) || self.word(to) == "am" && self.word(to + 1) == "apparat"
+            || self.word(to) == "mein" && self.word(to + 1) == "name";
+        introduces || ends
     }
 
     fn judge<I: Clone + Ord>(&self, found: Vec<Mention<I>>, phrases: &[Phrase<'_, I>]) -> Outcome<I> {
-        let corrected = (0..self.folded.len()).rev().find(|at| is_correction(self.word(*at)));
         let near = self.near_misses(phrases, &found);
+        let corrected = (0..self.folded.len()).rev().find(|at| is_correction(self.word(*at)));
         let after = |at: usize| found.iter().filter(|mention| mention.from > at).cloned().collect::<Vec<_>>();
-        let found = match corrected.map(after) {
-            Some(replaced) if !replaced.is_empty() => replaced,
-            _ => found,
+        let (found, is_corrected) = match corrected.map(after) {
+            Some(replaced) if !replaced.is_empty() => (replaced, true),
+            _ => (found, false),
         };
-        let negations: Vec<usize> = (0..self.folded.len())
-            .filter(|at| is_negation(self.word(*at)) && corrected.is_none_or(|corrected| corrected < *at))
-            .collect();
-        // A negation is about the name that comes next: "nicht färben, nur schneiden".
-        let is_negated = |mention: &Mention<I>| {
-            negations.iter().any(|at| {
-                let next = found.iter().find(|other| other.from > *at).map(|other| other.from);
-                let is_before = next == Some(mention.from) && mention.from - at <= NEGATED_WITHIN;
-                // "Farbe lieber nicht"
-                let is_behind = next.is_none() && mention.to <= *at && at - mention.to < NEGATED_WITHIN;
-                is_before || is_behind && found.last().is_some_and(|last| last.from == mention.from)
-            })
-        };
-        let (negated, left): (Vec<Mention<I>>, Vec<Mention<I>>) = found.iter().cloned().partition(is_negated);
-        let had_negated = !negated.is_empty();
+        let from = if is_corrected { corrected.unwrap_or_default() } else { 0 };
+        let negations: Vec<usize> = (from..self.folded.len()).filter(|at| is_negation(self.word(*at))).collect();
+        let negated: Vec<usize> = negations.iter().filter_map(|at| self.negated_by(*at, &found)).collect();
+        let left: Vec<Mention<I>> = found.iter().filter(|mention| !negated.contains(&mention.from)).cloned().collect();
         let whole: Vec<&Mention<I>> = left.iter().filter(|mention| !mention.is_part).collect();
         let parts: Vec<&Mention<I>> = left.iter().filter(|mention| mention.is_part).collect();
         let mut ids: Vec<I> = Vec::new();
@@ -392,38 +427,117 @@ impl Words {
                 ids.push(id.clone());
             }
         }
-        let is_asked = left.iter().any(|mention| mention.ids.len() > 1) || !whole.is_empty() && !parts.is_empty();
+        // "Müller, Lena": each fits several, both fit one.
+        let common = left.split_first().map(|(first, rest)| {
+            first
+                .ids
+                .iter()
+                .filter(|id| rest.iter().all(|mention| mention.ids.contains(id)))
+                .cloned()
+                .collect::<Vec<I>>()
+        });
+        let common = common.filter(|common| common.len() == 1);
+        let is_settled = common.is_some();
+        ids = common.unwrap_or(ids);
+        let is_shared = left.iter().any(|mention| mention.ids.len() > 1);
+        let is_asked = !is_settled && is_shared || !whole.is_empty() && !parts.is_empty();
         let others_near = near.iter().any(|miss| !ids.contains(&miss.nearly));
+        // A negation that is about no name may still turn the wish around.
+        let is_unclear = negations.len() > negated.len() || self.has_strange_words(&found);
         match ids.as_slice() {
-            [] => Outcome::Nothing { is_negated: had_negated || !negations.is_empty() && self.has_condition(), near },
+            [] => Outcome::Nothing {
+                is_negated: !negated.is_empty() || !negations.is_empty() && self.has_condition(),
+                near,
+            },
             _ if others_near => {
                 ids.extend(near.into_iter().map(|miss| miss.nearly));
                 ids.sort();
                 ids.dedup();
                 Outcome::Some(NameReading::Ambiguous(ids))
             }
-            [id] => Outcome::Some(NameReading::Known(id.clone())),
-            _ if is_asked || self.are_alternatives(&left) => Outcome::Some(NameReading::Ambiguous(ids)),
+            [id] if !is_unclear => Outcome::Some(NameReading::Known(id.clone())),
+            [_] => Outcome::Some(NameReading::Ambiguous(ids)),
+            _ if is_asked || is_unclear || !self.are_joined(&left) => Outcome::Some(NameReading::Ambiguous(ids)),
             _ => Outcome::Some(NameReading::Several(ids)),
         }
+    }
+
+    /// The name that a negation is about, by its first word: the next one ("nicht färben, nur schneiden"), or the one
+    /// before it, where the sentence ends or turns ("Bart nicht, nur Haare schneiden").
+    fn negated_by<I>(&self, at: usize, found: &[Mention<I>]) -> Option<usize> {
+        let next = found.iter().find(|mention| mention.from > at);
+        let before = found.iter().rev().find(|mention| mention.to <= at && at - mention.to <= NEGATED_WITHIN);
+        let turns = |next: &Mention<I>| {
+            (at + 1..=next.from).any(|between| {
+                self.is_after_mark.get(between) == Some(&true)
+                    || matches!(self.word(between), "aber" | "nur" | "but" | "just" | "only" | "dafur" | "stattdessen")
+            })
+        };
+        match (next, before) {
+            (Some(next), None) => (next.from - at <= NEGATED_WITHIN).then_some(next.from),
+            (Some(next), Some(before)) if turns(next) => Some(before.from),
+            (Some(next), Some(_)) => (next.from - at <= NEGATED_WITHIN).then_some(next.from),
+            (None, before) => before.map(|before| before.from),
+        }
+    }
+
+    /// Words in small letters that may change what is meant: "Anna war unfreundlich".
+    fn has_strange_words<I>(&self, found: &[Mention<I>]) -> bool {
+        (0..self.folded.len()).any(|at| {
+            let word = self.word(at);
+            let is_capital = self.raw.get(at).is_some_and(|raw| raw.chars().next().is_some_and(char::is_uppercase));
+            let is_named = found.iter().any(|mention| (mention.from..mention.to).contains(&at));
+            let is_other_person =
+                is_person(word) && matches!(self.word(at + 1), "von" | "of" | "neben" | "from" | "der" | "die");
+            is_other_person
+                || !(is_named
+                    || is_capital && !is_person(word)
+                    || is_filler(word)
+                    || is_title(word)
+                    || is_conjunction(word)
+                    || is_negation(word)
+                    || is_correction(word)
+                    || is_person(word)
+                    || is_nobodys_wish(word)
+                    || word.chars().count() < 2
+                    || word.chars().all(|c| c.is_ascii_digit()))
+        })
+    }
+
+    /// Whether names are listed as one wish: "Schneiden und Färben".
+    fn are_joined<I>(&self, mentions: &[Mention<I>]) -> bool {
+        mentions.windows(2).all(|pair| match pair {
+            [one, next] => {
+                let is_joining = |at: usize| {
+                    is_conjunction(self.word(at))
+                        || matches!(
+                            self.word(at),
+                            "den"
+                                | "die"
+                                | "das"
+                                | "der"
+                                | "noch"
+                                | "dann"
+                                | "auch"
+                                | "einmal"
+                                | "the"
+                                | "a"
+                                | "und"
+                                | "zu"
+                                | "bei"
+                                | "beim"
+                        )
+                };
+                let is_marked = self.is_after_mark.get(next.from) == Some(&true);
+                (one.to..next.from).all(is_joining) && (one.to < next.from || is_marked)
+            }
+            _ => true,
+        })
     }
 
     /// "Nur nicht", "ausser": a condition, where "keine Präferenz" is none.
     fn has_condition(&self) -> bool {
         !self.are_all(is_nobodys_wish)
-    }
-
-    /// "Anna oder Mehmet", or two names that stand beside each other as if they were one.
-    fn are_alternatives<I>(&self, mentions: &[Mention<I>]) -> bool {
-        let between = mentions.windows(2).map(|pair| match pair {
-            [one, next] => (one.to, next.from),
-            _ => (0, 0),
-        });
-        between.into_iter().any(|(from, to)| {
-            let words = (from..to).map(|at| self.word(at)).collect::<Vec<_>>();
-            words.iter().any(|word| matches!(*word, "oder" | "or" | "bzw" | "sonst" | "notfalls"))
-                || from == to && self.is_after_mark.get(to) == Some(&false)
-        })
     }
 
     /// Words that are nearly a name, and no part of one that was found.
@@ -654,6 +768,35 @@ fn is_person(word: &str) -> bool {
     )
 }
 
+/// Somebody of the caller's family.
+fn is_relative(word: &str) -> bool {
+    matches!(
+        word,
+        "tochter"
+            | "sohn"
+            | "mann"
+            | "frau"
+            | "mutter"
+            | "vater"
+            | "freund"
+            | "freundin"
+            | "kind"
+            | "schwester"
+            | "bruder"
+            | "oma"
+            | "opa"
+            | "daughter"
+            | "son"
+            | "husband"
+            | "wife"
+            | "mother"
+            | "father"
+            | "friend"
+            | "sister"
+            | "brother"
+    )
+}
+
 /// What people say who want nobody in particular.
 fn is_nobodys_wish(word: &str) -> bool {
     matches!(
@@ -745,6 +888,8 @@ fn is_nobodys_wish(word: &str) -> bool {
             | "rolle"
             | "either"
             | "everyone"
+            | "fine"
+            | "zuerst"
             | "else"
             | "ob"
             | "wem"
@@ -755,6 +900,54 @@ fn is_nobodys_wish(word: &str) -> bool {
             | "flexibel"
             | "flexible"
     )
+}
+
+/// The words among them that say so by themselves.
+fn is_anyone(word: &str) -> bool {
+    !matches!(
+        word,
+        "frei"
+            | "free"
+            | "available"
+            | "verfugbar"
+            | "niemand"
+            | "niemanden"
+            | "nobody"
+            | "bestimmtes"
+            | "bestimmten"
+            | "particular"
+            | "specific"
+            | "t"
+            | "schnell"
+            | "zeit"
+            | "hat"
+            | "gerade"
+            | "kann"
+            | "wunsch"
+            | "wunsche"
+            | "mitarbeiter"
+            | "mitarbeiterin"
+            | "stylist"
+            | "staff"
+            | "member"
+            | "nicht"
+            | "festgelegt"
+            | "gleich"
+            | "first"
+            | "erste"
+            | "ersten"
+            | "nachste"
+            | "next"
+            | "s"
+            | "rolle"
+            | "else"
+            | "ob"
+            | "person"
+            | "no"
+            | "don"
+            | "dont"
+            | "care"
+    ) || matches!(word, "care")
 }
 
 /// Words of a sentence around a name.
@@ -965,6 +1158,13 @@ fn is_filler(word: &str) -> bool {
             | "ihren"
             | "seinem"
             | "schon"
+            | "nett"
+            | "toll"
+            | "super"
+            | "zufrieden"
+            | "prima"
+            | "nice"
+            | "great"
             | "bereits"
     )
 }

@@ -212,8 +212,8 @@ impl Vocabulary {
                 };
                 Some(time(&hearing.read(text), self.time_zone))
             }
-            "service" => Some(names(&self.services, |named| spoken_name::read_service(Some(text), named))),
-            "staff" => Some(names(&self.staff, |named| spoken_name::read_staff(Some(text), named))),
+            "service" => Some(names(&self.services, text, |named| spoken_name::read_service(Some(text), named))),
+            "staff" => Some(names(&self.staff, text, |named| spoken_name::read_staff(Some(text), named))),
             _ => None,
         }
     }
@@ -250,7 +250,11 @@ fn time(reading: &TimeReading, zone: Tz) -> Value {
     }
 }
 
-fn names<'e>(entries: &'e [Entry], read: impl FnOnce(&[Named<'_, &'e str>]) -> NameReading<&'e str>) -> Value {
+fn names<'e>(
+    entries: &'e [Entry],
+    text: &str,
+    read: impl FnOnce(&[Named<'_, &'e str>]) -> NameReading<&'e str>,
+) -> Value {
     let id = |entry: &'e Entry| entry.id.as_deref().unwrap_or(&entry.name);
     let ids: Vec<&str> = entries.iter().filter(|entry| entry.active).map(id).collect();
     let aliases: Vec<Vec<&str>> = entries
@@ -263,7 +267,9 @@ fn names<'e>(entries: &'e [Entry], read: impl FnOnce(&[Named<'_, &'e str>]) -> N
         .zip(ids.iter().zip(&aliases))
         .map(|(entry, (id, aliases))| Named { id, name: &entry.name, aliases })
         .collect();
-    match read(&named) {
+    // Agents that choose from a list write the id.
+    let by_id = ids.iter().find(|id| **id == text.trim()).map(|id| NameReading::Known(*id));
+    match by_id.unwrap_or_else(|| read(&named)) {
         NameReading::Known(id) => json!({"kind": "known", "ids": [id]}),
         NameReading::Several(ids) => json!({"kind": "several", "ids": ids}),
         NameReading::Anyone => json!({"kind": "anyone", "ids": []}),

@@ -104,6 +104,9 @@ impl Calendar {
 
     /// Days that are named with their weekday, too.
     fn on_weekday(self, dates: Dates, weekday: Weekday) -> Dates {
+        if let Dates::Ask(Doubt::Contradiction, _) = dates {
+            return dates;
+        }
         let all = dates.dates();
         let fitting: Vec<NaiveDate> = all.iter().copied().filter(|date| date.weekday() == weekday).collect();
         match fitting.as_slice() {

@@ -118,12 +118,23 @@ impl Builder {
             [Item::Link(Upper | To), Item::Time(Time::Part(part)), ..] => {
                 self.time(Time::Until(Clock::Exact(part.window.from)), 2)
             }
+            [Item::Link(Lower | Upper | To), Item::Elapsed(_), ..] | [Item::Link(Starting), Item::Day(_), ..] => {
+                self.doubt(Doubt::Vague, 1)
+            }
             // "ab dem 24.", "bis Freitag": many days, and none of them named.
             [Item::Link(Lower | Upper | To), Item::Day(_), ..]
             | [Item::Day(_), Item::Link(OrLater | OrEarlier), ..] => self.doubt(Doubt::Vague, 1),
             [Item::Link(Not), rest @ ..] => {
                 match rest.iter().take(4).position(|item| *item == Item::Link(Correction)) {
-                    Some(at) => at + 1,
+                    Some(at) => {
+                        // What was rejected may still tell that the rest is unclear: "nicht diesen, sondern nächsten".
+                        let doubt = rest.iter().take(at).find_map(|item| match item {
+                            Item::Doubt(doubt) => Some(*doubt),
+                            _ => None,
+                        });
+                        self.doubt = self.doubt.or(doubt);
+                        at + 2
+                    }
                     None => self.doubt(Doubt::NotUnderstood, 1),
                 }
             }

@@ -262,6 +262,9 @@ pub(super) fn may_follow_clock(word: &str) -> bool {
         || matches!(
             word,
             "oder"
+                | "od"
+                | "bzw"
+                | "beziehungsweise"
                 | "or"
                 | "und"
                 | "and"

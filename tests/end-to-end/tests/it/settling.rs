@@ -78,7 +78,8 @@ async fn a_review_shows_what_a_person_needs_and_its_json_nothing_personal() {
     for part in [appointment.id.as_str(), MARK, "irgendwann mal", "Haarschnitt", "the time can't be read", "wants"] {
         assert!(listed.contains(part), "{part}: {listed}");
     }
-    let json: Value = serde_json::from_str(&command(&["appointment", "review", "--output", "json", salon.tenant.as_str()])).unwrap();
+    let json: Value =
+        serde_json::from_str(&command(&["appointment", "review", "--output", "json", salon.tenant.as_str()])).unwrap();
     assert_eq!(json[0]["reason"], json!("start_unreadable"));
     assert!(!json.to_string().contains(MARK));
     let shown = command(&["appointment", "show", appointment.id.as_str()]);
@@ -92,7 +93,10 @@ async fn a_review_is_called_back_and_closed_with_its_reason() {
     let id = appointment.id.as_str();
     command(&["appointment", "called-back", id, "--apply"]);
     let called = salon.stack.appointment(&appointment.id).await;
-    assert_eq!((called.state().name(), &called.history().last().unwrap().cause), (StateName::NeedsReview, &Cause::CalledBack));
+    assert_eq!(
+        (called.state().name(), &called.history().last().unwrap().cause),
+        (StateName::NeedsReview, &Cause::CalledBack)
+    );
     command(&["appointment", "close", id, "--reason", "not-wanted", "--apply"]);
     let closed = salon.stack.appointment(&appointment.id).await;
     assert!(matches!(closed.state(), State::Cancelled { reason: CancelReason::NotWanted, .. }), "{closed:?}");

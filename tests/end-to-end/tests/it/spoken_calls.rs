@@ -33,7 +33,8 @@ async fn what_callers_say_is_booked_as_wished_or_asked_back_and_never_guessed() 
     let lines: Vec<&str> = CALLS.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
     let calls = lines.iter().map(|line| {
         let (fields, wanted) = line.split_once('\t').unwrap_or_else(|| panic!("no tab: {line}"));
-        let (beside, line, fields, wanted) = (Arc::clone(&beside), line.to_string(), fields.to_owned(), wanted.to_owned());
+        let (beside, line, fields, wanted) =
+            (Arc::clone(&beside), line.to_string(), fields.to_owned(), wanted.to_owned());
         tokio::spawn(async move {
             let _permit = beside.acquire().await.unwrap();
             let found = made_of(&fields).await;
@@ -51,8 +52,12 @@ async fn what_callers_say_is_booked_as_wished_or_asked_back_and_never_guessed() 
     let count = |verdict| counts.get(&verdict).copied().unwrap_or_default();
     println!(
         "{} calls: {} booked as wished, {} asked back, {} to a person, {} without a wish, {} guessed wrong",
-        lines.len(), count(Verdict::BookedAsWished), count(Verdict::AskedBack), count(Verdict::WentToAPerson),
-        count(Verdict::NoWish), count(Verdict::GuessedWrong)
+        lines.len(),
+        count(Verdict::BookedAsWished),
+        count(Verdict::AskedBack),
+        count(Verdict::WentToAPerson),
+        count(Verdict::NoWish),
+        count(Verdict::GuessedWrong)
     );
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(lines.len() >= 80);
@@ -62,7 +67,8 @@ fn judge(found: &[String], wanted: &str) -> Verdict {
     let wanted: Vec<&str> = wanted.split(" & ").collect();
     let fits = |(found, wanted): (&String, &&str)| {
         let pairs: Vec<(&str, &str)> = found.split(' ').zip(wanted.split(' ')).collect();
-        pairs.len() == wanted.split(' ').count() && pairs.iter().all(|(found, wanted)| found == wanted || *wanted == "-")
+        pairs.len() == wanted.split(' ').count()
+            && pairs.iter().all(|(found, wanted)| found == wanted || *wanted == "-")
     };
     let is_right = match wanted.as_slice() {
         ["nothing"] => found.is_empty(),
@@ -82,8 +88,13 @@ fn judge(found: &[String], wanted: &str) -> Verdict {
 /// The day of the call: a Thursday from which no phrase of the table crosses the end of a year or a clock change.
 fn day_of_call() -> NaiveDate {
     let mut day = Utc::now().with_timezone(&Berlin).date_naive() + Days::new(1);
-    let offset = |day: NaiveDate| Berlin.from_local_datetime(&day.and_time(NaiveTime::MIN)).earliest().map(|at| at.naive_local() - at.naive_utc());
-    while day.weekday() != Weekday::Thu || (day + Days::new(30)).year() != day.year() || offset(day) != offset(day + Days::new(30)) {
+    let offset = |day: NaiveDate| {
+        Berlin.from_local_datetime(&day.and_time(NaiveTime::MIN)).earliest().map(|at| at.naive_local() - at.naive_utc())
+    };
+    while day.weekday() != Weekday::Thu
+        || (day + Days::new(30)).year() != day.year()
+        || offset(day) != offset(day + Days::new(30))
+    {
         day = day + Days::new(1);
     }
     day
@@ -102,7 +113,9 @@ fn filled(text: &str, day: NaiveDate) -> String {
                 let offset = Berlin.from_local_datetime(&at).earliest().unwrap();
                 filled += &(offset.naive_local() - offset.naive_utc()).num_hours().to_string();
             }
-            Some((days, form)) => filled += &(at + chrono::TimeDelta::days(days.parse().unwrap())).format(form).to_string(),
+            Some((days, form)) => {
+                filled += &(at + chrono::TimeDelta::days(days.parse().unwrap())).format(form).to_string()
+            }
         }
         rest = after;
     }
@@ -137,7 +150,8 @@ async fn made_of(fields: &str) -> Vec<String> {
         }
     }
     *data = Value::Object(asked);
-    let said_at: DateTime<Utc> = Berlin.from_local_datetime(&day.and_hms_opt(10, 0, 0).unwrap()).earliest().unwrap().to_utc();
+    let said_at: DateTime<Utc> =
+        Berlin.from_local_datetime(&day.and_hms_opt(10, 0, 0).unwrap()).earliest().unwrap().to_utc();
     call.body["call"]["start_timestamp"] = json!(said_at.timestamp_millis());
     let answer = salon.stack.deliver(&call.body).await;
     assert_eq!(answer.status, 200, "{answer:?}");

@@ -277,4 +277,3 @@ pub async fn not_booked(
     println!("{id} marked as not booked. Next step: `frontdesk appointment retry {id} --apply` books it.");
     Ok(())
 }
-

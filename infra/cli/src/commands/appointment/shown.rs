@@ -82,7 +82,10 @@ impl<'a> Shown<'a> {
         let mut text = self.in_brief();
         let line = |name: &str, value: &str| format!("  {name:<10} {value}\n");
         if let Some(booking) = self.appointment.booking() {
-            text += &line("booking", &format!("{} ({}) at {}", booking.uid, status(booking.status), local(booking.start, self.zone)));
+            text += &line(
+                "booking",
+                &format!("{} ({}) at {}", booking.uid, status(booking.status), local(booking.start, self.zone)),
+            );
         }
         if let Some(assignment) = self.appointment.assignment() {
             text += &line("assigned", &format!("{} ({})", assignment.staff, assignment.strategy.as_str()));
@@ -95,7 +98,14 @@ impl<'a> Shown<'a> {
         }
         text += "  history\n";
         for entry in self.appointment.history() {
-            text += &format!("    {}  {:<12} {}, by {} {}\n", local(entry.at, self.zone), entry.to, entry.cause, entry.by, entry.version);
+            text += &format!(
+                "    {}  {:<12} {}, by {} {}\n",
+                local(entry.at, self.zone),
+                entry.to,
+                entry.cause,
+                entry.by,
+                entry.version
+            );
         }
         text
     }
@@ -127,8 +137,10 @@ impl<'a> Shown<'a> {
         let request = &self.appointment.request;
         let reveal = |text: &Option<Personal<String>>| text.as_ref().map(|text| text.reveal().clone());
         let customer = &request.customer;
-        let phone = reveal(&customer.phone).or_else(|| reveal(&customer.raw_phone).map(|said| format!("said {said:?}")));
-        let email = reveal(&customer.email).or_else(|| reveal(&customer.raw_email).map(|said| format!("said {said:?}")));
+        let phone =
+            reveal(&customer.phone).or_else(|| reveal(&customer.raw_phone).map(|said| format!("said {said:?}")));
+        let email =
+            reveal(&customer.email).or_else(|| reveal(&customer.raw_email).map(|said| format!("said {said:?}")));
         let reach = if customer.is_reachable() { None } else { Some("nobody can reach this customer".to_owned()) };
         let start = request.start.at().map(|at| local(at, self.zone));
         let said = request.start.raw().map(|raw| format!("{raw:?}"));
@@ -206,7 +218,9 @@ fn start_problem(problem: StartProblem) -> &'static str {
         StartProblem::Unclear => "the time has several meanings",
         StartProblem::Window => "the customer takes any slot in a span of time",
         StartProblem::DoesNotExist => "there is no such day or time",
-        StartProblem::BeforeCall => "the time is before the call: it was misheard, or the agent wrote another day or year",
+        StartProblem::BeforeCall => {
+            "the time is before the call: it was misheard, or the agent wrote another day or year"
+        }
         StartProblem::TooFar => "the time is years away",
     }
 }
