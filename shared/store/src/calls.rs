@@ -57,9 +57,9 @@ pub struct CallEvent<'a> {
 /// What the store holds after an event was recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recorded {
-    /// The event, or its appointment, was inserted.
+    /// The event was inserted with its appointment, if it requests one.
     Inserted,
-    /// Both existed. This is the stored appointment, if the event requests one.
+    /// The appointment existed, or the event that requests none. This is the stored appointment, if the event requests one.
     Existing(Option<Box<Appointment>>),
     /// The customer has another appointment for the same service and start. Nothing was written.
     Duplicate(AppointmentId),
@@ -120,6 +120,7 @@ impl Calls {
                 return Ok(Recorded::Existing(existing));
             }
             let reasons = match transaction.commit(&self.table.client).await {
+                Ok(()) if existing.is_some() => return Ok(Recorded::Existing(existing)),
                 Ok(()) => return Ok(Recorded::Inserted),
                 Err(TransactionError::Cancelled(reasons)) => reasons,
                 Err(TransactionError::Failed(error)) => return Err(error),

@@ -55,9 +55,9 @@ async fn a_key_that_works_again_lets_all_go_on_and_until_then_each_says_why_it_w
     for id in &waiting {
         assert_eq!(salon.stack.until_settled(id).await.state().name(), StateName::Assigned);
     }
-    // Five minutes, divided as all delays are here.
+    // Five minutes, divided as all delays are here, and what a busy machine takes besides, which is not divided.
     let took = (Utc::now() - again).num_seconds();
-    assert!(took <= 30, "the last went on after {took} s");
+    assert!(took <= 40, "the last went on after {took} s");
     let alarms = salon.stack.log_lines("calcom-booking").await;
     let alarm = |line: &&String| line.contains("\"AccountPaused\":1") && line.contains(salon.tenant.as_str());
     assert_eq!(alarms.iter().filter(alarm).count(), 1);

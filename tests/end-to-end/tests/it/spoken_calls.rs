@@ -125,7 +125,7 @@ fn filled(text: &str, day: NaiveDate) -> String {
 /// What became of a call with these fields, an entry for each appointment.
 async fn made_of(fields: &str) -> Vec<String> {
     let salon = Salon::with(SalonForm {
-        event_type: json!({"is_host_selectable": true}),
+        event_type: json!({"is_host_selectable": true, "minutes": 15}),
         tenant: json!({
             "hours": {"mon-fri": "09:00-18:00", "sat": "09:00-14:00"},
             "staff": {"anna": {"name": "Anna Sommer"}, "ben": {"name": "Dr. Ben Winter"}},
