@@ -16,7 +16,7 @@ from frontdesk_local import tools  # noqa: E402
 from frontdesk_local.console import fail, say  # noqa: E402
 
 CARGO_FUZZ = "0.13.1"
-TARGETS = ["signature", "event", "contact", "response"]
+TARGETS = ["signature", "event", "contact", "spoken", "response"]
 LARGEST_INPUT = 64 * 1024
 # The memory of a function.
 MEMORY_MB = 256

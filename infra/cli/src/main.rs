@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod analysis_fields;
 mod calcom_account;
 mod commands;
 mod context;

@@ -5,7 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::{placeholder::is_placeholder, spoken_time::text::fold};
+use crate::{
+    placeholder::is_placeholder,
+    spoken_time::{is_safe, is_word_of_time, text::fold},
+};
 
 /// What was understood. `I` is an id.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -239,7 +242,12 @@ impl Words {
                     is_half && (self.is_other_person(from, to, phrases) || self.is_other_word(from, phrases));
                 let is_titled = inflection == Inflection::Any && from > 0 && is_title(self.word(from - 1));
                 let is_owner = self.word(to) == "s" && is_person(self.word(to + 1));
-                if fitting.is_empty() || is_owner || is_other || is_titled || self.is_the_caller(from, to) {
+                if fitting.is_empty()
+                    || is_owner
+                    || is_other
+                    || is_titled
+                    || inflection == Inflection::Genitive && self.is_caller(from, to, phrases)
+                {
                     continue;
                 }
                 let by_initial: BTreeSet<I> =
@@ -310,12 +318,16 @@ impl Words {
         };
         let is_mark = |at: usize| self.is_after_mark.get(at).copied().unwrap_or(true);
         found.iter().any(|mention| {
-            let is_object = mention.from > 0 && !is_mark(mention.from) && is_unknown(mention.from - 1);
-            // "Haare und Bart": more than the beard.
+            let is_object = mention.from > 0 && is_unknown(mention.from - 1);
+            // "Haare und Bart", "Haare, Bart": more than the beard.
             let is_thing = |at: usize| is_unknown(at) || matches!(self.word(at), "haare" | "haar" | "hair");
-            let is_before =
-                mention.from > 1 && is_conjunction(self.word(mention.from - 1)) && is_thing(mention.from - 2);
-            let is_behind = is_conjunction(self.word(mention.to)) && is_thing(mention.to + 1);
+            let is_joined = |at: usize| is_conjunction(self.word(at));
+            let is_before = mention.from > 0
+                && (is_mark(mention.from) && is_thing(mention.from - 1)
+                    || mention.from > 1 && is_joined(mention.from - 1) && is_thing(mention.from - 2));
+            let is_behind = is_unknown(mention.to)
+                || is_mark(mention.to) && is_thing(mention.to)
+                || is_joined(mention.to) && is_thing(mention.to + 1);
             // "Rasur der Beine"
             let has_object = matches!(self.word(mention.to), "der" | "des" | "of") && is_unknown(mention.to + 1);
             is_object || is_before || is_behind || has_object
@@ -379,7 +391,11 @@ impl Words {
                 | "marz"
         );
         let before = from.checked_sub(1).map_or("", |at| self.word(at));
-        let is_named = phrases.iter().any(|phrase| phrase.is_half_of_name && phrase.key == before)
+        let stands_between = |word: &str| matches!(word, "" | "oder" | "or" | "und" | "and");
+        let is_capital = self.raw.get(from).is_some_and(|raw| raw.chars().next().is_some_and(char::is_uppercase));
+        let is_listed = is_capital && stands_between(before) && stands_between(self.word(from + 1));
+        let is_named = is_listed
+            || phrases.iter().any(|phrase| phrase.is_half_of_name && phrase.key == before)
             || is_title(before)
             || matches!(before, "bei" | "beim" | "zu" | "zur" | "with" | "see" | "egal" | "lieber");
         is_common && self.folded.len() > 1 && !is_named || matches!(before, "ich" | "wer" | "i" | "man")
@@ -394,9 +410,12 @@ impl Words {
         let introduces = matches!(before, "heisse" | "heiss" | "bin" | "heisst" | "hier" | "m" | "name")
             || matches!(before, "is" | "ist" | "spricht")
                 && matches!(earlier, "name" | "hier" | "this" | "here" | "da")
-            || matches!(before, "die" | "der") && matches!(earlier, "ist" | "spricht")
+            || matches!(before, "die" | "der") && matches!(earlier, "ist" | "spricht" | "bin")
+            || before == "s" && matches!(earlier, "it" | "bin")
+            || before == "ist" && matches!(earlier, "das" | "es")
             || before == "fur" && earlier == "termin"
             || before == "wie" && earlier != "immer"
+            || before == "nach"
             || is_relative(before)
                 && matches!(earlier, "meine" | "mein" | "meiner" | "meinen" | "meinem" | "my" | "unsere" | "unser");
         let ends = matches!(
@@ -407,12 +426,26 @@ impl Words {
         introduces || ends
     }
 
+    /// Somebody who calls, by one name or by both: "ich bin Jörg Weiß".
+    fn is_caller<I>(&self, from: usize, to: usize, phrases: &[Phrase<'_, I>]) -> bool {
+        if self.is_the_caller(from, to) {
+            return true;
+        }
+        let before = from.checked_sub(1);
+        let is_name = |at: usize| phrases.iter().any(|phrase| phrase.words.iter().any(|name| name == self.word(at)));
+        before.is_some_and(|before| is_name(before) && self.is_the_caller(before, to))
+    }
+
     fn judge<I: Clone + Ord>(&self, found: Vec<Mention<I>>, phrases: &[Phrase<'_, I>]) -> Outcome<I> {
         let near = self.near_misses(phrases, &found);
         let corrected = (0..self.folded.len()).rev().find(|at| is_correction(self.word(*at)));
         let after = |at: usize| found.iter().filter(|mention| mention.from > at).cloned().collect::<Vec<_>>();
         let (found, is_corrected) = match corrected.map(after) {
             Some(replaced) if !replaced.is_empty() => (replaced, true),
+            // "Anna, nein, egal"
+            _ if corrected.is_some_and(|at| (at..self.folded.len()).any(|at| self.word(at) == "egal")) => {
+                (Vec::new(), true)
+            }
             _ => (found, false),
         };
         let from = if is_corrected { corrected.unwrap_or_default() } else { 0 };
@@ -483,14 +516,20 @@ impl Words {
 
     /// Words in small letters that may change what is meant: "Anna war unfreundlich".
     fn has_strange_words<I>(&self, found: &[Mention<I>]) -> bool {
+        let is_away = |word: &str| matches!(word, "urlaub" | "krank" | "holiday" | "vacation" | "schon" | "wie");
         (0..self.folded.len()).any(|at| {
             let word = self.word(at);
+            if is_away(word) && !matches!(self.word(at + 1), "immer" | "gewohnt") {
+                return true;
+            }
             let is_capital = self.raw.get(at).is_some_and(|raw| raw.chars().next().is_some_and(char::is_uppercase));
             let is_named = found.iter().any(|mention| (mention.from..mention.to).contains(&at));
             let is_other_person =
                 is_person(word) && matches!(self.word(at + 1), "von" | "of" | "neben" | "from" | "der" | "die");
             is_other_person
                 || !(is_named
+                    || is_safe(word)
+                    || is_word_of_time(word)
                     || is_capital && !is_person(word)
                     || is_filler(word)
                     || is_title(word)
@@ -718,6 +757,8 @@ fn is_negation(word: &str) -> bool {
             | "no"
             | "without"
             | "except"
+            | "als"
+            | "than"
             | "never"
             | "niemals"
             | "don"
@@ -890,7 +931,6 @@ fn is_nobodys_wish(word: &str) -> bool {
             | "everyone"
             | "fine"
             | "zuerst"
-            | "else"
             | "ob"
             | "wem"
             | "welche"
@@ -940,7 +980,6 @@ fn is_anyone(word: &str) -> bool {
             | "next"
             | "s"
             | "rolle"
-            | "else"
             | "ob"
             | "person"
             | "no"
@@ -982,7 +1021,6 @@ fn is_filler(word: &str) -> bool {
             | "am"
             | "auf"
             | "aus"
-            | "nach"
             | "with"
             | "by"
             | "for"
@@ -1181,13 +1219,14 @@ mod tests {
         ("lena-m", "Lena Müller", &[]),
         ("joerg", "Jörg Weiß", &[]),
     ];
-    const SERVICES: [(&str, &str, &[&str]); 6] = [
-        ("women", "Damenhaarschnitt", &[]),
-        ("men", "Herrenhaarschnitt", &["Herrenschnitt"]),
-        ("cut", "Haarschnitt", &["Schneiden"]),
-        ("beard", "Bart", &["Bart schneiden"]),
-        ("color", "Farbe", &["Färben", "Strähnen"]),
-        ("all", "Waschen, Schneiden, Föhnen", &[]),
+    const SERVICES: [(&str, &str, &[&str]); 7] = [
+        ("womens-cut", "Damenhaarschnitt", &["Damenschnitt"]),
+        ("mens-cut", "Herrenhaarschnitt", &["Herrenschnitt"]),
+        ("cut", "Haarschnitt", &["Schneiden", "Haare schneiden"]),
+        ("beard", "Bart", &["Bart schneiden", "Rasur"]),
+        ("color", "Farbe", &["Färben", "Haare färben", "Strähnen"]),
+        ("wash-cut-dry", "Waschen, Schneiden, Föhnen", &[]),
+        ("consultation", "Beratungsgespräch", &["Beratung"]),
     ];
 
     fn named<'n>(all: &'n [(&'n str, &'n str, &'n [&'n str])]) -> Vec<Named<'n, &'n str>> {
@@ -1198,7 +1237,7 @@ mod tests {
         match reading {
             NameReading::Known(id) => id.to_owned(),
             NameReading::Several(ids) => ids.join("+"),
-            NameReading::Anyone => "anyone".to_owned(),
+            NameReading::Anyone => "*".to_owned(),
             NameReading::Ambiguous(ids) => format!("? {}", ids.join(" ")),
             NameReading::Unknown { near } => {
                 let near: Vec<String> = near.iter().map(|miss| format!(" {}~{}", miss.said, miss.nearly)).collect();
@@ -1208,86 +1247,36 @@ mod tests {
     }
 
     #[test]
-    fn a_staff_member_is_found_by_what_people_say() {
-        let mut wrong = Vec::new();
-        for (said, understood) in [
-            ("Anna", "anna"),
-            ("anna sommer", "anna"),
-            ("Frau Sommer", "anna"),
-            ("bei der Anna", "anna"),
-            ("wieder zu Frau Sommer bitte", "anna"),
-            ("Annas", "anna"),
-            ("bei Annas Kollegin", "-"),
-            ("Dr. Winter", "jana"),
-            ("Frau Doktor Winter", "jana"),
-            ("Jana Winter", "jana"),
-            ("Herr Yilmaz", "mehmet"),
-            ("Joerg", "joerg"),
-            ("Jorg Weiss", "joerg"),
-            ("Frau Krueger", "lena-k"),
-            ("Frau Kruger", "lena-k"),
-            ("Lena", "? lena-k lena-m"),
-            ("Lena M.", "lena-m"),
-            ("Anni", "anna"),
-            ("Anja", "- Anja~anna"),
-            ("Hanna", "- Hanna~anna"),
-            ("Anna Schmidt", "- Anna~anna"),
-            ("Anna Winter", "? anna jana"),
-            ("Anna oder Mehmet", "? anna mehmet"),
-            ("nicht Anna, sondern Mehmet", "mehmet"),
-            ("Anna, nein, lieber Mehmet", "mehmet"),
-            ("egal", "anyone"),
-            ("ist mir ganz egal", "anyone"),
-            ("wer gerade frei ist", "anyone"),
-            ("keine Präferenz", "anyone"),
-            ("no preference", "anyone"),
-            ("N/A", "anyone"),
-            ("doesn't matter", "anyone"),
-            ("egal, nur nicht Mehmet", "-"),
-            ("egal, Hauptsache eine Frau", "-"),
-            ("eine Frau", "-"),
-            ("egal, am liebsten Anna", "anna"),
-            ("Zoe", "-"),
-        ] {
-            let found = shown(read_staff(Some(said), &named(&STAFF)));
-            if found != understood {
-                wrong.push(format!("{said}: {found}, not {understood}"));
+    fn services_and_staff_members_are_found_by_what_people_say() {
+        let (mut wrong, mut count) = (Vec::new(), 0);
+        for line in include_str!("spoken_names.tsv").lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            let fields: Vec<&str> = line.split('\t').collect();
+            let [field, said, understood] = fields.as_slice() else { panic!("not three fields: {line}") };
+            let found = shown(match *field {
+                "staff" => read_staff(Some(said), &named(&STAFF)),
+                _ => read_service(Some(said), &named(&SERVICES)),
+            });
+            count += 1;
+            if found != *understood {
+                wrong.push(format!("{line}\n    understood as {found}"));
             }
         }
-        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-        assert_eq!(shown(read_staff(None, &named(&STAFF))), "anyone");
+        assert!(wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));
+        assert!(count >= 200);
+        assert_eq!(shown(read_staff(None, &named(&STAFF))), "*", "nothing was said");
     }
 
     #[test]
-    fn a_service_is_found_by_what_people_say() {
-        let mut wrong = Vec::new();
-        for (said, understood) in [
-            ("Haarschnitt", "cut"),
-            ("Haare schneiden", "cut"),
-            ("die Haare geschnitten bekommen", "cut"),
-            ("zum Haareschneiden", "cut"),
-            ("ein Herrenhaarschnitt", "men"),
-            ("Herren Haarschnitt", "men"),
-            ("Haarschnitt für Herren", "men"),
-            ("Bart schneiden", "beard"),
-            ("Haare färben lassen", "color"),
-            ("Faerben", "color"),
-            ("Schneiden und Färben", "cut+color"),
-            ("Waschen, Schneiden, Föhnen", "all"),
-            ("waschen schneiden und föhnen", "all"),
-            ("nicht färben, nur schneiden", "cut"),
-            ("Schneiden oder Färben", "? cut color"),
-            ("Massage", "-"),
-            ("", "-"),
-            ("unbekannt", "-"),
-        ] {
-            let found = shown(read_service(Some(said), &named(&SERVICES)));
-            if found != understood {
-                wrong.push(format!("{said}: {found}, not {understood}"));
-            }
+    fn what_is_inside_several_names_is_asked() {
+        let cuts: Vec<_> = SERVICES.into_iter().take(2).collect();
+        assert_eq!(shown(read_service(Some("Haarschnitt"), &named(&cuts))), "? mens-cut womens-cut");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_the_readers_panic(said in ".{0,80}") {
+            read_staff(Some(&said), &named(&STAFF));
+            read_service(Some(&said), &named(&SERVICES));
         }
-        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-        let two: Vec<_> = SERVICES.into_iter().take(2).collect();
-        assert_eq!(shown(read_service(Some("Haarschnitt"), &named(&two))), "? men women");
     }
 }

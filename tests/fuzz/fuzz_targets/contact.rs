@@ -1,9 +1,9 @@
-//! Phone numbers, emails and times as callers say them.
+//! Phone numbers, emails and names as callers say them.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use scheduling::{contact, start_time};
+use scheduling::{contact, spoken_contact};
 
 fuzz_target!(|input: (&str, &str)| {
     let (text, other) = input;
@@ -11,7 +11,9 @@ fuzz_target!(|input: (&str, &str)| {
         assert!(number.reveal().starts_with('+') && number.reveal().len() <= 20);
     }
     let _ = contact::email(text);
-    let berlin = "Europe/Berlin".parse().expect("a zone");
-    let _ = start_time::read_start(Some(text), berlin);
-    let _ = start_time::read_date_and_time(Some(text), Some(other), berlin);
+    if let Some(email) = spoken_contact::email(other) {
+        assert!(contact::email(email.reveal()).is_some());
+    }
+    let _ = (spoken_contact::phone_number(other, "DE"), spoken_contact::name(other), spoken_contact::names_several(other));
+    assert!(spoken_contact::shortened(text, 9).chars().count() <= 9);
 });

@@ -20,9 +20,11 @@ use serde_json::Value;
 use store::{TenantRecord, Tenants};
 
 use crate::{
+    analysis_fields::{Language, agent_settings},
     calcom_account::CalcomAccount,
     context::{CommandContext, DRY_RUN},
     error::CommandError,
+    output::print_json,
     resume::resume_waiting,
 };
 
@@ -53,6 +55,15 @@ pub enum Command {
         #[arg(long)]
         offline: bool,
     },
+    /// Print the settings that a tenant's Retell agents need, as JSON ready to copy: the analysis fields with the tenant's own
+    /// services and staff, the time zone, and the webhook events.
+    Fields {
+        /// The tenant file.
+        file: PathBuf,
+        /// The language of the descriptions.
+        #[arg(long, default_value = "de")]
+        language: Language,
+    },
     /// Print a stored tenant in the form of its file.
     Show {
         /// The tenant's id.
@@ -82,6 +93,7 @@ pub async fn run(command: Command) -> Result<(), CommandError> {
             Ok(())
         }
         Command::Load { file, apply, accept_problems, offline } => load(file, apply, accept_problems, offline).await,
+        Command::Fields { file, language } => print_json(&agent_settings(&read(&file)?, language)),
         Command::Show { tenant } => {
             let context = CommandContext::from_env().await?;
             let record = context.tenant_record(&context.tenants()?, &TenantId::new(tenant)).await?;

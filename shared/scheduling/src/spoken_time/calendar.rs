@@ -208,6 +208,8 @@ impl Calendar {
         let of = |year| NaiveDate::from_ymd_opt(year, month, day);
         match of(year) {
             Some(this) if this >= self.today => Ok(Dates::One(this)),
+            // "29. Februar", said in the January of another year.
+            None if (month, day) > (self.today.month(), self.today.day()) => Err(NoTime::NoSuchDay),
             this => {
                 let next = of(year + 1).ok_or(NoTime::NoSuchDay)?;
                 let lately = self.today.checked_sub_days(DayCount::new(LATELY));
@@ -237,12 +239,8 @@ impl Calendar {
         let is_today = today.weekday() == weekday;
         let is_this_week = !is_today && weekday.num_days_from_monday() > today.weekday().num_days_from_monday();
         match which {
-            Which::Plain | Which::This if is_today => Dates::TodayOrInAWeek(today),
-            Which::Plain => Dates::One(coming),
-            Which::Coming if is_today => Dates::Ask(Doubt::TodayOrInAWeek, vec![today, coming]),
-            Which::Coming => Dates::One(coming),
-            Which::This if is_this_week => Dates::One(coming),
-            Which::This => Dates::Ask(Doubt::WhichWeek, vec![coming]),
+            Which::Plain | Which::This | Which::Coming if is_today => Dates::TodayOrInAWeek(today),
+            Which::Plain | Which::This | Which::Coming => Dates::One(coming),
             Which::Next if is_this_week => Dates::Ask(Doubt::WhichWeek, vec![coming, later(1)]),
             Which::Next => Dates::One(coming),
             Which::AfterNext if is_this_week => Dates::Ask(Doubt::WhichWeek, vec![later(1), later(2)]),

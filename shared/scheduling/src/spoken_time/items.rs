@@ -45,6 +45,8 @@ pub(super) enum Link {
     Not,
     /// What follows replaces what was said before.
     Correction,
+    /// `statt`: what follows is replaced.
+    InsteadOf,
 }
 
 /// A day, or what is said of one.

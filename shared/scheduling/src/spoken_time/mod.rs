@@ -144,6 +144,9 @@ pub enum NoTime {
     TooFar,
 }
 
+pub(crate) use scan::is_safe;
+pub(crate) use words::is_word_of_time;
+
 /// Where a text stands: what a bare number may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Slot {

@@ -1,8 +1,10 @@
 //! Puts the pieces of a text together: what replaces what, and which alternatives there are.
 
+use chrono::Weekday;
+
 use super::{
     Doubt,
-    items::{Clock, Day, Item, Link, Time},
+    items::{Clock, Day, Item, Link, Time, Which},
 };
 
 /// What a text says of a time.
@@ -12,6 +14,8 @@ pub(super) struct Phrases {
     pub alternatives: Vec<Phrase>,
     /// What of it can't be read.
     pub doubt: Option<Doubt>,
+    /// Whether something was ruled out, and may be among what was named.
+    pub is_negated: bool,
 }
 
 /// One of the times that a text names.
@@ -78,6 +82,7 @@ struct Builder {
     alternatives: Vec<Phrase>,
     current: Phrase,
     doubt: Option<Doubt>,
+    is_negated: bool,
     is_corrected: bool,
 }
 
@@ -91,7 +96,7 @@ impl Builder {
 
     /// Reads what comes first, and returns how many pieces that were.
     fn step(&mut self, items: &[Item]) -> Option<usize> {
-        use Link::{And, Between, Correction, Lower, Not, Or, OrEarlier, OrLater, Starting, To, Upper};
+        use Link::{And, Between, Correction, InsteadOf, Lower, Not, Or, OrEarlier, OrLater, Starting, To, Upper};
         Some(match items {
             [] => return None,
             [
@@ -104,6 +109,13 @@ impl Builder {
             [Item::Time(Time::Clock(from)), Item::Link(To), Item::Time(Time::Clock(to)), ..] => {
                 self.time(Time::Between(*from, *to), 3)
             }
+            [
+                Item::Link(Between | Starting),
+                Item::Time(Time::Clock(from)),
+                Item::Link(And | To),
+                Item::Time(Time::Part(to)),
+                ..,
+            ] => self.time(Time::Between(*from, Clock::Exact(to.window.from)), 4),
             [Item::Link(Between | Starting), Item::Day(from), Item::Link(And | To), Item::Day(to), ..] => {
                 self.days(Days::Range(*from, *to), 4)
             }
@@ -135,14 +147,23 @@ impl Builder {
                         self.doubt = self.doubt.or(doubt);
                         at + 2
                     }
-                    None => self.doubt(Doubt::NotUnderstood, 1),
+                    None => {
+                        self.is_negated = true;
+                        self.doubt(Doubt::NotUnderstood, 1)
+                    }
                 }
             }
             [Item::Link(And), Item::Day(_), ..] if self.current.has_day() && !self.current.has_time() => self.or(),
             [Item::Link(And), Item::Time(_), ..] if self.current.has_time() => self.or(),
             [Item::Link(Or), rest @ ..] if rest.iter().any(|item| !matches!(item, Item::Link(_))) => self.or(),
+            [Item::Link(InsteadOf), Item::Day(_) | Item::Time(_), ..] => 2,
             [Item::Link(Correction), ..] => self.correct(),
             [Item::Link(_), ..] => 1,
+            // "Dienstag um zehn, Mittwoch um elf"
+            [Item::Day(Day::Weekday(next, _)), ..] if self.has_other_weekday(*next) => {
+                self.or();
+                self.days(Days::One(Day::Weekday(*next, Which::Plain)), 1)
+            }
             [Item::Day(day), ..] => self.days(Days::One(*day), 1),
             [Item::Time(time), ..] => self.time(*time, 1),
             [Item::Instant(at), ..] => self.exact(Exact::Instant(*at)),
@@ -154,6 +175,12 @@ impl Builder {
             [Item::Doubt(doubt), ..] => self.doubt(*doubt, 1),
             [Item::DayOrTime(..), ..] => 1,
         })
+    }
+
+    /// Whether another weekday has its time already.
+    fn has_other_weekday(&self, next: Weekday) -> bool {
+        let is_other = |days: &Days| matches!(days, Days::One(Day::Weekday(before, _)) if *before != next);
+        self.current.has_time() && self.current.days.iter().any(is_other)
     }
 
     fn time(&mut self, time: Time, length: usize) -> usize {
@@ -230,7 +257,7 @@ impl Builder {
         if alternatives.is_empty() {
             alternatives.push(Phrase::default());
         }
-        Phrases { alternatives, doubt: self.doubt }
+        Phrases { alternatives, doubt: self.doubt, is_negated: self.is_negated }
     }
 }
 

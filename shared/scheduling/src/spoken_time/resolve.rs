@@ -31,6 +31,7 @@ pub(super) fn resolve(hearing: &Hearing<'_>, phrases: Phrases) -> TimeReading {
         several => alternatives(several),
     };
     match phrases.doubt {
+        Some(doubt) if phrases.is_negated => TimeReading::Question { doubt, readings: Vec::new() },
         Some(doubt) => TimeReading::Question { doubt, readings: candidates(&reading) },
         None => reading,
     }
@@ -209,7 +210,9 @@ impl<'h> Resolver<'h> {
                     .collect();
                 // Of several days, those count that are open then.
                 let asked = all.iter().find_map(|reading| match reading {
-                    TimeReading::Question { doubt: Doubt::Closed, .. } if !windows.is_empty() => None,
+                    TimeReading::Question { doubt: Doubt::Closed | Doubt::BothClosed, .. } if !windows.is_empty() => {
+                        None
+                    }
                     TimeReading::Question { doubt, .. } => Some(*doubt),
                     _ => None,
                 });
@@ -237,6 +240,11 @@ impl<'h> Resolver<'h> {
     fn moment(&self, date: NaiveDate, clock: Clock, parts: &[Part]) -> TimeReading {
         match self.minute(date, clock, parts) {
             Ok(minute) => self.at(date, minute),
+            Err((Doubt::BothClosed, minutes))
+                if minutes.iter().any(|minute| self.at(date, *minute) == TimeReading::None(NoTime::ClockSkips)) =>
+            {
+                TimeReading::None(NoTime::ClockSkips)
+            }
             Err((doubt, minutes)) => {
                 let at = |minute: &u32| candidates(&self.at(date, *minute));
                 question(doubt, minutes.iter().flat_map(at).collect())

@@ -6,6 +6,17 @@ use super::items::{
     AFTERNOON, Day, EVENING, MORNING, NIGHT, NOON, Part, Side,
     Which::{self, AfterNext, Coming, Next, This},
 };
+use super::numbers;
+
+/// Whether a word has to do with time, and nothing with names.
+pub(crate) fn is_word_of_time(word: &str) -> bool {
+    weekday(word).is_some()
+        || relative_day(word).is_some()
+        || part(word).is_some()
+        || unit(word).is_some()
+        || which(word).is_some()
+        || numbers::number(word).is_some()
+}
 
 /// A weekday by its full name, also with the s of a habit (`dienstags`).
 pub(super) fn weekday(word: &str) -> Option<Weekday> {
@@ -15,9 +26,9 @@ pub(super) fn weekday(word: &str) -> Option<Weekday> {
     };
     Some(match name {
         "montag" | "monday" => Mon,
-        "dienstag" | "tusday" => Tue,
-        "mittwoch" | "wednesday" => Wed,
-        "donnerstag" | "thursday" => Thu,
+        "dienstag" | "diensttag" | "dienstach" | "tusday" | "tuseday" => Tue,
+        "mittwoch" | "mitwoch" | "wednesday" | "wensday" => Wed,
+        "donnerstag" | "donerstag" | "thursday" => Thu,
         "freitag" | "friday" => Fri,
         "samstag" | "sonnabend" | "saturday" => Sat,
         "sonntag" | "sunday" => Sun,

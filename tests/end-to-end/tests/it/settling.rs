@@ -75,7 +75,8 @@ async fn a_review_shows_what_a_person_needs_and_its_json_nothing_personal() {
     let salon = Salon::open().await;
     let appointment = unclear(&salon).await;
     let listed = command(&["appointment", "review", salon.tenant.as_str()]);
-    for part in [appointment.id.as_str(), MARK, "bei Gelegenheit mal", "Haarschnitt", "the time can't be read", "wants"] {
+    for part in [appointment.id.as_str(), MARK, "bei Gelegenheit mal", "Haarschnitt", "the time can't be read", "wants"]
+    {
         assert!(listed.contains(part), "{part}: {listed}");
     }
     let json: Value =
@@ -128,7 +129,11 @@ async fn a_later_analysis_corrects_what_is_not_booked_and_is_kept_beside_what_is
     };
     fields(&mut call, &soon(10, 0).0);
     let corrected = salon.settle(&call).await;
-    assert_eq!((corrected.id.clone(), corrected.state().name()), (first.id.clone(), StateName::Assigned), "{corrected:#?}");
+    assert_eq!(
+        (corrected.id.clone(), corrected.state().name()),
+        (first.id.clone(), StateName::Assigned),
+        "{corrected:#?}"
+    );
     assert_eq!(corrected.booking().unwrap().start, soon(10, 0).1);
     // The first analysis again, as webhooks do: it is older than the one that was stored.
     fields(&mut call, "bei Gelegenheit mal");

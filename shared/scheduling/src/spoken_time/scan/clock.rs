@@ -224,7 +224,11 @@ impl Scanner {
         if self.meridiem(next).is_some() {
             return self.with_meridiem(hour, 0, false, next);
         }
-        if self.is(at, &["ein", "one"]) && !has_prefix {
+        let is_linked = matches!(
+            self.items.last(),
+            Some(Item::Link(Link::To | Link::And | Link::Or | Link::Lower | Link::Upper | Link::Between))
+        ) && self.last_end == at;
+        if self.is(at, &["ein", "one"]) && !has_prefix && !is_linked {
             return None;
         }
         // "nine oh five"

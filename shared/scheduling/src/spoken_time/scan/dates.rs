@@ -129,6 +129,23 @@ impl Scanner {
         if let Some((month, day)) = self.word(at).and_then(words::holiday) {
             return self.push(Item::Day(Day::Date { year: None, month, day }), at + 1);
         }
+        let named = [
+            (["christmas", "day"], (12, 25)),
+            (["boxing", "day"], (12, 26)),
+            (["erster", "weihnachtstag"], (12, 25)),
+            (["ersten", "weihnachtstag"], (12, 25)),
+            (["ersten", "weihnachtsfeiertag"], (12, 25)),
+            (["zweiter", "weihnachtstag"], (12, 26)),
+            (["zweiten", "weihnachtstag"], (12, 26)),
+            (["zweiten", "weihnachtsfeiertag"], (12, 26)),
+        ];
+        if let Some((_, (month, day))) = named.iter().find(|(words, _)| self.are(at, words)) {
+            return self.push(Item::Day(Day::Date { year: None, month: *month, day: *day }), at + 2);
+        }
+        if self.are(at, &["new", "year"]) && self.is(at + 4, &["eve", "day"]) {
+            let (month, day) = if self.is(at + 4, &["eve"]) { (12, 31) } else { (1, 1) };
+            return self.push(Item::Day(Day::Date { year: None, month, day }), at + 5);
+        }
         if self.are(at, &["christmas", "eve"]) {
             return self.push(Item::Day(Day::Date { year: None, month: 12, day: 24 }), at + 2);
         }
@@ -198,6 +215,15 @@ impl Scanner {
         let is_first = self.is(at, &["erste", "zweite", "second", "first"]) && !self.is_day_behind(at);
         if stands_alone && !names_thing && !is_span && !is_first || number.is_digits && number.is_ordinal {
             return self.push(Item::Day(Day::OfMonth(number.value)), after);
+        }
+        let is_listed =
+            matches!(self.items.as_slice(), [.., Item::Day(Day::OfMonth(_)), Item::Link(Link::Or | Link::And)])
+                && self.last_end == at;
+        if is_listed {
+            return self.push(Item::Day(Day::OfMonth(number.value)), after);
+        }
+        if !names_thing && !is_span && number.value > 1 {
+            return self.push(Item::Doubt(Doubt::NotUnderstood), after);
         }
         Some(after)
     }

@@ -267,7 +267,14 @@ impl Scanner {
         let is_dated = self.joined(next + 1, '.') && self.joined_digits(next + 2, 1..=2).is_some();
         let is_date_behind = self.word(next).and_then(words::month).is_some();
         let ambiguous = |at: usize| self.word(at).is_some_and(|word| words::ambiguous_weekday(word).is_some());
-        let named = |at: usize| ambiguous(at) || self.word(at).is_some_and(|word| words::weekday(word).is_some());
+        let named = |at: usize| {
+            let is_day = |word: &str| words::weekday(word).is_some() || words::short_weekday(word).is_some();
+            ambiguous(at) || self.word(at).is_some_and(is_day)
+        };
+        // "Do um drei", "Fr 15 Uhr", "am So um elf"
+        let is_german = self.is(at + 1, &["um"]) || self.digits(at + 1, 1..=2).is_some() && self.is(at + 2, &["uhr"]);
+        let is_german_day =
+            matches!(word, "do" | "fr") && is_german || word == "so" && is_german && self.follows(&["am"], at);
         let links = |at: usize| {
             matches!(self.mark(at), Some('-' | '/' | '+' | '&' | ','))
                 || self.is(at, &["oder", "or", "und", "and", "bis"])
@@ -275,7 +282,8 @@ impl Scanner {
         let is_listed = links(at + 1) && named(at + 2) || at > 1 && links(at - 1) && named(at - 2);
         let is_capital = self.tokens.get(at).is_some_and(|token| token.is_capital);
         // "Mo", "Di", "Mi" and "Sa" with a capital letter are nothing else.
-        if is_listed && (is_capital || !matches!(word, "so" | "do"))
+        if is_german_day && is_capital
+            || is_listed && (is_capital || !matches!(word, "so" | "do"))
             || is_capital && matches!(word, "mo" | "di" | "mi" | "sa")
         {
             return Some((weekday, if self.joined(at + 1, '.') { at + 2 } else { at + 1 }));

@@ -28,6 +28,12 @@ impl Scanner {
         let word = self.word(at)?;
         let one = |link| Some((link, at + 1));
         let found = match word {
+            // "um zehn nach", "um zehn oder": the rest is missing.
+            "nach" | "vor" | "to" | "past" | "oder" | "or" | "und" | "and" | "bis" | "ab"
+                if at + 1 >= self.tokens.len() && self.last_end == at && !self.items.is_empty() =>
+            {
+                return self.push(Item::Doubt(Doubt::NotUnderstood), at + 1);
+            }
             "zwischen" | "between" => one(Link::Between),
             "von" | "from" => one(Link::Starting),
             "oder" | "or" if self.is(at + 1, &["spater", "later", "danach", "after"]) => Some((Link::OrLater, at + 2)),
@@ -70,6 +76,10 @@ impl Scanner {
             }
             "nicht" | "not" | "ungern" | "cannot" | "cant" | "dont" | "kein" | "keine" | "keinen" | "keiner"
             | "nie" | "niemals" | "never" | "ausser" | "except" | "ohne" | "without" | "keinesfalls" => one(Link::Not),
+            "statt" | "anstatt" => one(Link::InsteadOf),
+            "anstelle" | "instead" | "rather" if self.is(at + 1, &["von", "of", "than"]) => {
+                Some((Link::InsteadOf, at + 2))
+            }
             "nein" | "ne" | "nee" | "no" | "quatsch" | "sondern" | "stattdessen" | "instead" | "korrektur"
             | "correction" | "lieber" | "rather" | "vielmehr" | "actually" | "sorry" | "entschuldigung"
             | "verzeihung" | "scratch" => one(Link::Correction),

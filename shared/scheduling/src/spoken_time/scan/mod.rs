@@ -47,6 +47,8 @@ mod links;
 mod safe;
 mod written;
 
+pub(crate) use safe::is_safe;
+
 struct Scanner {
     tokens: Vec<Token>,
     slot: Slot,
@@ -149,6 +151,21 @@ impl Scanner {
             return Some(Counted { value, length: 1 + usize::from(is_ordinal), is_ordinal, is_digits: true });
         }
         let Spoken { value, is_ordinal, takes_unit } = numbers::number(self.word(at)?)?;
+        // "ein und zwanzigsten"
+        if (1..10).contains(&value)
+            && !is_ordinal
+            && self.is(at + 1, &["und"])
+            && let Some(tens) = self.word(at + 2).and_then(numbers::number)
+            && tens.value >= 20
+            && tens.value.is_multiple_of(10)
+        {
+            return Some(Counted {
+                value: tens.value + value,
+                length: 3,
+                is_ordinal: tens.is_ordinal,
+                is_digits: false,
+            });
+        }
         if takes_unit {
             let next = if self.mark(at + 1) == Some('-') { at + 2 } else { at + 1 };
             if let Some(unit) = self.word(next).and_then(numbers::number).filter(|unit| (1..10).contains(&unit.value)) {
