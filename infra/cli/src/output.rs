@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use clap::ValueEnum;
 use serde_json::Value;
 
@@ -14,6 +16,11 @@ pub enum Output {
     Text,
     /// For programs.
     Json,
+}
+
+/// A moment on the tenant's clock.
+pub fn local(at: DateTime<Utc>, zone: Tz) -> String {
+    at.with_timezone(&zone).format("%a %d %b %Y %H:%M").to_string()
 }
 
 /// Prints a text.

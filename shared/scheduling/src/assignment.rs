@@ -101,6 +101,18 @@ pub struct HostMapping {
     pub since: DateTime<Utc>,
 }
 
+impl HostMapping {
+    /// Whether it tells whom this host is. One that was found is outweighed by an email that names somebody else: the
+    /// tenant file was corrected since.
+    pub fn is_of(&self, host: &Host, tenant: &Tenant) -> bool {
+        let mut named = tenant.staff.iter().filter(|member| host.has_email_of(member)).peekable();
+        let is_outweighed = self.source != MappingSource::Operator
+            && named.peek().is_some()
+            && named.all(|member| member.id != self.staff);
+        self.tenant == tenant.id && self.host == host.id && !is_outweighed
+    }
+}
+
 /// Where a host mapping came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -196,8 +208,7 @@ impl Strategy for ByHostMapping {
 
     fn find<'a>(&self, case: &Case<'a>) -> Vec<(&'a StaffMember, Option<HostId>)> {
         let mapped = |host: &Host| {
-            let holds = |mapping: &&HostMapping| mapping.tenant == case.tenant.id && mapping.host == host.id;
-            let mapping = case.mappings.iter().find(holds)?;
+            let mapping = case.mappings.iter().find(|mapping| mapping.is_of(host, case.tenant))?;
             Some((case.tenant.staff_member(&mapping.staff)?, Some(host.id)))
         };
         case.hosts().filter_map(mapped).collect()
@@ -309,6 +320,18 @@ mod tests {
             found(&booking, &[mapping("salon", 7, "anna")]),
             Ok(("anna".to_owned(), StrategyName::HostMapping, Some(7)))
         );
+    }
+
+    #[test]
+    fn an_email_that_names_another_outweighs_what_was_found_and_not_what_an_operator_says() {
+        let booking = booked(100, vec![host(7, "ben@salon.example")]);
+        let found_before = HostMapping { source: MappingSource::HostEmail, ..mapping("salon", 7, "anna") };
+        assert_eq!(
+            found(&booking, std::slice::from_ref(&found_before)),
+            Ok(("ben".to_owned(), StrategyName::HostEmail, Some(7)))
+        );
+        let unknown = booked(100, vec![host(7, "new@elsewhere.example")]);
+        assert_eq!(found(&unknown, &[found_before]), Ok(("anna".to_owned(), StrategyName::HostMapping, Some(7))));
     }
 
     #[test]

@@ -142,7 +142,7 @@ impl EventType {
     /// The host that is this staff member: by the tenant's mapping, else by email. `None` if there is none, or several.
     pub fn host_of(&self, staff: &StaffMember, tenant: &Tenant, mappings: &[HostMapping]) -> Option<HostId> {
         let is_theirs = |host: &&Host| {
-            let mapped = mappings.iter().find(|mapping| mapping.tenant == tenant.id && mapping.host == host.id);
+            let mapped = mappings.iter().find(|mapping| mapping.is_of(host, tenant));
             mapped.map_or_else(|| host.has_email_of(staff), |mapping| mapping.staff == staff.id)
         };
         let mut fitting = self.hosts.iter().filter(is_theirs);

@@ -131,6 +131,24 @@ impl Appointments {
         Ok(found)
     }
 
+    /// Deletes a customer's entries of these appointments: others share the contact, and keep theirs.
+    ///
+    /// # Errors
+    /// If DynamoDB fails, or an item can't be decoded.
+    pub async fn erase_customer_entries(
+        &self,
+        customer: &CustomerId,
+        appointments: &[&AppointmentId],
+    ) -> Result<usize, StoreError> {
+        let mut entries = Vec::new();
+        for item in self.table.query(&key_of(customer), "").await? {
+            if appointments.contains(&&appointment_in(item.clone())?) {
+                entries.push(item);
+            }
+        }
+        self.table.delete_all(entries).await
+    }
+
     /// Deletes a customer's entries, and returns how many there were.
     ///
     /// # Errors

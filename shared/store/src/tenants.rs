@@ -126,6 +126,21 @@ impl Tenants {
         applied(write_one(&self.table.client, put_found_mapping(mapping, self)?).await)
     }
 
+    /// Deletes a mapping that Frontdesk found. Returns whether it did: an operator's mapping stays.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn forget_mapping(&self, tenant: &TenantId, host: HostId) -> Result<bool, StoreError> {
+        let delete = self.table.client.delete_item().table_name(&self.table.name);
+        let delete = delete
+            .set_key(Some(self.table.key(&tenant_key(tenant), &host_item(host))))
+            .condition_expression("attribute_exists(#key) AND #source <> :operator")
+            .expression_attribute_names("#key", schema::TENANTS.partition)
+            .expression_attribute_names("#source", "source")
+            .expression_attribute_values(":operator", text("operator"));
+        applied(delete.send().await.map_err(StoreError::from))
+    }
+
     /// A stored tenant with every host mapping.
     ///
     /// # Errors

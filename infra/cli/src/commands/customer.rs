@@ -8,6 +8,7 @@ use scheduling::{
     contact,
     exchange::Exchange,
     ids::{AppointmentId, CallId, CustomerId, TenantId},
+    personal::Personal,
 };
 use serde_json::{Value, json};
 use store::{Appointments, Calls, StoreError, Versioned};
@@ -40,6 +41,12 @@ pub struct Customer {
     tenant: String,
     #[command(flatten)]
     contact: Contact,
+    /// The name, if several people share the contact: only what was requested under it, or under no name.
+    #[arg(long, conflicts_with = "everyone")]
+    name: Option<String>,
+    /// Everything of everybody who shares the contact.
+    #[arg(long)]
+    everyone: bool,
 }
 
 /// The customer's contact.
@@ -68,21 +75,30 @@ struct Found {
     customers: BTreeSet<CustomerId>,
     appointments: Vec<Appointment>,
     calls: BTreeSet<CallId>,
+    /// Further calls that requested one of the appointments.
+    linked: Vec<(AppointmentId, CallId)>,
+    /// Whether others keep what is stored under the same contact.
+    shares_contact: bool,
 }
 
 /// Runs a command.
 pub async fn run(command: Command) -> Result<(), CommandError> {
     let (Command::Export(customer) | Command::Erase { customer, .. }) = &command;
     let context = CommandContext::from_env().await?;
-    let tenant = context.tenant(&context.tenants()?, &TenantId::new(&customer.tenant)).await?;
-    let id = customer.contact.id(&tenant.id, &tenant.country)?;
+    let tenant = TenantId::new(&customer.tenant);
+    // What is stored of a customer outlives the tenant.
+    let stored = context.tenants()?.load(&tenant).await?;
+    let id = customer.contact.id(&tenant, stored.as_ref().map_or("DE", |stored| &stored.country))?;
     let stores = Stores {
         calls: Calls::from_env(&context.config, context.timing)?,
         appointments: context.appointments()?,
-        tenant: tenant.id.clone(),
+        tenant,
         context,
     };
-    let found = stores.find(id).await?;
+    let found = stores.find(id).await?.of_one_person(customer)?;
+    if stored.is_none() && found.appointments.is_empty() && found.calls.is_empty() {
+        return Err(CommandError::NotFound(format!("anything of this customer at tenant {}", customer.tenant)));
+    }
     match command {
         Command::Export(_) => println!("{:#}", stores.export(&found).await?),
         Command::Erase { apply: false, .. } => {
@@ -109,6 +125,54 @@ impl Contact {
 }
 
 impl Found {
+    /// What belongs to the person of the given name. Without a name, several people must not share the contact.
+    fn of_one_person(mut self, wanted: &Customer) -> Result<Self, CommandError> {
+        if wanted.everyone {
+            return Ok(self);
+        }
+        let people = self.people();
+        let Some(name) = wanted.name.as_ref() else {
+            return match people.as_slice() {
+                [] | [_] => Ok(self),
+                several => Err(CommandError::Refused(format!(
+                    "failed to choose: {} people share this contact: {}. Give --name, or --everyone",
+                    several.len(),
+                    several.join(", ")
+                ))),
+            };
+        };
+        let named = contact::Customer { name: Some(Personal::new(name.clone())), ..contact::Customer::default() };
+        self.appointments.retain(|appointment| appointment.request.customer.may_be(&named));
+        if people.len() > 1 {
+            // A call from the number that requested nothing may be anybody's.
+            let calls = self.appointments.iter().flat_map(|it| [it.call.clone(), it.call.whole()]);
+            self.calls = calls
+                .chain(
+                    self.linked
+                        .iter()
+                        .filter(|(id, _)| self.appointments.iter().any(|it| it.id == *id))
+                        .map(|(_, call)| call.clone()),
+                )
+                .collect();
+            self.shares_contact = true;
+        }
+        Ok(self)
+    }
+
+    /// A name of each person who has an appointment: the longest of those that may be one person's.
+    fn people(&self) -> Vec<String> {
+        let mut people: Vec<&contact::Customer> = Vec::new();
+        let mut customers: Vec<&contact::Customer> = self.appointments.iter().map(|it| &it.request.customer).collect();
+        let length = |customer: &contact::Customer| customer.name.as_ref().map_or(0, |name| name.reveal().len());
+        customers.sort_by_key(|customer| std::cmp::Reverse(length(customer)));
+        for customer in customers.into_iter().filter(|customer| customer.name.is_some()) {
+            if !people.iter().any(|known| known.may_be(customer)) {
+                people.push(customer);
+            }
+        }
+        people.iter().filter_map(|customer| Some(customer.name.as_ref()?.reveal().clone())).collect()
+    }
+
     fn print(&self, verb: &str) {
         let appointments = self.appointments.iter().map(|appointment| appointment.id.as_str());
         println!("{} appointments {verb}: {}", self.appointments.len(), appointments.collect::<Vec<_>>().join(", "));
@@ -120,7 +184,13 @@ impl Found {
 impl Stores {
     /// Everything that is stored under one id of the customer, and under the further ids that it names.
     async fn find(&self, by: CustomerId) -> Result<Found, CommandError> {
-        let mut found = Found { customers: BTreeSet::new(), appointments: Vec::new(), calls: BTreeSet::new() };
+        let mut found = Found {
+            customers: BTreeSet::new(),
+            appointments: Vec::new(),
+            calls: BTreeSet::new(),
+            linked: Vec::new(),
+            shares_contact: false,
+        };
         let mut pending = vec![by];
         while let Some(customer) = pending.pop() {
             if !found.customers.insert(customer.clone()) {
@@ -136,8 +206,10 @@ impl Stores {
                 let stored = self.appointments.load(&id).await?.filter(|_| !is_known);
                 let Some(Versioned { value: appointment, .. }) = stored else { continue };
                 pending.extend(appointment.request.customer.ids(&self.tenant));
-                found.calls.insert(appointment.call.clone());
-                found.calls.extend(self.appointments.linked_calls(&id).await?);
+                found.calls.extend([appointment.call.clone(), appointment.call.whole()]);
+                let linked = self.appointments.linked_calls(&id).await?;
+                found.calls.extend(linked.iter().cloned());
+                found.linked.extend(linked.into_iter().map(|call| (id.clone(), call)));
                 found.appointments.push(appointment);
             }
         }
@@ -178,9 +250,14 @@ impl Stores {
         for call in &found.calls {
             self.calls.erase(&self.tenant, call).await?;
         }
+        let ids: Vec<&AppointmentId> = found.appointments.iter().map(|appointment| &appointment.id).collect();
         for customer in &found.customers {
-            self.appointments.erase_customer_index(customer).await?;
-            self.calls.erase_customer_index(customer).await?;
+            if found.shares_contact {
+                self.appointments.erase_customer_entries(customer, &ids).await?;
+            } else {
+                self.appointments.erase_customer_index(customer).await?;
+                self.calls.erase_customer_index(customer).await?;
+            }
         }
         found.print("erased");
         for booking in found.appointments.iter().filter_map(Appointment::booking) {

@@ -1,18 +1,24 @@
 //! `frontdesk hosts`: map the hosts of past bookings to staff members.
 
+use std::collections::BTreeSet;
+
 use calcom::ListCursor;
 use chrono::{DateTime, Utc};
 use clap::{Subcommand, ValueEnum};
+use comfy_table::{Table, presets};
 use scheduling::{
+    assignment::{HostMapping, MappingSource},
     backfill::{Confidence, HostObservations, HostProposal},
-    ids::{EventTypeId, TenantId},
+    ids::{EventTypeId, HostId, TenantId},
 };
-use store::TenantRecord;
+use serde_json::json;
+use store::{Catalogs, TenantRecord};
 
 use crate::{
     calcom_account::CalcomAccount,
     context::{CommandContext, DRY_RUN},
     error::CommandError,
+    output::{Output, local, print_json, print_text},
     resume::resume_waiting,
 };
 
@@ -33,6 +39,24 @@ pub enum Command {
         /// Begin with the bookings that were made at this time; an interrupted run prints it.
         #[arg(long, value_name = "TIME")]
         since: Option<DateTime<Utc>>,
+    },
+    /// List the hosts that a tenant's event types have at Cal.com, and who they are: unknown ones first.
+    List {
+        /// The tenant's id.
+        tenant: String,
+        /// The form of the list.
+        #[arg(long, default_value = "text")]
+        output: Output,
+    },
+    /// Forget whom a host is, if Frontdesk found that by itself. The next booking of the host finds it anew.
+    Forget {
+        /// The tenant's id.
+        tenant: String,
+        /// The host's id at Cal.com.
+        host: u64,
+        /// Forget it.
+        #[arg(long)]
+        apply: bool,
     },
 }
 
@@ -56,8 +80,91 @@ impl From<MinConfidence> for Confidence {
 
 /// Runs a command.
 pub async fn run(command: Command) -> Result<(), CommandError> {
-    let Command::Backfill { tenant, apply, confidence, since } = command;
     let context = CommandContext::from_env().await?;
+    match command {
+        Command::Backfill { tenant, apply, confidence, since } => {
+            backfill(&context, tenant, apply, confidence, since).await
+        }
+        Command::List { tenant, output } => list(&context, &TenantId::new(tenant), output).await,
+        Command::Forget { tenant, host, apply } => forget(&context, &TenantId::new(tenant), HostId(host), apply).await,
+    }
+}
+
+/// What is known of a host.
+struct KnownHost {
+    id: HostId,
+    mapping: Option<HostMapping>,
+}
+
+async fn list(context: &CommandContext, tenant: &TenantId, output: Output) -> Result<(), CommandError> {
+    let record = context.tenant_record(&context.tenants()?, tenant).await?;
+    let catalog = Catalogs::from_env(&context.config)?.of(&record.tenant.calcom.account).await?;
+    let ours: BTreeSet<EventTypeId> =
+        record.tenant.services.iter().flat_map(|service| service.event_types.all()).collect();
+    let seen = catalog.iter().flat_map(|known| known.catalog.event_types.iter());
+    let hosts = seen.filter(|(id, _)| ours.contains(id)).flat_map(|(_, event_type)| event_type.hosts.iter());
+    let mut ids: BTreeSet<HostId> = hosts.map(|host| host.id).collect();
+    ids.extend(record.mappings.iter().map(|mapping| mapping.host));
+    let mapping_of = |id: HostId| record.mappings.iter().find(|mapping| mapping.host == id).cloned();
+    let mut known: Vec<KnownHost> = ids.into_iter().map(|id| KnownHost { id, mapping: mapping_of(id) }).collect();
+    known.sort_by_key(|host| (host.mapping.is_some(), host.id));
+    if output == Output::Json {
+        let shown = known.iter().map(|host| {
+            let mapping = host.mapping.as_ref();
+            json!({"host": host.id, "staff": mapping.map(|it| &it.staff), "source": mapping.map(|it| it.source), "since": mapping.map(|it| it.since)})
+        });
+        return print_json(&shown.collect());
+    }
+    if known.is_empty() {
+        return print_text("No host is known. Load the tenant, or wait for its first booking.");
+    }
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_header(["host", "staff member", "known by", "since"]);
+    for KnownHost { id, mapping } in known {
+        let (staff, by, since) = match mapping {
+            None => ("unknown".to_owned(), "", String::new()),
+            Some(mapping) => {
+                let by = match mapping.source {
+                    MappingSource::Operator => "tenant file",
+                    MappingSource::HostEmail => "email, found by Frontdesk",
+                    MappingSource::EventTypeOwner => "event types, accepted by an operator",
+                };
+                (mapping.staff.to_string(), by, local(mapping.since, record.tenant.time_zone))
+            }
+        };
+        table.add_row([id.to_string(), staff, by.to_owned(), since]);
+    }
+    print_text(&table.trim_fmt())
+}
+
+async fn forget(context: &CommandContext, tenant: &TenantId, host: HostId, apply: bool) -> Result<(), CommandError> {
+    let tenants = context.tenants()?;
+    let record = context.tenant_record(&tenants, tenant).await?;
+    let mapping = record.mappings.iter().find(|mapping| mapping.host == host);
+    let mapping = mapping.ok_or_else(|| CommandError::NotFound(format!("a mapping of host {host} of {tenant}")))?;
+    if mapping.source == MappingSource::Operator {
+        return Err(CommandError::Refused(format!(
+            "failed to forget host {host}: the tenant file says that it is {}. Change `host_mappings` there and load it",
+            mapping.staff
+        )));
+    }
+    println!("host {host}: {} -> unknown", mapping.staff);
+    if !apply {
+        println!("{DRY_RUN}");
+        return Ok(());
+    }
+    tenants.forget_mapping(tenant, host).await?;
+    println!("forgotten. Appointments that are assigned stay so.");
+    Ok(())
+}
+
+async fn backfill(
+    context: &CommandContext,
+    tenant: String,
+    apply: bool,
+    confidence: MinConfidence,
+    since: Option<DateTime<Utc>>,
+) -> Result<(), CommandError> {
     let (tenants, appointments) = (context.tenants()?, context.appointments()?);
     let id = TenantId::new(tenant);
     let before = context.tenant_record(&tenants, &id).await?;
@@ -68,7 +175,7 @@ pub async fn run(command: Command) -> Result<(), CommandError> {
             observations.observe(booking);
         }
     }
-    let listed = observe_calcom(&context, &before, since, &mut observations).await;
+    let listed = observe_calcom(context, &before, since, &mut observations).await;
     // `likely` needs all bookings, so a partial list allows only `certain`.
     let confidence = if listed.is_err() || since.is_some() { MinConfidence::Certain } else { confidence };
     let proposals = observations.proposals(&before.tenant, &before.mappings);
@@ -79,7 +186,7 @@ pub async fn run(command: Command) -> Result<(), CommandError> {
             written += u32::from(tenants.add_mapping(&mapping).await?);
         }
         let record = context.tenant_record(&tenants, &id).await?;
-        let resumed = resume_waiting(&context, &appointments, &tenants, &record).await?;
+        let resumed = resume_waiting(context, &appointments, &tenants, &record).await?;
         println!(
             "{written} mappings written, {} appointments assigned, {} still in review",
             resumed.assigned, resumed.in_review

@@ -216,3 +216,32 @@ async fn all_that_is_stored_of_a_customer_is_handed_out_and_then_erased() {
         assert_eq!((&exported["appointments"], &exported["calls"]), (&json!([]), &json!([])));
     }
 }
+
+#[tokio::test]
+async fn of_two_people_with_one_number_one_is_handed_out_and_erased_alone() {
+    let salon = Salon::open().await;
+    let phone = salon.call(json!({})).body["call"]["from_number"].as_str().unwrap().to_owned();
+    let call = |name: &str, hour: u32| {
+        let mut call = salon.call(json!({"service": "Haarschnitt", "appointment_start": soon(hour, 0).0,
+            "customer_name": name, "customer_phone": phone, "customer_email": ""}));
+        call.body["call"]["from_number"] = json!(phone);
+        call
+    };
+    let mother = salon.settle(&call("Maria Berger", 10)).await;
+    let child = salon.settle(&call("Leon Berger", 11)).await;
+    let of = |command: &str, more: &[&str]| {
+        frontdesk(&[&["customer", command, "--tenant", salon.tenant.as_str(), "--phone", &phone], more].concat())
+    };
+    let (done, printed) = of("erase", &["--apply"]);
+    assert!(!done && printed.contains("Maria Berger") && printed.contains("Leon Berger"), "{printed}");
+    let (done, exported) = of("export", &["--name", "Leon Berger"]);
+    assert!(done && exported.contains("Leon Berger") && !exported.contains("Maria"), "{exported}");
+    // What is stored outlives the tenant.
+    assert!(frontdesk(&["tenant", "remove", salon.tenant.as_str(), "--apply"]).0);
+    let (done, printed) = of("erase", &["--name", "Leon Berger", "--apply"]);
+    assert!(done && printed.contains("1 appointments erased"), "{printed}");
+    assert!(salon.stack.appointment(&child.id).await.is_erased());
+    assert!(!salon.stack.appointment(&mother.id).await.is_erased());
+    let (done, exported) = of("export", &[]);
+    assert!(done && exported.contains("Maria Berger") && !exported.contains("Leon"), "{exported}");
+}

@@ -1,12 +1,13 @@
 //! From a booking's hosts to its staff member.
 
-use end_to_end::{Salon, SalonForm, soon, sqs_event};
+use chrono::Utc;
+use end_to_end::{Salon, SalonForm, frontdesk, soon, sqs_event};
 use scheduling::{
     appointment::{Appointment, Cause, ReviewBooking, ReviewReason, State, StateName},
-    assignment::{MappingSource, StrategyName, Unassigned},
+    assignment::{HostMapping, MappingSource, StrategyName, Unassigned},
     booking::{HostEvidence, NoHost},
     failure::Category,
-    ids::HostId,
+    ids::{HostId, StaffId},
 };
 use serde_json::json;
 
@@ -118,4 +119,41 @@ async fn an_operators_assignment_is_never_overwritten() {
     assert_eq!(answer, json!({"batchItemFailures": []}));
     assert_eq!(salon.stack.appointment(&found.id).await, appointment);
     assert_eq!(appointment.state().name(), StateName::Assigned);
+}
+
+#[tokio::test]
+async fn a_host_that_was_learned_is_shown_forgotten_and_outweighed_by_the_email() {
+    let salon = Salon::open().await;
+    let assigned = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
+    let host = assigned.assignment().unwrap().host.unwrap().0;
+    let staff = assigned.assignment().unwrap().staff.to_string();
+    let (tenant, id) = (salon.tenant.as_str(), host.to_string());
+    let (_, listed) = frontdesk(&["hosts", "list", tenant]);
+    assert!(
+        listed.lines().any(|line| line.contains(&id) && line.contains(&staff) && line.contains("email")),
+        "{listed}"
+    );
+    let (done, _) = frontdesk(&["hosts", "forget", tenant, &id, "--apply"]);
+    assert!(done);
+    let record = salon.stack.tenants.record(&salon.tenant).await.unwrap().unwrap();
+    assert!(record.mappings.iter().all(|mapping| mapping.host.0 != host));
+    let (done, printed) = frontdesk(&["hosts", "forget", tenant, &id, "--apply"]);
+    assert!(!done && printed.contains("failed to find a mapping"), "{printed}");
+    // A mapping that was found for somebody else before the tenant file was corrected.
+    let other = if staff == "anna" { "ben" } else { "anna" };
+    let wrong = HostMapping {
+        tenant: salon.tenant.clone(),
+        host: HostId(host),
+        staff: StaffId::new(other),
+        source: MappingSource::HostEmail,
+        since: Utc::now(),
+    };
+    assert!(salon.stack.tenants.add_mapping(&wrong).await.unwrap());
+    let mut next = None;
+    for hour in [11, 12, 13, 14] {
+        let appointment = salon.settle(&salon.haircut_at(&soon(hour, 0).0)).await;
+        next =
+            next.or(appointment.assignment().filter(|it| it.host == Some(HostId(host))).map(|it| it.staff.to_string()));
+    }
+    assert_eq!(next, Some(staff), "the email names somebody else than what was learned");
 }

@@ -11,11 +11,11 @@ use scheduling::{
 };
 use store::{Appointments, NewAppointment, Versioned};
 
-use super::shown::local;
 use crate::{
     calcom_account::CalcomAccount,
     context::{CommandContext, DRY_RUN},
     error::CommandError,
+    output::local,
 };
 
 /// How many free slots are listed.

@@ -16,7 +16,7 @@ use scheduling::{
 use serde_json::{Value, json};
 use store::{Calls, StoredExchange};
 
-use crate::error::CommandError;
+use crate::{error::CommandError, output::local};
 
 /// An appointment with what is known besides. People who act on it see everything that they need.
 pub struct Shown<'a> {
@@ -37,11 +37,6 @@ pub fn wished_from(start: &RequestedStart) -> Option<DateTime<Utc>> {
             Candidate::Window(window) => window.from,
         }),
     }
-}
-
-/// A moment on the tenant's clock.
-pub fn local(at: DateTime<Utc>, zone: Tz) -> String {
-    at.with_timezone(&zone).format("%a %d %b %Y %H:%M").to_string()
 }
 
 impl<'a> Shown<'a> {
