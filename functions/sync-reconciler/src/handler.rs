@@ -172,8 +172,8 @@ impl SyncReconciler {
             (_, Some(_)) => (&self.assignments, run.assignments_are_long, message),
             (_, None) => (&self.bookings, run.bookings_are_long, message),
         };
-        // The message of a dead worker is certainly not in the queue.
-        if is_long && due.cause != DueCause::LeaseExpired {
+        // The message of a dead worker is certainly not in the queue, and none was sent for an attempt far ahead.
+        if is_long && !matches!(due.cause, DueCause::LeaseExpired | DueCause::AttemptDue) {
             return Ok(Outcome::HeldBack);
         }
         if run.dry_run {

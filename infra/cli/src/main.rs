@@ -1,11 +1,13 @@
 #![doc = include_str!("../README.md")]
 
+#[macro_use]
+mod output;
+
 mod analysis_fields;
 mod calcom_account;
 mod commands;
 mod context;
 mod error;
-mod output;
 mod resume;
 
 use std::process::ExitCode;

@@ -19,7 +19,8 @@ pub struct Event {
     /// What happened.
     #[serde(rename = "event")]
     pub kind: EventKind,
-    /// The call.
+    /// The call, or the chat, which is kept and requests nothing.
+    #[serde(alias = "chat")]
     pub call: Call,
 }
 
@@ -53,7 +54,7 @@ impl EventKind {
 #[derive(Deserialize)]
 pub struct Call {
     /// Retell's name for it.
-    #[serde(rename = "call_id")]
+    #[serde(rename = "call_id", alias = "chat_id")]
     pub id: CallId,
     /// The voice agent that answered.
     #[serde(default, deserialize_with = "lenient")]
@@ -265,6 +266,13 @@ mod tests {
                 .unwrap();
         assert_eq!(event.kind, EventKind::Other("call_danced".to_owned()));
         assert_eq!(event.call.agent_id, None);
+    }
+
+    #[test]
+    fn a_chat_is_an_event_that_requests_nothing() {
+        let event =
+            Event::parse(br#"{"event":"chat_analyzed","chat":{"chat_id":"chat_1","agent_id":"agent_1"}}"#).unwrap();
+        assert_eq!((event.kind, event.call.id.as_str()), (EventKind::Other("chat_analyzed".to_owned()), "chat_1"));
     }
 
     #[test]

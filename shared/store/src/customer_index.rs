@@ -123,6 +123,9 @@ impl Appointments {
     ) -> Result<Vec<AppointmentId>, StoreError> {
         let mut found: Vec<AppointmentId> = Vec::new();
         for item in self.table.query(&key_of(customer), dedup_key).await? {
+            if !self.table.sort_key(&item).is_some_and(|name| is_for(name, dedup_key)) {
+                continue;
+            }
             let appointment = appointment_in(item)?;
             if !found.contains(&appointment) {
                 found.push(appointment);
@@ -158,7 +161,25 @@ impl Appointments {
     }
 }
 
+/// Whether an entry is for a start and service, alone or beside others. Everything is for none in particular.
+fn is_for(name: &str, dedup_key: &str) -> bool {
+    let rest = name.strip_prefix(dedup_key);
+    rest.is_some_and(|rest| dedup_key.is_empty() || rest.is_empty() || rest.starts_with('#'))
+}
+
 /// The partition of a customer, in the appointments table and in the calls table.
 pub(crate) fn key_of(customer: &CustomerId) -> String {
     format!("customer#{customer}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_found_for_its_own_service_and_not_for_one_whose_name_begins_alike() {
+        let key = "2026-12-01T09:00Z#color";
+        assert!(is_for(key, key) && is_for("2026-12-01T09:00Z#color#appointment", key) && is_for(key, ""));
+        assert!(!is_for("2026-12-01T09:00Z#color-long", key) && !is_for("2026-12-01T09:00Z#cut", key));
+    }
 }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use crate::{
     error::{StoreError, applied},
-    item::{Item, decode, encode, text},
+    item::{Item, decode, encode, take_text, text},
     schema,
     table::Table,
     transaction::{Transaction, build_put, put, write_one},
@@ -23,6 +23,8 @@ use crate::{
 /// The sort keys of a tenant and of a route.
 const TENANT: &str = "tenant";
 const ROUTE: &str = "route";
+/// The partition in which every tenant is listed.
+const REGISTRY: &str = "tenants";
 /// A change to a tenant is used everywhere after this time.
 const TTL: Duration = Duration::from_secs(60);
 
@@ -141,6 +143,19 @@ impl Tenants {
         applied(delete.send().await.map_err(StoreError::from))
     }
 
+    /// Every tenant by its id, with its name.
+    ///
+    /// # Errors
+    /// If DynamoDB fails, or an item can't be decoded.
+    pub async fn list(&self) -> Result<Vec<(TenantId, String)>, StoreError> {
+        let mut tenants = Vec::new();
+        for mut item in self.table.query(REGISTRY, "").await? {
+            let id = TenantId::new(self.table.sort_key(&item).unwrap_or_default());
+            tenants.push((id, take_text(&mut item, "name")?));
+        }
+        Ok(tenants)
+    }
+
     /// A stored tenant with every host mapping.
     ///
     /// # Errors
@@ -192,6 +207,9 @@ impl Tenants {
                     .expression_attribute_values(":tenant", text(tenant.id.as_str())),
             )?);
         }
+        let mut entry = self.table.key(REGISTRY, tenant.id.as_str());
+        entry.insert("name".to_owned(), text(&tenant.name));
+        changes.put(build_put(put(&self.table.name, entry))?);
         for mapping in &mapped {
             let mapping = HostMapping {
                 tenant: tenant.id.clone(),
@@ -229,7 +247,8 @@ impl Tenants {
         let routes = routes_of(&record.tenant).into_iter().map(|route| self.table.key(&route, ROUTE));
         let mappings = record.mappings.iter().map(|mapping| self.table.key(&own_key, &host_item(mapping.host)));
         let mut changes = Transaction::default();
-        for key in routes.chain(mappings).chain([self.table.key(&own_key, TENANT)]) {
+        let entry = self.table.key(REGISTRY, record.tenant.id.as_str());
+        for key in routes.chain(mappings).chain([entry, self.table.key(&own_key, TENANT)]) {
             self.delete(&mut changes, key)?;
         }
         changes.commit_in_chunks(&self.table.client).await

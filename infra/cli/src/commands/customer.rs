@@ -100,10 +100,10 @@ pub async fn run(command: Command) -> Result<(), CommandError> {
         return Err(CommandError::NotFound(format!("anything of this customer at tenant {}", customer.tenant)));
     }
     match command {
-        Command::Export(_) => println!("{:#}", stores.export(&found).await?),
+        Command::Export(_) => say!("{:#}", stores.export(&found).await?),
         Command::Erase { apply: false, .. } => {
             found.print("to erase");
-            println!("{DRY_RUN}");
+            say!("{DRY_RUN}");
         }
         Command::Erase { .. } => stores.erase(found).await?,
     }
@@ -175,9 +175,9 @@ impl Found {
 
     fn print(&self, verb: &str) {
         let appointments = self.appointments.iter().map(|appointment| appointment.id.as_str());
-        println!("{} appointments {verb}: {}", self.appointments.len(), appointments.collect::<Vec<_>>().join(", "));
+        say!("{} appointments {verb}: {}", self.appointments.len(), appointments.collect::<Vec<_>>().join(", "));
         let calls = self.calls.iter().map(CallId::as_str);
-        println!("{} calls {verb}: {}", self.calls.len(), calls.collect::<Vec<_>>().join(", "));
+        say!("{} calls {verb}: {}", self.calls.len(), calls.collect::<Vec<_>>().join(", "));
     }
 }
 
@@ -261,7 +261,7 @@ impl Stores {
         }
         found.print("erased");
         for booking in found.appointments.iter().filter_map(Appointment::booking) {
-            println!("Cal.com still stores the booking {}: erase it there", booking.uid);
+            say!("Cal.com still stores the booking {}: erase it there", booking.uid);
         }
         Ok(())
     }

@@ -94,9 +94,9 @@ pub async fn run(command: Command) -> Result<(), CommandError> {
         redriver.process(&queue).await?;
     }
     if !is_list {
-        println!("{} resent, {} discarded, {} left", redriver.resent, redriver.discarded, redriver.left);
+        say!("{} resent, {} discarded, {} left", redriver.resent, redriver.discarded, redriver.left);
         if !redriver.redrive.apply {
-            println!("{DRY_RUN}");
+            say!("{DRY_RUN}");
         }
     }
     Ok(())
@@ -155,11 +155,11 @@ impl Redriver {
 
     fn print(&mut self, letter: &str, action: &Action) {
         match action {
-            Action::Resend(_) if self.is_list => println!("{letter}: can be redriven"),
-            Action::Discard(reason) | Action::Leave(reason) if self.is_list => println!("{letter}: {reason}"),
-            Action::Leave(reason) => println!("{letter}: leave, {reason}"),
-            Action::Resend(_) => println!("{letter}: resend"),
-            Action::Discard(reason) => println!("{letter}: discard, {reason}"),
+            Action::Resend(_) if self.is_list => say!("{letter}: can be redriven"),
+            Action::Discard(reason) | Action::Leave(reason) if self.is_list => say!("{letter}: {reason}"),
+            Action::Leave(reason) => say!("{letter}: leave, {reason}"),
+            Action::Resend(_) => say!("{letter}: resend"),
+            Action::Discard(reason) => say!("{letter}: discard, {reason}"),
         }
         *match action {
             Action::Leave(_) => &mut self.left,

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use calcom::ListCursor;
 use chrono::{DateTime, Utc};
 use clap::{Subcommand, ValueEnum};
-use comfy_table::{Table, presets};
 use scheduling::{
     assignment::{HostMapping, MappingSource},
     backfill::{Confidence, HostObservations, HostProposal},
@@ -18,7 +17,7 @@ use crate::{
     calcom_account::CalcomAccount,
     context::{CommandContext, DRY_RUN},
     error::CommandError,
-    output::{Output, local, print_json, print_text},
+    output::{Output, local, print_json, print_text, table},
     resume::resume_waiting,
 };
 
@@ -118,9 +117,7 @@ async fn list(context: &CommandContext, tenant: &TenantId, output: Output) -> Re
     if known.is_empty() {
         return print_text("No host is known. Load the tenant, or wait for its first booking.");
     }
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header(["host", "staff member", "known by", "since"]);
-    for KnownHost { id, mapping } in known {
+    let row = |KnownHost { id, mapping }: KnownHost| {
         let (staff, by, since) = match mapping {
             None => ("unknown".to_owned(), "", String::new()),
             Some(mapping) => {
@@ -132,9 +129,9 @@ async fn list(context: &CommandContext, tenant: &TenantId, output: Output) -> Re
                 (mapping.staff.to_string(), by, local(mapping.since, record.tenant.time_zone))
             }
         };
-        table.add_row([id.to_string(), staff, by.to_owned(), since]);
-    }
-    print_text(&table.trim_fmt())
+        [id.to_string(), staff, by.to_owned(), since]
+    };
+    print_text(&table(["host", "staff member", "known by", "since"], known.into_iter().map(row)))
 }
 
 async fn forget(context: &CommandContext, tenant: &TenantId, host: HostId, apply: bool) -> Result<(), CommandError> {
@@ -148,13 +145,13 @@ async fn forget(context: &CommandContext, tenant: &TenantId, host: HostId, apply
             mapping.staff
         )));
     }
-    println!("host {host}: {} -> unknown", mapping.staff);
+    say!("host {host}: {} -> unknown", mapping.staff);
     if !apply {
-        println!("{DRY_RUN}");
+        say!("{DRY_RUN}");
         return Ok(());
     }
     tenants.forget_mapping(tenant, host).await?;
-    println!("forgotten. Appointments that are assigned stay so.");
+    say!("forgotten. Appointments that are assigned stay so.");
     Ok(())
 }
 
@@ -187,12 +184,13 @@ async fn backfill(
         }
         let record = context.tenant_record(&tenants, &id).await?;
         let resumed = resume_waiting(context, &appointments, &tenants, &record).await?;
-        println!(
+        say!(
             "{written} mappings written, {} appointments assigned, {} still in review",
-            resumed.assigned, resumed.in_review
+            resumed.assigned,
+            resumed.in_review
         );
     } else if proposals.iter().any(|proposal| proposal.staff.is_ok()) {
-        println!("{DRY_RUN}");
+        say!("{DRY_RUN}");
     }
     listed
 }
@@ -225,19 +223,17 @@ async fn observe_calcom(
 
 fn print_plan(proposals: &[HostProposal]) {
     if proposals.is_empty() {
-        println!("Every host has a mapping.");
+        say!("Every host has a mapping.");
     }
     for HostProposal { host, bookings, staff } in proposals {
         match staff {
             Ok((staff, Confidence::Certain)) => {
-                println!("host {host} -> {staff}   certain: same email ({bookings} bookings)");
+                say!("host {host} -> {staff}   certain: same email ({bookings} bookings)");
             }
             Ok((staff, Confidence::Likely)) => {
-                println!(
-                    "host {host} -> {staff}   likely: only booked for their own event types ({bookings} bookings)"
-                );
+                say!("host {host} -> {staff}   likely: only booked for their own event types ({bookings} bookings)");
             }
-            Err(reason) => println!("host {host} -> none   {} ({bookings} bookings)", reason.as_str()),
+            Err(reason) => say!("host {host} -> none   {} ({bookings} bookings)", reason.as_str()),
         }
     }
 }

@@ -128,7 +128,7 @@ pub async fn run(import: Import) -> Result<(), CommandError> {
     }
     print_plan(&plan);
     if !import.apply {
-        println!("{DRY_RUN}");
+        say!("{DRY_RUN}");
         return Ok(());
     }
     let importer = Importer {
@@ -146,7 +146,7 @@ pub async fn run(import: Import) -> Result<(), CommandError> {
         let Plan::Import(planned) = line.becomes else { continue };
         if let Some(holder) = importer.holder_of(&line.row).await? {
             duplicates += 1;
-            println!("line {}: the appointment {holder} has this booking already", line.number);
+            say!("line {}: the appointment {holder} has this booking already", line.number);
             continue;
         }
         match importer.import(&line.row, *planned).await? {
@@ -154,11 +154,11 @@ pub async fn run(import: Import) -> Result<(), CommandError> {
             Recorded::Existing(_) => existing += 1,
             Recorded::Duplicate(duplicate) => {
                 duplicates += 1;
-                println!("line {}: the customer has this appointment already: {duplicate}", line.number);
+                say!("line {}: the customer has this appointment already: {duplicate}", line.number);
             }
         }
     }
-    println!("{written} written, {existing} existing, {duplicates} duplicates");
+    say!("{written} written, {existing} existing, {duplicates} duplicates");
     Ok(())
 }
 
@@ -329,7 +329,10 @@ fn read_json_lines(text: &str) -> Vec<Line> {
 }
 
 fn read_csv(text: &str) -> Vec<Line> {
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
+    // A German spreadsheet writes semicolons.
+    let header = text.lines().next().unwrap_or_default();
+    let delimiter = if header.contains(';') && !header.contains(',') { b';' } else { b',' };
+    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).trim(csv::Trim::All).from_reader(text.as_bytes());
     let mut lines = Vec::new();
     let mut record = csv::StringRecord::new();
     let headers = reader.headers().cloned().ok();
@@ -372,17 +375,17 @@ fn form_of_csv(error: &csv::Error) -> String {
 fn print_plan(plan: &[PlannedLine]) {
     let count = |is_it: &dyn Fn(&Plan) -> bool| plan.iter().filter(|line| is_it(&line.becomes)).count();
     let taken = |is_it: fn(&Planned) -> bool| count(&|plan| matches!(plan, Plan::Import(planned) if is_it(planned)));
-    println!("{} valid lines", plan.len());
-    println!("{:>6} to be booked with Cal.com", taken(|it| it.done.is_none()));
-    println!("{:>6} booked, to be assigned", taken(|it| matches!(it.done, Some((_, None)))));
-    println!("{:>6} booked and assigned", taken(|it| matches!(it.done, Some((_, Some(_))))));
+    say!("{} valid lines", plan.len());
+    say!("{:>6} to be booked with Cal.com", taken(|it| it.done.is_none()));
+    say!("{:>6} booked, to be assigned", taken(|it| matches!(it.done, Some((_, None)))));
+    say!("{:>6} booked and assigned", taken(|it| matches!(it.done, Some((_, Some(_))))));
     for reason in [CANCELLED, PAST] {
         let skipped = count(&|plan| matches!(plan, Plan::Skip(why) if *why == reason));
-        println!("{skipped:>6} skipped: {reason}");
+        say!("{skipped:>6} skipped: {reason}");
     }
     for PlannedLine { number, becomes, .. } in plan {
         if matches!(becomes, Plan::Import(planned) if !planned.contact_is_whole) {
-            println!("line {number}: its phone number or email is unreadable and is omitted");
+            say!("line {number}: its phone number or email is unreadable and is omitted");
         }
     }
 }

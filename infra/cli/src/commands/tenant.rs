@@ -16,7 +16,7 @@ use scheduling::{
     ids::TenantId,
     tenant::{MappedHost, Tenant},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use store::{TenantRecord, Tenants};
 
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
     calcom_account::CalcomAccount,
     context::{CommandContext, DRY_RUN},
     error::CommandError,
-    output::print_json,
+    output::{Output, print_json, print_text, table},
     resume::resume_waiting,
 };
 
@@ -64,6 +64,12 @@ pub enum Command {
         #[arg(long, default_value = "de")]
         language: Language,
     },
+    /// List the tenants.
+    List {
+        /// The form of the list.
+        #[arg(long, default_value = "text")]
+        output: Output,
+    },
     /// Print a stored tenant in the form of its file.
     Show {
         /// The tenant's id.
@@ -89,15 +95,26 @@ pub async fn run(command: Command) -> Result<(), CommandError> {
                 let catalog = CalcomAccount::of(&context, &tenant).await?.catalog().await?;
                 refuse_problems(&file, &catalog, &tenant)?;
             }
-            println!("{} is valid: {}", file.display(), summary(&tenant));
+            say!("{} is valid: {}", file.display(), summary(&tenant));
             Ok(())
         }
         Command::Load { file, apply, accept_problems, offline } => load(file, apply, accept_problems, offline).await,
         Command::Fields { file, language } => print_json(&agent_settings(&read(&file)?, language)),
+        Command::List { output } => {
+            let tenants = CommandContext::from_env().await?.tenants()?.list().await?;
+            match output {
+                Output::Json => print_json(&tenants.iter().map(|(id, name)| json!({"id": id, "name": name})).collect()),
+                Output::Text if tenants.is_empty() => print_text("no tenant is loaded"),
+                Output::Text => {
+                    let rows = tenants.into_iter().map(|(id, name)| [id.to_string(), name]);
+                    print_text(&table(["tenant", "name"], rows))
+                }
+            }
+        }
         Command::Show { tenant } => {
             let context = CommandContext::from_env().await?;
             let record = context.tenant_record(&context.tenants()?, &TenantId::new(tenant)).await?;
-            println!("{:#}", as_file(&record));
+            say!("{:#}", as_file(&record));
             Ok(())
         }
         Command::Remove { tenant, apply } => {
@@ -106,11 +123,11 @@ pub async fn run(command: Command) -> Result<(), CommandError> {
             let record = context.tenant_record(&tenants, &TenantId::new(&tenant)).await?;
             print_changes(&flat(&as_file(&record)), &BTreeMap::new());
             if !apply {
-                println!("{DRY_RUN}");
+                say!("{DRY_RUN}");
                 return Ok(());
             }
             tenants.remove(&record).await?;
-            println!("{tenant} removed; its appointments stay");
+            say!("{tenant} removed; its appointments stay");
             Ok(())
         }
     }
@@ -133,15 +150,13 @@ async fn prove(
     let account = CalcomAccount::of(context, tenant).await?;
     let mut catalog = account.catalog().await?;
     match refuse_problems(file, &catalog, tenant) {
-        Err(problems) if accept_problems => println!("{problems}"),
+        Err(problems) if accept_problems => say!("{problems}"),
         checked => checked?,
     }
-    catalog.advice(tenant).iter().for_each(|advice| println!("advice: {advice}"));
+    catalog.advice(tenant).iter().for_each(|advice| say!("advice: {advice}"));
     let unselectable = account.unselectable(&catalog);
     for (_, id) in &unselectable {
-        println!(
-            "Cal.com, event type {id}: turn on rrHostSubsetEnabled, so that callers get the staff member they name"
-        );
+        say!("Cal.com, event type {id}: turn on rrHostSubsetEnabled, so that callers get the staff member they name");
     }
     if apply {
         if !unselectable.is_empty() {
@@ -169,17 +184,17 @@ async fn load(file: PathBuf, apply: bool, accept_problems: bool, offline: bool) 
     let old = before.as_ref().map(|record| flat(&as_file(record))).unwrap_or_default();
     let new = serde_json::to_value(&tenant).map(|tenant| flat(&tenant)).unwrap_or_default();
     if old == new {
-        println!("{}: no changes", tenant.id);
+        say!("{}: no changes", tenant.id);
         // An earlier run may have been interrupted after it had written the tenant.
         return if apply { resume(&context, &tenants, &tenant).await } else { Ok(()) };
     }
     print_changes(&old, &new);
     if !apply {
-        println!("{DRY_RUN}");
+        say!("{DRY_RUN}");
         return Ok(());
     }
     tenants.write(&tenant, before.as_ref(), Utc::now()).await?;
-    println!("{} loaded: {}. The functions use it within a minute.", tenant.id, summary(&tenant));
+    say!("{} loaded: {}. The functions use it within a minute.", tenant.id, summary(&tenant));
     resume(&context, &tenants, &tenant).await
 }
 
@@ -188,7 +203,7 @@ async fn resume(context: &CommandContext, tenants: &Tenants, tenant: &Tenant) ->
     let record = context.tenant_record(tenants, &tenant.id).await?;
     let resumed = resume_waiting(context, &context.appointments()?, tenants, &record).await?;
     if resumed.assigned + resumed.requested > 0 {
-        println!("{} waiting appointments assigned, {} to be booked next", resumed.assigned, resumed.requested);
+        say!("{} waiting appointments assigned, {} to be booked next", resumed.assigned, resumed.requested);
     }
     Ok(())
 }
@@ -275,12 +290,12 @@ fn flat(value: &Value) -> BTreeMap<String, Value> {
 
 fn print_changes(old: &BTreeMap<String, Value>, new: &BTreeMap<String, Value>) {
     for (path, value) in old.iter().filter(|(path, _)| !new.contains_key(*path)) {
-        println!("- {path}: {value}");
+        say!("- {path}: {value}");
     }
     for (path, value) in new {
         match old.get(path) {
-            None => println!("+ {path}: {value}"),
-            Some(before) if before != value => println!("~ {path}: {before} -> {value}"),
+            None => say!("+ {path}: {value}"),
+            Some(before) if before != value => say!("~ {path}: {before} -> {value}"),
             Some(_) => {}
         }
     }

@@ -62,6 +62,8 @@ async fn a_tenant_is_shown_before_it_is_written_and_can_be_taken_out_again() {
     assert!(stack.tenants.record(&id).await.unwrap().is_none());
 
     assert!(frontdesk(&["tenant", "load", "--offline", &file.path, "--apply"]).0);
+    let (_, listed) = frontdesk(&["tenant", "list"]);
+    assert!(listed.lines().any(|line| line.starts_with(id.as_str())), "{listed}");
     let record = stack.tenants.record(&id).await.unwrap().unwrap();
     assert_eq!((record.mappings.len(), record.mappings[0].host), (1, HostId(9)));
     assert_eq!(frontdesk(&["tenant", "load", "--offline", &file.path]), (true, format!("{id}: no changes\n")));

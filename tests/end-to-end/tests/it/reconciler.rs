@@ -2,7 +2,7 @@
 
 use chrono::{TimeDelta, Utc};
 use end_to_end::{Salon, claimed, eventually, soon};
-use scheduling::appointment::{Actor, Confirmation, ReviewReason, State, StateName};
+use scheduling::appointment::{Actor, Appointment, Confirmation, ReviewReason, State, StateName};
 use serde_json::json;
 use tokio::sync::Mutex;
 
@@ -87,6 +87,14 @@ async fn while_a_queue_is_long_what_most_likely_waits_there_is_not_sent_once_mor
     let queue = salon.stack.create_long_queue("long", 300).await;
     let copy = salon.stack.deploy_copy("sync-reconciler", "BOOKINGS_QUEUE_URL", &queue).await;
     let id = salon.store_untold_at(Utc::now() - TimeDelta::hours(1), soon(10, 0).1).await;
+    // For an attempt that was too far ahead for a delayed message, no message waits in any queue.
+    let ahead = salon.store_untold_at(Utc::now() - TimeDelta::hours(1), soon(11, 0).1).await;
+    let long_ago = Actor { function: "test", version: "test", now: Utc::now() - TimeDelta::hours(1) };
+    let waits = |mut appointment: Appointment| {
+        appointment.wait_for_account(Utc::now() - TimeDelta::minutes(1), long_ago).unwrap();
+        appointment
+    };
+    salon.change(&ahead, waits).await;
     let report = eventually(async || {
         let report = salon.stack.invoke_named(&copy, &json!({})).await;
         report["resent"].is_object().then_some(report)
@@ -95,6 +103,7 @@ async fn while_a_queue_is_long_what_most_likely_waits_there_is_not_sent_once_mor
     let state = salon.stack.appointment(&id).await.state().name();
     salon.stack.delete_copy(&copy).await;
     assert!(report["held_back"].as_u64() >= Some(1) && report["resent"]["never_sent"].is_null(), "{report}");
+    assert!(report["resent"]["attempt_due"].as_u64() >= Some(1), "{report}");
     assert_eq!(state, StateName::Requested);
     salon.stack.invoke("sync-reconciler", &json!({})).await;
     assert_eq!(salon.stack.until_settled(&id).await.state().name(), StateName::Assigned);

@@ -42,16 +42,16 @@ pub async fn assign(
         host: change.as_ref().map(|change| change.host).or(hosts_before),
     };
     appointment.assign_by_operator(assignment, context.actor())?;
-    println!("{id}: {before} -> assigned to {staff}");
+    say!("{id}: {before} -> assigned to {staff}");
     match (&change, hosts_before) {
         (Some(change), _) => {
-            println!("Cal.com: the booking goes to host {}. Cal.com does not check whether they are free", change.host);
+            say!("Cal.com: the booking goes to host {}. Cal.com does not check whether they are free", change.host);
         }
-        (None, Some(host)) => println!("Cal.com: host {host} keeps the booking"),
+        (None, Some(host)) => say!("Cal.com: host {host} keeps the booking"),
         (None, None) => {}
     }
     if !apply {
-        println!("{DRY_RUN}");
+        say!("{DRY_RUN}");
         return Ok(());
     }
     let mut recorded = Vec::new();
@@ -69,7 +69,7 @@ pub async fn assign(
         }
     }
     appointments.update(&appointment, version).exchanges(&recorded).commit().await?;
-    println!("{id} assigned to {staff}");
+    say!("{id} assigned to {staff}");
     Ok(())
 }
 

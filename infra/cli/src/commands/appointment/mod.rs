@@ -275,7 +275,7 @@ async fn list(
         let of_day = day.map_or_else(|| "from today on".to_owned(), |day| format!("on {day}"));
         return print_text(&format!("{} has no open appointments {of_day}", tenant.name));
     }
-    print_text(&shown::table(&found, &tenant))
+    print_text(&shown::list(&found, &tenant))
 }
 
 /// The first instant of a day on the tenant's clock.
@@ -295,7 +295,7 @@ async fn exchanges(
     for stored in appointments.exchanges(id).await? {
         let exchange = &stored.exchange;
         let status = exchange.status.map_or_else(|| "no response".to_owned(), |status| status.to_string());
-        println!("{}  {status}  {} bytes  {}", stored.name, exchange.body.len(), exchange.request);
+        say!("{}  {status}  {} bytes  {}", stored.name, exchange.body.len(), exchange.request);
         if let Some(folder) = &into {
             let path = folder.join(format!("{}.body", stored.name.replace('#', "-")));
             let written = fs::create_dir_all(folder).and_then(|()| fs::write(&path, &exchange.body));

@@ -46,10 +46,10 @@ pub async fn slots(
     let tenant = context.tenant(&context.tenants()?, &appointment.tenant).await?;
     let free = free_slots(context, &appointment, &tenant, None).await?;
     if free.is_empty() {
-        println!("no slot is free in that time");
+        say!("no slot is free in that time");
     }
     for (number, at) in (1..).zip(free) {
-        println!("{number:>3}: {}", local(at, tenant.time_zone));
+        say!("{number:>3}: {}", local(at, tenant.time_zone));
     }
     Ok(())
 }
@@ -80,9 +80,9 @@ pub async fn book(
         CommandError::Refused(format!("failed to book {id}: {why}. Give --service and --staff with ids of the tenant"))
     })?;
     let at = request.start.at().map(|at| local(at, tenant.time_zone)).unwrap_or_default();
-    println!("{id}: needs_review -> requested, {} at {at}", request.service.as_deref().unwrap_or_default());
+    say!("{id}: needs_review -> requested, {} at {at}", request.service.as_deref().unwrap_or_default());
     if !apply {
-        println!("{DRY_RUN}");
+        say!("{DRY_RUN}");
         return Ok(());
     }
     let customers = request.customer.ids(&tenant.id);
@@ -91,7 +91,7 @@ pub async fn book(
     appointments.index(&entries).await?;
     appointments.update(&appointment, version).commit().await?;
     context.send(&appointment).await?;
-    println!("{id} is being booked. See `frontdesk appointment show {id}`.");
+    say!("{id} is being booked. See `frontdesk appointment show {id}`.");
     Ok(())
 }
 
@@ -104,13 +104,13 @@ pub async fn called_back(
 ) -> Result<(), CommandError> {
     let Versioned { value: mut appointment, version } = context.appointment(appointments, id).await?;
     appointment.call_back(context.actor())?;
-    println!("{id}: the customer was called back; it stays in review");
+    say!("{id}: the customer was called back; it stays in review");
     if !apply {
-        println!("{DRY_RUN}");
+        say!("{DRY_RUN}");
         return Ok(());
     }
     appointments.update(&appointment, version).commit().await?;
-    println!("{id} noted");
+    say!("{id} noted");
     Ok(())
 }
 
@@ -124,13 +124,13 @@ pub async fn close(
 ) -> Result<(), CommandError> {
     let Versioned { value: mut appointment, version } = context.appointment(appointments, id).await?;
     appointment.close_review(reason, context.actor()).map_err(|_| CommandError::Refused(impossible(&appointment)))?;
-    println!("{id}: needs_review -> cancelled ({})", reason.as_str());
+    say!("{id}: needs_review -> cancelled ({})", reason.as_str());
     if !apply {
-        println!("{DRY_RUN}");
+        say!("{DRY_RUN}");
         return Ok(());
     }
     appointments.update(&appointment, version).commit().await?;
-    println!("{id} closed");
+    say!("{id} closed");
     Ok(())
 }
 
@@ -245,14 +245,14 @@ pub async fn retry(
     let stored = context.appointment(appointments, id).await?;
     let mut resumed = stored.value.clone();
     resumed.resume(context.actor())?;
-    println!("{id}: needs_review -> {}", resumed.state().name());
+    say!("{id}: needs_review -> {}", resumed.state().name());
     if !apply {
-        println!("{DRY_RUN}");
+        say!("{DRY_RUN}");
         return Ok(());
     }
     let appointment = context.resume(appointments, stored).await?;
     context.send(&appointment).await?;
-    println!("{id} resumed");
+    say!("{id} resumed");
     Ok(())
 }
 
@@ -268,12 +268,12 @@ pub async fn not_booked(
     marked.map_err(|_| {
         CommandError::Refused(format!("failed to mark {id} as not booked: it needs no review, or can't be booked"))
     })?;
-    println!("{id}: Cal.com holds no booking");
+    say!("{id}: Cal.com holds no booking");
     if !apply {
-        println!("{DRY_RUN}");
+        say!("{DRY_RUN}");
         return Ok(());
     }
     appointments.update(&appointment, version).commit().await?;
-    println!("{id} marked as not booked. Next step: `frontdesk appointment retry {id} --apply` books it.");
+    say!("{id} marked as not booked. Next step: `frontdesk appointment retry {id} --apply` books it.");
     Ok(())
 }

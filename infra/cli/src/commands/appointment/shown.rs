@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use comfy_table::{Table, presets};
 use retell::event::Summary;
 use scheduling::{
     appointment::{Appointment, ReviewReason, State},
@@ -16,7 +15,10 @@ use scheduling::{
 use serde_json::{Value, json};
 use store::{Calls, StoredExchange};
 
-use crate::{error::CommandError, output::local};
+use crate::{
+    error::CommandError,
+    output::{local, table},
+};
 
 /// An appointment with what is known besides. People who act on it see everything that they need.
 pub struct Shown<'a> {
@@ -245,22 +247,20 @@ fn question(doubt: Doubt) -> &'static str {
 }
 
 /// Appointments as a table, a line each.
-pub fn table(appointments: &[Appointment], tenant: &Tenant) -> String {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header(["start", "customer", "service", "staff", "state", "appointment"]);
-    for appointment in appointments {
+pub fn list(appointments: &[Appointment], tenant: &Tenant) -> String {
+    let row = |appointment: &Appointment| {
         let request = &appointment.request;
         let staff = appointment.assignment().map(|assignment| assignment.staff.to_string());
-        table.add_row([
+        [
             request.start.at().map(|at| local(at, tenant.time_zone)).unwrap_or_default(),
             request.customer.name.as_ref().map(|name| name.reveal().clone()).unwrap_or_default(),
             request.service.clone().unwrap_or_default(),
             staff.unwrap_or_default(),
             appointment.state().name().as_str().replace('_', " "),
             appointment.id.to_string(),
-        ]);
-    }
-    table.trim_fmt()
+        ]
+    };
+    table(["start", "customer", "service", "staff", "state", "appointment"], appointments.iter().map(row))
 }
 
 /// An appointment without personal data.
