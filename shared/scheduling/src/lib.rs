@@ -10,6 +10,7 @@ pub mod duplicate;
 pub mod event_type;
 pub mod exchange;
 pub mod failure;
+pub mod hours;
 pub mod ids;
 pub mod personal;
 pub mod placeholder;

@@ -7,9 +7,9 @@ use std::sync::LazyLock;
 use chrono::{DateTime, TimeDelta, Utc};
 use libfuzzer_sys::fuzz_target;
 use scheduling::{
+    hours::OpeningHours,
     spoken_name::{Named, read_service, read_staff},
     spoken_time::{Hearing, TimeReading},
-    tenant::OpeningHours,
 };
 
 static WORDS: LazyLock<Vec<&str>> = LazyLock::new(|| {

@@ -14,6 +14,7 @@ use scheduling::{
     assignment::MappingSource,
     event_type::Catalog,
     ids::TenantId,
+    personal::Personal,
     tenant::{MappedHost, Tenant},
 };
 use serde_json::{Value, json};
@@ -64,6 +65,18 @@ pub enum Command {
         #[arg(long, default_value = "de")]
         language: Language,
     },
+    /// Add an alias to a service or a staff member, and resume the appointments that waited for it.
+    Alias {
+        /// The tenant's id.
+        tenant: String,
+        /// The id of the service or the staff member.
+        id: String,
+        /// The word that callers say.
+        alias: String,
+        /// Write it.
+        #[arg(long)]
+        apply: bool,
+    },
     /// List the tenants.
     List {
         /// The form of the list.
@@ -100,6 +113,7 @@ pub async fn run(command: Command) -> Result<(), CommandError> {
         }
         Command::Load { file, apply, accept_problems, offline } => load(file, apply, accept_problems, offline).await,
         Command::Fields { file, language } => print_json(&agent_settings(&read(&file)?, language)),
+        Command::Alias { tenant, id, alias, apply } => add_alias(&TenantId::new(tenant), &id, alias, apply).await,
         Command::List { output } => {
             let tenants = CommandContext::from_env().await?.tenants()?.list().await?;
             match output {
@@ -195,6 +209,36 @@ async fn load(file: PathBuf, apply: bool, accept_problems: bool, offline: bool) 
     }
     tenants.write(&tenant, before.as_ref(), Utc::now()).await?;
     say!("{} loaded: {}. The functions use it within a minute.", tenant.id, summary(&tenant));
+    resume(&context, &tenants, &tenant).await
+}
+
+async fn add_alias(tenant: &TenantId, id: &str, alias: String, apply: bool) -> Result<(), CommandError> {
+    let context = CommandContext::from_env().await?;
+    let tenants = context.tenants()?;
+    let record = context.tenant_record(&tenants, tenant).await?;
+    let old = as_file(&record);
+    let mut changed: Tenant = record.tenant.clone();
+    let service = changed.services.iter_mut().find(|service| service.id.as_str() == id);
+    let member = changed.staff.iter_mut().find(|member| member.id.as_str() == id);
+    match (service, member) {
+        (Some(service), None) => service.aliases.push(alias.clone()),
+        (None, Some(member)) => member.aliases.push(Personal::new(alias.clone())),
+        (Some(_), Some(_)) => {
+            return Err(CommandError::Refused(format!(
+                "failed to add the alias: {id} is a service and a staff member of {tenant}"
+            )));
+        }
+        (None, None) => return Err(CommandError::NotFound(format!("service or staff member {id} of {tenant}"))),
+    }
+    let new = as_file(&TenantRecord { tenant: changed.clone(), mappings: record.mappings.clone() });
+    print_changes(&flat(&old), &flat(&new));
+    if !apply {
+        say!("{DRY_RUN}");
+        return Ok(());
+    }
+    let tenant: Tenant = serde_json::from_value(new).map_err(|error| CommandError::Refused(error.to_string()))?;
+    tenants.write(&tenant, Some(&record), Utc::now()).await?;
+    say!("{alias:?} is {id} from now on. The functions use it within a minute. Add it to the tenant file, too.");
     resume(&context, &tenants, &tenant).await
 }
 

@@ -10,11 +10,12 @@ use chrono::{DateTime, NaiveDateTime, SecondsFormat, TimeZone, Utc};
 use chrono_tz::Tz;
 use clap::Args;
 use scheduling::{
+    hours::OpeningHours,
     ids::TenantId,
     personal::Personal,
     spoken_name::{self, NameReading, Named},
     spoken_time::{Candidate, Hearing, TimeReading, Window},
-    tenant::{OpeningHours, Tenant},
+    tenant::Tenant,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};

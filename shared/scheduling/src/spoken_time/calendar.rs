@@ -3,9 +3,9 @@
 use chrono::{Datelike, Days as DayCount, Months, NaiveDate, Weekday};
 
 use super::{
-    Doubt, NoTime,
     items::{Day, Which},
     phrases::Days,
+    reading::{Doubt, NoTime},
 };
 
 /// Days that may be meant.

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc, Weekday};
 
-use super::Doubt;
-use crate::tenant::MinuteSpan;
+use super::reading::Doubt;
+use crate::hours::MinuteSpan;
 
 /// A piece of a text that has to do with time.
 #[derive(Debug, Clone, PartialEq, Eq)]

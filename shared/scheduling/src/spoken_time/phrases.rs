@@ -3,8 +3,8 @@
 use chrono::Weekday;
 
 use super::{
-    Doubt,
     items::{Clock, Day, Item, Link, Time, Which},
+    reading::Doubt,
 };
 
 /// What a text says of a time.

@@ -6,13 +6,13 @@ use chrono::{
 };
 
 use super::{
-    Candidate, Doubt, Hearing, NoTime, TimeReading, Window,
     calendar::{Calendar, Dates},
     items::{Clock, HALF_DAY, LAST_HOUR, NIGHT, Part, Side, Time},
     phrases::{Exact, Phrase, Phrases},
+    reading::{Candidate, Doubt, Hearing, NoTime, TimeReading, Window},
     scan::{Record, local_time},
 };
-use crate::tenant::MinuteSpan;
+use crate::hours::MinuteSpan;
 
 /// Where nothing is known of a business, a clock word means a time of the day and not of the night.
 const DAYTIME: MinuteSpan = MinuteSpan { from: 7 * 60, to: LAST_HOUR * 60 };

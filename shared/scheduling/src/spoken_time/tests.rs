@@ -1,9 +1,10 @@
-use chrono::{NaiveDateTime, TimeDelta};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use chrono_tz::Europe::Berlin;
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::hours::OpeningHours;
 
 fn salon_hours() -> OpeningHours {
     serde_json::from_value(json!({"mon-fri": "09:00-18:00", "sat": "09:00-14:00"})).unwrap()

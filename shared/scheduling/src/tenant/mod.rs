@@ -3,7 +3,6 @@
 //! One type is read from the tenant file, stored, and used by the functions. The command rejects unknown fields in
 //! a tenant file; this type ignores them, so that two deployed versions read each other's tenants.
 
-mod hours;
 mod key_expiry;
 mod problems;
 
@@ -12,11 +11,11 @@ use std::collections::BTreeMap;
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-pub use hours::{HoursError, MinuteSpan, OpeningHours};
 pub use key_expiry::KeyExpiry;
 pub use problems::Problem;
 
 use crate::{
+    hours::OpeningHours,
     ids::{AccountName, AgentId, EventTypeId, HostId, ServiceId, StaffId, TenantId},
     personal::Personal,
     spoken_name::{self, NameReading, Named, NearMiss},
@@ -294,13 +293,12 @@ impl Tenant {
         self.staff.iter().find(|member| member.id == *id)
     }
 
-    /// Whom a customer wants to come to who said `raw`. Only active staff members are known by it.
-    pub fn wish(&self, raw: Option<&str>) -> StaffWish<'_> {
-        if let Some(member) = raw.and_then(|raw| self.staff.iter().find(|it| it.active && it.id.as_str() == raw.trim()))
-        {
-            return StaffWish::Member(member);
-        }
+    /// Whom a customer means who said `raw`. Only active staff members are known by it.
+    pub fn staff_wish(&self, raw: Option<&str>) -> NameReading<StaffId> {
         let active: Vec<&StaffMember> = self.staff.iter().filter(|member| member.active).collect();
+        if let Some(member) = active.iter().find(|member| raw.map(str::trim) == Some(member.id.as_str())) {
+            return NameReading::Known(member.id.clone());
+        }
         let aliases: Vec<Vec<&str>> =
             active.iter().map(|member| member.aliases.iter().map(|alias| alias.reveal().as_str()).collect()).collect();
         let named: Vec<Named<'_, StaffId>> = active
@@ -308,7 +306,12 @@ impl Tenant {
             .zip(&aliases)
             .map(|(member, aliases)| Named { id: &member.id, name: member.name.reveal(), aliases })
             .collect();
-        match spoken_name::read_staff(raw, &named) {
+        spoken_name::read_staff(raw, &named)
+    }
+
+    /// Whom a customer wants to come to who said `raw`.
+    pub fn wish(&self, raw: Option<&str>) -> StaffWish<'_> {
+        match self.staff_wish(raw) {
             NameReading::Anyone => StaffWish::Anybody,
             NameReading::Known(id) => self.staff_member(&id).map_or(StaffWish::Unclear, StaffWish::Member),
             NameReading::Several(_) | NameReading::Ambiguous(_) | NameReading::Unknown { .. } => StaffWish::Unclear,

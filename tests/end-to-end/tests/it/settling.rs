@@ -88,6 +88,24 @@ async fn a_review_shows_what_a_person_needs_and_its_json_nothing_personal() {
 }
 
 #[tokio::test]
+async fn a_near_miss_is_flagged_and_becomes_an_alias_by_one_command() {
+    let salon = Salon::open().await;
+    let call =
+        salon.call(json!({"service": "Haarschnitt", "staff_member": "Anja", "appointment_start": soon(10, 0).0}));
+    let appointment = salon.settle(&call).await;
+    let shown = command(&["appointment", "show", appointment.id.as_str()]);
+    assert!(shown.contains("\"Anja\" is nearly anna") && shown.contains("frontdesk tenant alias"), "{shown}");
+    let tenant = salon.tenant.as_str();
+    let dry = command(&["tenant", "alias", tenant, "anna", "Anja"]);
+    assert!(dry.contains("+ staff[anna].aliases[0]: \"Anja\"") && dry.contains("Dry run"), "{dry}");
+    command(&["tenant", "alias", tenant, "anna", "Anja", "--apply"]);
+    let stored = salon.stack.tenants.record(&salon.tenant).await.unwrap().unwrap().tenant;
+    assert_eq!(stored.staff_called("Anja").unwrap().id.as_str(), "anna");
+    let (done, printed) = frontdesk(&["tenant", "alias", tenant, "zoe", "Zo", "--apply"]);
+    assert!(!done && printed.contains("failed to find service or staff member zoe"), "{printed}");
+}
+
+#[tokio::test]
 async fn a_review_is_called_back_and_closed_with_its_reason() {
     let salon = Salon::open().await;
     let appointment = unclear(&salon).await;

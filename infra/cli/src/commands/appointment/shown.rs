@@ -8,6 +8,7 @@ use scheduling::{
     booking::{BookingStatus, HostEvidence},
     ids::CallId,
     personal::Personal,
+    spoken_name::NameReading,
     spoken_time::{Candidate, Doubt},
     start_time::{RequestedStart, StartProblem},
     tenant::Tenant,
@@ -174,6 +175,7 @@ impl<'a> Shown<'a> {
             ("may mean", list(meant)),
             ("service", request.service.clone()),
             ("staff", reveal(&request.staff)),
+            ("nearly", self.near_miss()),
             ("notes", reveal(&request.notes)),
             ("detail", detail),
             ("Cal.com", self.refused.clone()),
@@ -186,6 +188,17 @@ impl<'a> Shown<'a> {
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)))
         .collect()
+    }
+
+    /// A word that is nearly the name of a staff member, and how to make it one.
+    fn near_miss(&self) -> Option<String> {
+        let tenant = self.tenant?;
+        let NameReading::Unknown { near } = tenant.staff_wish(self.appointment.raw_staff()) else { return None };
+        let miss = near.first()?;
+        Some(format!(
+            "{:?} is nearly {}; if that is meant: frontdesk tenant alias {} {} {:?} --apply",
+            miss.said, miss.nearly, tenant.id, miss.nearly, miss.said
+        ))
     }
 
     fn candidate(&self, candidate: &Candidate) -> String {

@@ -3,9 +3,9 @@
 use chrono::{FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc};
 
 use super::{
-    Doubt, Slot,
     items::{AFTER_LUNCH, AFTER_WORK, BEFORE_WORK, Clock, Day, EVENING, Item, Link, MORNING, Side, Time, Which},
     numbers::{self, Spoken},
+    reading::{Doubt, Slot},
     text::{Token, TokenKind, tokens},
     words::{self, Unit},
 };
