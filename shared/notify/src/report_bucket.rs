@@ -17,7 +17,7 @@ use platform::{
     aws::SdkConfig,
     env::{self, EnvError},
 };
-use reqwest::{Client, Method, Response, Url, header::CONTENT_TYPE, retry};
+use reqwest::{Client, Method, Response, StatusCode, Url, header::CONTENT_TYPE, retry};
 
 use crate::NotifyError;
 
@@ -82,14 +82,18 @@ impl ReportBucket {
         sent.and_then(Response::error_for_status).map(drop).map_err(refused)
     }
 
-    /// The object of this name.
+    /// The object of this name, if there is one.
     ///
     /// # Errors
-    /// If there is none, or S3 does not return it.
-    pub async fn get(&self, name: &str) -> Result<Vec<u8>, NotifyError> {
-        let found = self.http.get(self.signed(&Method::GET, name, REQUEST_LIFETIME).await?).send().await;
-        let found = found.and_then(Response::error_for_status).map_err(refused)?;
-        Ok(found.bytes().await.map_err(refused)?.to_vec())
+    /// If S3 does not say.
+    pub async fn get(&self, name: &str) -> Result<Option<Vec<u8>>, NotifyError> {
+        let url = self.signed(&Method::GET, name, REQUEST_LIFETIME).await?;
+        let found = self.http.get(url).send().await.map_err(refused)?;
+        if found.status() == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        let found = found.error_for_status().map_err(refused)?;
+        Ok(Some(found.bytes().await.map_err(refused)?.to_vec()))
     }
 
     /// A link that opens the object of this name for some hours, without further credentials.
@@ -210,6 +214,13 @@ mod tests {
         Mock::given(method("GET")).respond_with(ResponseTemplate::new(403)).expect(1).mount(&s3).await;
         let refused = bucket_at(&s3.uri(), "eu-central-1").get("latest.json").await.unwrap_err();
         assert_eq!(refused.to_string(), "failed to use the report bucket: 403 Forbidden");
+    }
+
+    #[tokio::test]
+    async fn before_the_first_report_there_is_none() {
+        let s3 = MockServer::start().await;
+        Mock::given(method("GET")).respond_with(ResponseTemplate::new(404)).expect(1).mount(&s3).await;
+        assert_eq!(bucket_at(&s3.uri(), "eu-central-1").get("latest.json").await.unwrap(), None);
     }
 
     #[test]

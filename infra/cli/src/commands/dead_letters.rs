@@ -73,6 +73,7 @@ struct Redriver {
     resent: u32,
     discarded: u32,
     left: u32,
+    listed: u32,
 }
 
 /// Runs a command.
@@ -89,11 +90,15 @@ pub async fn run(command: Command) -> Result<(), CommandError> {
     let queues = Queue::all_dead_letters_from_env(&context.config)?;
     let remaining = redrive.selection.first.unwrap_or(usize::MAX);
     let mut redriver =
-        Redriver { context, appointments, redrive, is_list, remaining, resent: 0, discarded: 0, left: 0 };
+        Redriver { context, appointments, redrive, is_list, remaining, resent: 0, discarded: 0, left: 0, listed: 0 };
     for queue in queues {
         redriver.process(&queue).await?;
     }
-    if !is_list {
+    if is_list {
+        if redriver.listed == 0 {
+            say!("no dead letters");
+        }
+    } else {
         say!("{} resent, {} discarded, {} left", redriver.resent, redriver.discarded, redriver.left);
         if !redriver.redrive.apply {
             say!("{DRY_RUN}");
@@ -154,6 +159,7 @@ impl Redriver {
     }
 
     fn print(&mut self, letter: &str, action: &Action) {
+        self.listed += 1;
         match action {
             Action::Resend(_) if self.is_list => say!("{letter}: can be redriven"),
             Action::Discard(reason) | Action::Leave(reason) if self.is_list => say!("{letter}: {reason}"),

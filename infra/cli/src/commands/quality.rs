@@ -7,7 +7,7 @@ use notify::{NotifyError, ReportBucket};
 use platform::aws;
 use quality::{html, report::Report, text};
 
-use crate::error::CommandError;
+use crate::{error::CommandError, output::print_text};
 
 /// Commands for quality.
 #[derive(Subcommand)]
@@ -42,7 +42,10 @@ pub async fn run(command: Command) -> Result<(), CommandError> {
         CommandError::Refused(format!("{error}; check REPORTS_BUCKET, and that quality-monitor has run"))
     };
     let reports = ReportBucket::new(&aws::user_config().await, &bucket).map_err(not_found)?;
-    let latest = reports.get("latest.json").await.map_err(not_found)?;
+    let Some(latest) = reports.get("latest.json").await.map_err(not_found)? else {
+        say!("There is no report yet: quality-monitor writes the first one within an hour.");
+        return Ok(());
+    };
     let report: Report = serde_json::from_slice(&latest).map_err(|_| {
         CommandError::Refused("failed to read the latest report: another version of Frontdesk wrote it".to_owned())
     })?;
@@ -53,9 +56,6 @@ pub async fn run(command: Command) -> Result<(), CommandError> {
     };
     match out {
         Some(path) => fs::write(&path, shown).map_err(|error| CommandError::File { path, error }),
-        None => {
-            print!("{shown}");
-            Ok(())
-        }
+        None => print_text(&shown),
     }
 }
