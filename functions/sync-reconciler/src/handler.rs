@@ -173,7 +173,12 @@ impl SyncReconciler {
             (_, None) => (&self.bookings, run.bookings_are_long, message),
         };
         // The message of a dead worker is certainly not in the queue, and none was sent for an attempt far ahead.
-        if is_long && !matches!(due.cause, DueCause::LeaseExpired | DueCause::AttemptDue) {
+        let is_sent = match due.cause {
+            DueCause::LeaseExpired => false,
+            DueCause::AttemptDue => resends > 0,
+            _ => true,
+        };
+        if is_long && is_sent {
             return Ok(Outcome::HeldBack);
         }
         if run.dry_run {

@@ -1,7 +1,9 @@
 //! Records a call with the appointment that it requests, unless the customer has that appointment already.
 
+use std::time::Duration;
+
 use scheduling::{
-    appointment::{Actor, Appointment, Transition},
+    appointment::{Actor, Appointment, StateName, Transition},
     duplicate::{Duplicate, judge},
     ids::AppointmentId,
     tenant::Tenant,
@@ -11,6 +13,10 @@ use store::{Appointments, CallEvent, Calls, NewAppointment, Recorded, SlotClaim,
 
 /// How often a slot in the customer index is claimed before the appointment goes beside the others.
 const TRIES: u32 = 3;
+/// How often, and at what intervals, an appointment is looked at that is being booked while it is corrected. Then Retell is
+/// told to send the analysis again.
+const CORRECTION_TRIES: u32 = 10;
+const BOOKING_POLL: Duration = Duration::from_millis(500);
 
 /// Records the calls of a tenant.
 pub struct Recorder<'a> {
@@ -31,13 +37,15 @@ impl Recorder<'_> {
         event: &CallEvent<'_>,
         requested: Vec<Appointment>,
     ) -> Result<Vec<Appointment>, StoreError> {
+        let is_alone = requested.len() <= 1;
         let mut requested = requested.into_iter();
-        let mut recorded = Vec::from_iter(self.record(event, requested.next()).await?);
+        let mut recorded = Vec::from_iter(self.record(event, requested.next(), is_alone).await?);
         for appointment in requested {
-            // It counts as a call of its own, which refers to this one instead of a second copy of it.
-            let (call, body) = (appointment.call.clone(), json!({"part_of": event.call}).to_string());
+            // It counts as a call of its own, which refers to this event instead of keeping a second copy of it.
+            let body = json!({"part_of": event.call, "event": event.digest()}).to_string();
+            let call = appointment.call.clone();
             let part = CallEvent { call: &call, body: body.as_bytes(), ..*event };
-            recorded.extend(self.record(&part, Some(appointment)).await?);
+            recorded.extend(self.record(&part, Some(appointment), false).await?);
         }
         Ok(recorded)
     }
@@ -49,6 +57,7 @@ impl Recorder<'_> {
         &self,
         event: &CallEvent<'_>,
         requested: Option<Appointment>,
+        is_alone: bool,
     ) -> Result<Option<Appointment>, StoreError> {
         let Some(appointment) = requested else {
             self.calls.record(event, None).await?;
@@ -61,7 +70,7 @@ impl Recorder<'_> {
         for _ in 0..TRIES {
             let existing = match self.calls.record(event, Some((&new, &claim))).await? {
                 Recorded::Inserted => return Ok(Some(appointment)),
-                Recorded::Existing(existing) => return self.correct(event, existing, appointment).await,
+                Recorded::Existing(existing) => return self.correct(event, existing, appointment, is_alone).await,
                 Recorded::Duplicate(existing) => existing,
             };
             let stored = self.load(&existing).await?;
@@ -76,18 +85,19 @@ impl Recorder<'_> {
         }
         // Phone number and email lead to two different closed appointments.
         Ok(match self.calls.record(event, Some((&new, &SlotClaim::Beside))).await? {
-            Recorded::Existing(existing) => self.correct(event, existing, appointment).await?,
+            Recorded::Existing(existing) => self.correct(event, existing, appointment, is_alone).await?,
             Recorded::Inserted | Recorded::Duplicate(_) => Some(appointment),
         })
     }
 
-    /// Takes over what a later analysis of the call says, unless an even later one is stored: webhooks arrive in any
-    /// order, and again.
+    /// Takes over what a later analysis of the call says, unless one that was received even later is stored: Retell sends
+    /// again what it has sent before.
     async fn correct(
         &self,
         event: &CallEvent<'_>,
         existing: Option<Box<Appointment>>,
         analyzed: Appointment,
+        is_alone: bool,
     ) -> Result<Option<Appointment>, StoreError> {
         let Some(existing) = existing.map(|existing| *existing) else { return Ok(None) };
         let says_the_same = |stored: &Appointment| {
@@ -97,7 +107,7 @@ impl Recorder<'_> {
         if says_the_same(&existing) || !self.calls.is_latest(event).await? {
             return Ok(Some(existing));
         }
-        for _ in 0..TRIES {
+        for _ in 0..CORRECTION_TRIES {
             let Some(Versioned { value: mut stored, version }) = self.appointments.load(&analyzed.id).await? else {
                 return Ok(None);
             };
@@ -105,13 +115,17 @@ impl Recorder<'_> {
             if says_the_same(&stored) || stored.history().iter().any(Transition::is_manual) {
                 return Ok(Some(stored));
             }
-            let is_changed = stored.correct(analyzed.request.clone(), self.by);
+            if stored.state().name() == StateName::Booking {
+                // A write would make the worker lose its claim, and with it what Cal.com answers.
+                tokio::time::sleep(BOOKING_POLL).await;
+                continue;
+            }
+            // Of several appointments it can't be told which one an entry corrects.
+            let is_changed = is_alone && stored.correct(analyzed.request.clone(), self.by);
             if is_changed {
-                let customers = stored.request.customer.ids(&self.tenant.id);
-                let dedup_key = stored.request.dedup_key(self.tenant);
-                let entries =
-                    NewAppointment { appointment: &stored, customers: &customers, dedup_key: dedup_key.as_deref() };
-                self.appointments.index(&entries).await?;
+                self.enter(&mut stored).await?;
+            } else if !stored.note_correction(analyzed.request.clone(), self.by) {
+                return Ok(Some(stored));
             }
             match self.appointments.update(&stored, version).commit().await {
                 Ok(_) => {
@@ -123,6 +137,17 @@ impl Recorder<'_> {
             }
         }
         Err(StoreError::Conflict)
+    }
+
+    /// Enters a corrected appointment in the customer index, unless the customer has another one for the same.
+    async fn enter(&self, corrected: &mut Appointment) -> Result<(), StoreError> {
+        let customers = corrected.request.customer.ids(&self.tenant.id);
+        let dedup_key = corrected.request.dedup_key(self.tenant);
+        let entries = NewAppointment { appointment: corrected, customers: &customers, dedup_key: dedup_key.as_deref() };
+        if let Some(existing) = self.appointments.enter(&entries).await? {
+            corrected.escalate_duplicate(&existing, self.by);
+        }
+        Ok(())
     }
 
     /// Links the call to an existing appointment. If that is booked, its booking is to be verified: the record says so,

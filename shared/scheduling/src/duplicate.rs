@@ -36,9 +36,11 @@ pub fn judge_imported(existing: Option<&Appointment>, imported: &Appointment) ->
     }
 }
 
-/// Whether `existing` satisfies `requested`.
+/// Whether `existing` satisfies `requested`. One whose start was corrected, or settled by a person, no longer does.
 fn satisfies(existing: &Appointment, requested: &Appointment) -> bool {
+    let minute = |appointment: &Appointment| appointment.request.start.at().map(|at| at.timestamp() / 60);
     existing.is_open()
+        && minute(existing) == minute(requested)
         && existing.tenant == requested.tenant
         && existing.request.customer.may_be(&requested.request.customer)
 }

@@ -144,6 +144,16 @@ impl AppointmentRequest {
                 requests.extend(Self::of_entry(&Entry { own, call, is_one_of_several: true }, tenant, said_at));
             }
         }
+        // The same twice is two people whose names are missing, or one entry too many.
+        for at in 1..requests.len() {
+            let (before, rest) = requests.split_at_mut(at);
+            if let Some(request) = rest.first_mut()
+                && request.intent.is_book()
+                && before.contains(request)
+            {
+                request.intent = Intent::BookForSeveral;
+            }
+        }
         requests
     }
 
@@ -152,11 +162,12 @@ impl AppointmentRequest {
         let wanted = entry.shared(&fields.wanted).and_then(|answer| yes_or_no(&answer));
         let service = entry.own(&fields.service);
         let notes = entry.shared(&fields.notes).map(|notes| shortened(&notes, MAX_NOTES));
-        let intent = [entry.shared(&fields.intent), service.clone(), notes.clone()]
+        let start = start_of(entry, tenant, said_at);
+        let said_of_time = start.raw().map(str::to_owned);
+        let intent = [entry.shared(&fields.intent), service.clone(), said_of_time, notes.clone()]
             .iter()
             .flatten()
             .find_map(|text| intent_in(text));
-        let start = start_of(entry, tenant, said_at);
         let is_empty = service.is_none() && start.raw().is_none();
         if intent.is_none() && !wanted.unwrap_or(!is_empty) {
             return None;
@@ -263,10 +274,6 @@ fn numbered(call: &impl CallFields, tenant: &Tenant, number: usize) -> BTreeMap<
 fn intent_in(text: &str) -> Option<Intent> {
     let words: Vec<String> = text.split(|c: char| !c.is_alphanumeric()).map(fold).collect();
     let says = |stems: &[&str]| words.iter().any(|word| stems.iter().any(|stem| word.starts_with(stem)));
-    let is_no = words.iter().any(|word| matches!(word.as_str(), "nicht" | "not" | "keine" | "kein" | "no"));
-    if is_no {
-        return None;
-    }
     if says(&["verschieb", "verschoben", "umbuch", "verleg", "reschedul", "postpone"]) {
         return Some(Intent::Reschedule);
     }
@@ -407,7 +414,9 @@ mod tests {
             ([("intent", "reschedule"), ("start", "2026-12-01 10:00")], Intent::Reschedule),
             ([("service", "Termin verschieben"), ("start", "2026-12-01 10:00")], Intent::Reschedule),
             ([("service", "cut"), ("name", "Maria und Leon Berger")], Intent::BookForSeveral),
-            ([("service", "cut"), ("notes", "möchte nicht absagen")], Intent::Book),
+            ([("service", "cut"), ("notes", "kein Problem, bitte stornieren")], Intent::Cancel),
+            ([("service", "cut"), ("start", "Verschiebe auf Dienstag um zehn")], Intent::Reschedule),
+            ([("service", "cut"), ("notes", "ohne Termin kam sie nie")], Intent::Book),
         ] {
             let request = request(fields, None).unwrap();
             assert_eq!(request.intent, intent, "{fields:?}");

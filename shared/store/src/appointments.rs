@@ -1,7 +1,7 @@
 //! The appointments table.
 
 use aws_sdk_dynamodb::types::Put;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use platform::{aws::SdkConfig, env::EnvError};
 use scheduling::{
     appointment::{Actor, Appointment},
@@ -155,7 +155,9 @@ impl Appointments {
         to: Option<DateTime<Utc>>,
     ) -> Result<Vec<AppointmentId>, StoreError> {
         const PAGE: i32 = 500;
-        let before = to.unwrap_or(DateTime::<Utc>::MAX_UTC);
+        /// No start is further away.
+        const DAYS_AHEAD: i64 = 3 * 365;
+        let before = to.unwrap_or(from + TimeDelta::days(DAYS_AHEAD));
         let mut found = Vec::new();
         // A cursor excludes itself; no appointment has an empty id.
         let mut after = Some(Cursor { at: from, appointment: AppointmentId::new("-") });

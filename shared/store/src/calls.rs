@@ -54,6 +54,13 @@ pub struct CallEvent<'a> {
     pub received_at: DateTime<Utc>,
 }
 
+impl CallEvent<'_> {
+    /// What tells its body from any other.
+    pub fn digest(&self) -> String {
+        fingerprint(self.body)
+    }
+}
+
 /// What the store holds after an event was recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recorded {
@@ -154,7 +161,7 @@ impl Calls {
     /// # Errors
     /// If DynamoDB fails, or an item can't be decoded.
     pub async fn is_latest(&self, event: &CallEvent<'_>) -> Result<bool, StoreError> {
-        let own = format!("{}#{}#", event.name, fingerprint(event.body));
+        let own = format!("{}#{}#", event.name, event.digest());
         let mut latest: Option<(String, String)> = None;
         for mut item in self.table.query(&key_of(event.tenant, event.call), &format!("{}#", event.name)).await? {
             let received = (take_text(&mut item, "received_at")?, take_text(&mut item, schema::CALLS.sort)?);
@@ -222,7 +229,7 @@ impl Calls {
     /// The puts of an event. Its name and digest are its key, so that the same body is the same items; the condition of
     /// the first one decides whether it exists.
     fn puts_of(&self, event: &CallEvent<'_>) -> Result<Vec<Put>, StoreError> {
-        let digest = fingerprint(event.body);
+        let digest = event.digest();
         let expires_at = (event.received_at + self.retention).timestamp();
         let put_part = |(at, part): (usize, Vec<u8>)| {
             let item = Item::from([

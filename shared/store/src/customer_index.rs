@@ -6,6 +6,7 @@
 use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure};
 use scheduling::{
     appointment::Appointment,
+    duplicate::{Duplicate, judge},
     ids::{AppointmentId, CustomerId},
 };
 use serde::Deserialize;
@@ -14,7 +15,7 @@ use crate::{
     appointments::Appointments,
     error::StoreError,
     item::{Item, decode, text},
-    transaction::{Transaction, build_put, put},
+    transaction::{Transaction, TransactionError, build_put, is_condition_failed, put},
 };
 
 /// How a new appointment claims its start and service in the customer index.
@@ -83,25 +84,40 @@ pub(crate) fn puts_of(new: &NewAppointment<'_>, claim: &SlotClaim, table: &str) 
 }
 
 impl Appointments {
-    /// Enters an appointment whose start or service changed. Where the customer has another one for the same, it is entered
-    /// beside that.
+    /// Enters an appointment whose start or service is changed, before that is stored. Returns the appointment that the
+    /// customer has for the same already; then nothing was entered.
     ///
     /// # Errors
     /// If DynamoDB fails.
-    pub async fn index(&self, entries: &NewAppointment<'_>) -> Result<(), StoreError> {
-        for claim in [SlotClaim::IfVacant, SlotClaim::Beside] {
-            let mut transaction = Transaction::default();
-            puts_of(entries, &claim, &self.table.name)?.into_iter().for_each(|put| transaction.put(put));
-            if transaction.is_empty() {
-                return Ok(());
-            }
-            match transaction.commit_with_retries(&self.table.client).await {
-                Ok(()) => return Ok(()),
-                Err(_) if claim == SlotClaim::IfVacant => {}
-                Err(error) => return Err(error.into()),
-            }
+    pub async fn enter(&self, entries: &NewAppointment<'_>) -> Result<Option<AppointmentId>, StoreError> {
+        let Some(holder) = self.claim(entries, &SlotClaim::IfVacant).await? else { return Ok(None) };
+        let existing = self.load(&holder).await?.map(|stored| stored.value);
+        if judge(existing.as_ref(), entries.appointment) == Duplicate::Same {
+            return Ok(Some(holder));
         }
-        Ok(())
+        self.claim(entries, &SlotClaim::Beside).await
+    }
+
+    /// Writes the entries, or returns the appointment that holds one of them.
+    async fn claim(
+        &self,
+        entries: &NewAppointment<'_>,
+        claim: &SlotClaim,
+    ) -> Result<Option<AppointmentId>, StoreError> {
+        let mut transaction = Transaction::default();
+        puts_of(entries, claim, &self.table.name)?.into_iter().for_each(|put| transaction.put(put));
+        if transaction.is_empty() {
+            return Ok(None);
+        }
+        match transaction.commit_with_retries(&self.table.client).await {
+            Ok(()) => Ok(None),
+            Err(TransactionError::Cancelled(reasons)) => {
+                let held = reasons.iter().find(|reason| is_condition_failed(reason));
+                let item = held.and_then(|reason| reason.item.clone()).ok_or(StoreError::Conflict)?;
+                appointment_in(item).map(Some)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The appointments of a customer, oldest start first, each once.

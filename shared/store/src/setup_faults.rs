@@ -23,7 +23,7 @@ use crate::{
 
 /// The partition of the faults.
 const FAULTS: &str = "setup-faults";
-/// A fault that another process opened is noticed after this time: sooner than anybody can mend it, so that the first
+/// A fault that another process opened is noticed after this time: faster than anyone can fix it, so that the first
 /// booking after that always counts.
 const TTL: Duration = Duration::from_secs(5);
 

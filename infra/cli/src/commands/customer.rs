@@ -208,7 +208,7 @@ impl Stores {
                 pending.extend(appointment.request.customer.ids(&self.tenant));
                 found.calls.extend([appointment.call.clone(), appointment.call.whole()]);
                 let linked = self.appointments.linked_calls(&id).await?;
-                found.calls.extend(linked.iter().cloned());
+                found.calls.extend(linked.iter().flat_map(|call| [call.clone(), call.whole()]));
                 found.linked.extend(linked.into_iter().map(|call| (id.clone(), call)));
                 found.appointments.push(appointment);
             }

@@ -47,7 +47,7 @@ pub enum Command {
         #[arg(long, default_value = "text")]
         output: Output,
     },
-    /// Forget whom a host is, if Frontdesk found that by itself. The next booking of the host finds it anew.
+    /// Forget whom a host is, if Frontdesk found that by itself. The next booking of the host looks it up again.
     Forget {
         /// The tenant's id.
         tenant: String,
@@ -151,7 +151,7 @@ async fn forget(context: &CommandContext, tenant: &TenantId, host: HostId, apply
         return Ok(());
     }
     tenants.forget_mapping(tenant, host).await?;
-    say!("forgotten. Appointments that are assigned stay so.");
+    say!("mapping removed; existing assignments are unchanged");
     Ok(())
 }
 

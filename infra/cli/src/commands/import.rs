@@ -399,6 +399,15 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_a_german_spreadsheet_is_read_like_any_other() {
+        for text in ["id,start\n1,2026-12-01 10:00\n", "id;start\n1;2026-12-01 10:00\n"] {
+            let lines = read_csv(text);
+            let row = lines[0].row.as_ref().unwrap();
+            assert_eq!((row.id.as_str(), row.start.as_str()), ("1", "2026-12-01 10:00"));
+        }
+    }
+
+    #[test]
     fn csv_and_json_lines_are_read_alike() {
         let csv = "id,start,service,phone,cancelled\n7,2026-12-01 10:00,Haarschnitt,,\n8,2026-12-01 11:00,\"Farbe\",030 901820,true\n";
         let json = r#"{"id":"7","start":"2026-12-01 10:00","service":"Haarschnitt"}

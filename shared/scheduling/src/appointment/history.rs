@@ -84,6 +84,8 @@ pub enum Cause {
     Settled,
     /// A person called the customer back.
     CalledBack,
+    /// Free slots were proposed.
+    Proposed,
     /// It came from another system.
     Imported,
     /// A worker claimed it.
@@ -157,6 +159,7 @@ impl Cause {
             ("correction_noted", "") => Self::CorrectionNoted,
             ("settled", "") => Self::Settled,
             ("called_back", "") => Self::CalledBack,
+            ("proposed", "") => Self::Proposed,
             ("imported", "") => Self::Imported,
             ("claimed", "") => Self::Claimed,
             ("lease_expired", "") => Self::LeaseExpired,
@@ -205,6 +208,7 @@ impl fmt::Display for Cause {
             Self::CorrectionNoted => f.write_str("correction_noted"),
             Self::Settled => f.write_str("settled"),
             Self::CalledBack => f.write_str("called_back"),
+            Self::Proposed => f.write_str("proposed"),
             Self::Imported => f.write_str("imported"),
             Self::Claimed => f.write_str("claimed"),
             Self::LeaseExpired => f.write_str("lease_expired"),

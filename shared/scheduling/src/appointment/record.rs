@@ -125,7 +125,8 @@ impl Appointment {
     }
 
     fn count_since_resumed(&self, counts: impl Fn(&Transition) -> bool) -> u32 {
-        let recent = self.history.iter().rev().take_while(|transition| transition.cause != Cause::Resumed);
+        let starts_anew = |cause: &Cause| matches!(cause, Cause::Resumed | Cause::Settled | Cause::Corrected);
+        let recent = self.history.iter().rev().take_while(|transition| !starts_anew(&transition.cause));
         recent.filter(|transition| counts(transition)).map(Transition::times).sum()
     }
 

@@ -192,6 +192,8 @@ pub enum ReviewReason {
     Stalled,
     /// Its booking was moved to another time at Cal.com, and the customer requests the first time again.
     Rescheduled,
+    /// A later analysis corrected it to what the customer has already.
+    Duplicate,
 }
 
 /// Why an appointment will not take place.
@@ -288,6 +290,7 @@ impl fmt::Display for ReviewReason {
             Self::Assignment(reason) => f.write_str(reason.as_str()),
             Self::Stalled => f.write_str("stalled"),
             Self::Rescheduled => f.write_str("rescheduled"),
+            Self::Duplicate => f.write_str("duplicate"),
         }
     }
 }

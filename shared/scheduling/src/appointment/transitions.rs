@@ -122,8 +122,8 @@ impl Appointment {
         appointment
     }
 
-    /// Takes over what a later analysis of the call says. One that is booked or being booked stays as it is, and keeps
-    /// the correction beside it. Returns whether the request was changed.
+    /// Takes over what a later analysis of the call says, if nothing was done for the appointment yet. Returns whether it was
+    /// taken over.
     pub fn correct(&mut self, request: AppointmentRequest, by: Actor<'_>) -> bool {
         let is_untouched = match &self.state {
             State::Requested { progress, .. } => progress.unconfirmed.is_none(),
@@ -133,12 +133,39 @@ impl Appointment {
         if is_untouched {
             let (state, _) = initial(&request);
             self.request = request;
+            self.correction = None;
             self.move_to(state, Cause::Corrected, by);
-        } else if self.is_open() && self.correction.as_ref() != Some(&request) {
+        }
+        is_untouched
+    }
+
+    /// Keeps what a later analysis of the call says beside the request: a person compares. Returns whether that is new.
+    pub fn note_correction(&mut self, request: AppointmentRequest, by: Actor<'_>) -> bool {
+        let is_new = self.is_open() && self.correction.as_ref() != Some(&request);
+        if is_new {
             self.correction = Some(request);
             self.record(Some(self.state.name()), Cause::CorrectionNoted, by);
         }
-        is_untouched
+        is_new
+    }
+
+    /// To `needs_review`, because the customer has another appointment for what it was corrected to.
+    pub fn escalate_duplicate(&mut self, existing: &AppointmentId, by: Actor<'_>) {
+        let detail = Some(format!("the customer has it already: appointment {existing}"));
+        let (reason, booking) = (ReviewReason::Duplicate, ReviewBooking::None);
+        self.move_to(State::NeedsReview { reason, booking, proposals: Vec::new(), detail }, Cause::Corrected, by);
+    }
+
+    /// Proposes free slots for one that needs review. The state stays.
+    ///
+    /// # Errors
+    /// From any other state.
+    pub fn propose(&mut self, slots: Vec<DateTime<Utc>>, by: Actor<'_>) -> Result<(), InvalidTransition> {
+        let invalid = self.invalid(StateName::NeedsReview);
+        let State::NeedsReview { proposals, .. } = &mut self.state else { return Err(invalid) };
+        *proposals = slots;
+        self.record(Some(StateName::NeedsReview), Cause::Proposed, by);
+        Ok(())
     }
 
     /// `needs_review` to `requested`, because a person settled with the customer when, what or with whom. What is not

@@ -57,6 +57,25 @@ fn what_callers_say_is_read_as_the_table_says() {
     assert!(count >= 200);
 }
 
+#[test]
+fn a_record_of_another_system_is_read_as_it_is_written_and_may_be_past() {
+    for (text, at) in [
+        ("2020-12-01 14:30", Some("2020-12-01 14:30")),
+        ("1.12.2026, 9:05 Uhr", Some("2026-12-01 09:05")),
+        ("01.12.2026 12 Uhr", Some("2026-12-01 12:00")),
+        ("2026-12-01T13:30:00Z", Some("2026-12-01 14:30")),
+        ("morgen um zehn", None),
+        ("1.12. 10 Uhr", None),
+        ("2026-12-01", None),
+    ] {
+        let read = match Hearing::read_record(text, Berlin) {
+            TimeReading::Moment { at, .. } => Some(at),
+            _ => None,
+        };
+        assert_eq!(read, at.map(berlin), "{text}");
+    }
+}
+
 proptest! {
     #[test]
     fn no_text_makes_the_reader_panic(text in ".{0,80}", said in 0_i64..4_000_000_000) {

@@ -48,7 +48,7 @@ pub struct Tenant {
     /// The services.
     pub services: Vec<Service>,
     /// The keys under which its voice agent writes what a caller wants.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "FieldMapping::is_default")]
     pub fields: FieldMapping,
     /// Hosts whose staff member the operator knows. They are stored beside the tenant, one item each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -182,6 +182,13 @@ pub struct FieldMapping {
     pub list: Vec<String>,
 }
 
+impl FieldMapping {
+    /// Whether the keys are the usual ones, which need not be written.
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl Default for FieldMapping {
     fn default() -> Self {
         let keys = |keys: &[&str]| keys.iter().map(|&key| key.to_owned()).collect();
@@ -283,8 +290,8 @@ fn listed(services: &[ServiceId]) -> String {
 }
 
 fn near_misses(near: &[NearMiss<ServiceId>]) -> String {
-    let miss = |miss: &NearMiss<ServiceId>| format!("{:?} is nearly {}", miss.said, miss.nearly);
-    format!("{}: add an alias if that is meant", near.iter().map(miss).collect::<Vec<_>>().join(", "))
+    let ids: Vec<&str> = near.iter().map(|miss| miss.nearly.as_str()).collect();
+    format!("a word of it is nearly {}: add an alias if that is meant", ids.join(", "))
 }
 
 impl Tenant {

@@ -4,6 +4,8 @@ use chrono::{TimeDelta, Utc};
 use end_to_end::{MARK, Salon, SalonForm, frontdesk, soon};
 use scheduling::{
     appointment::{Appointment, CancelReason, Cause, ReviewReason, State, StateName},
+    ids::{AppointmentId, CallId},
+    request::Intent,
     start_time::StartProblem,
 };
 use serde_json::{Value, json};
@@ -130,6 +132,8 @@ async fn a_day_of_a_tenant_is_listed_with_its_customers() {
     let booked = salon.settle(&salon.haircut_at(&start)).await;
     let listed = command(&["appointment", "list", salon.tenant.as_str(), "--day", &start[..10]]);
     assert!(listed.contains(booked.id.as_str()) && listed.contains(MARK) && listed.contains("10:00"), "{listed}");
+    let all = command(&["appointment", "list", salon.tenant.as_str()]);
+    assert!(all.contains(booked.id.as_str()), "{all}");
     let other = (Utc::now() + TimeDelta::days(40)).format("%Y-%m-%d").to_string();
     let none = command(&["appointment", "list", salon.tenant.as_str(), "--day", &other]);
     assert!(none.contains("has no open appointments"), "{none}");
@@ -164,4 +168,68 @@ async fn a_later_analysis_corrects_what_is_not_booked_and_is_kept_beside_what_is
     assert_eq!(noted.correction().unwrap().start.at(), Some(soon(15, 0).1));
     assert_eq!(salon.bookings_of(salon.haircut()).await.len(), 1);
     assert!(command(&["appointment", "show", first.id.as_str()]).contains("a later analysis of the call says"));
+}
+
+/// A call of the same customer for another start.
+fn at_another_start(first: &end_to_end::Call, start: &str, is_same_call: bool) -> end_to_end::Call {
+    let (mut id, mut body) = (first.id.clone(), first.body.clone());
+    if !is_same_call {
+        id = CallId::new(format!("{}b", first.id));
+        body["call"]["call_id"] = json!(id);
+    }
+    body["call"]["call_analysis"]["custom_analysis_data"]["appointment_start"] = json!(start);
+    end_to_end::Call { id, body }
+}
+
+#[tokio::test]
+async fn what_was_settled_at_another_time_leaves_the_first_one_to_the_next_call() {
+    let event_type = json!({"required_fields": [{"slug": "haarlaenge", "label": "Haarlänge"}]});
+    let salon = Salon::with(SalonForm { event_type, ..SalonForm::default() }).await;
+    let (ten, eleven) = (soon(10, 0), soon(11, 0));
+    let call = salon.haircut_at(&ten.0);
+    let first = salon.settle(&call).await;
+    assert_eq!(first.state().name(), StateName::NeedsReview, "{first:?}");
+    salon.change_haircut(json!({"required_fields": []})).await;
+    tokio::time::sleep(std::time::Duration::from_secs(7)).await;
+    command(&["appointment", "book", first.id.as_str(), "--at", &eleven.0.replace(' ', "T"), "--apply"]);
+    let settled = salon.stack.until(&first.id, &[StateName::Assigned]).await;
+    assert_eq!(settled.booking().unwrap().start, eleven.1);
+    let second = salon.settle(&at_another_start(&call, &ten.0, false)).await;
+    assert_ne!(second.id, first.id, "a call for ten is not answered by an appointment at eleven");
+    assert_eq!((second.state().name(), second.booking().unwrap().start), (StateName::Assigned, ten.1));
+}
+
+#[tokio::test]
+async fn a_correction_to_what_the_customer_has_already_books_nothing_twice() {
+    let salon = Salon::open().await;
+    let (ten, _) = soon(10, 0);
+    let first = salon.haircut_at(&ten);
+    let booked = salon.settle(&first).await;
+    let unclear = at_another_start(&first, "bei Gelegenheit mal", false);
+    let second = salon.settle(&unclear).await;
+    assert_ne!(second.id, booked.id);
+    let corrected = salon.settle(&at_another_start(&unclear, &ten, true)).await;
+    let State::NeedsReview { reason: ReviewReason::Duplicate, detail, .. } = corrected.state() else {
+        panic!("{corrected:?}")
+    };
+    assert!(detail.as_ref().unwrap().contains(booked.id.as_str()), "{detail:?}");
+    assert_eq!(salon.bookings_of(salon.haircut()).await.len(), 1);
+}
+
+#[tokio::test]
+async fn the_same_entry_twice_in_one_call_is_for_a_person_and_a_second_delivery_changes_nothing() {
+    let salon = Salon::open().await;
+    let (start, _) = soon(10, 0);
+    let list = json!([{"service": "Haarschnitt", "appointment_start": start}, {"service": "Haarschnitt", "appointment_start": start}]);
+    let call = salon.call(json!({"appointments": list.to_string()}));
+    let answer = salon.stack.deliver(&call.body).await;
+    let ids: Vec<AppointmentId> = serde_json::from_value(answer.body["appointment_ids"].clone()).unwrap();
+    let (one, other) = (salon.stack.until_settled(&ids[0]).await, salon.stack.until_settled(&ids[1]).await);
+    assert_eq!(one.state().name(), StateName::Assigned);
+    assert!(
+        matches!(other.state(), State::NeedsReview { reason: ReviewReason::Intent(Intent::BookForSeveral), .. }),
+        "{other:?}"
+    );
+    assert_eq!(salon.stack.deliver(&call.body).await.body, answer.body);
+    assert_eq!((salon.stack.appointment(&ids[0]).await, salon.stack.appointment(&ids[1]).await), (one, other));
 }

@@ -56,7 +56,8 @@ pub enum Command {
         #[arg(long, default_value = "text")]
         output: Output,
     },
-    /// List free slots for an appointment that needs review, numbered: inside the time that the customer wished, or near it.
+    /// List free slots for an appointment that needs review, inside the time that the customer wished or near it, and keep
+    /// them as its proposals.
     Slots {
         /// The appointment's id.
         id: String,

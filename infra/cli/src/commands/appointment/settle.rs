@@ -36,21 +36,23 @@ pub struct Wanted {
     pub staff: Option<String>,
 }
 
-/// Lists free slots.
+/// Lists free slots, and keeps them as proposals: their numbers stay the same.
 pub async fn slots(
     context: &CommandContext,
     appointments: &Appointments,
     id: &AppointmentId,
 ) -> Result<(), CommandError> {
-    let appointment = context.appointment(appointments, id).await?.value;
+    let Versioned { value: mut appointment, version } = context.appointment(appointments, id).await?;
     let tenant = context.tenant(&context.tenants()?, &appointment.tenant).await?;
-    let free = free_slots(context, &appointment, &tenant, None).await?;
+    let free = free_slots(context, &appointment, &tenant).await?;
     if free.is_empty() {
         say!("no slot is free in that time");
     }
-    for (number, at) in (1..).zip(free) {
-        say!("{number:>3}: {}", local(at, tenant.time_zone));
+    for (number, at) in (1..).zip(&free) {
+        say!("{number:>3}: {}", local(*at, tenant.time_zone));
     }
+    appointment.propose(free, context.actor())?;
+    appointments.update(&appointment, version).commit().await?;
     Ok(())
 }
 
@@ -68,7 +70,7 @@ pub async fn book(
     let staff = wanted.staff.as_deref().map(|staff| known_staff(&tenant, staff)).transpose()?;
     let start = match (&wanted.at, wanted.slot) {
         (Some(at), _) => Some(moment(at, &tenant)?),
-        (None, Some(number)) => Some(slot(context, &appointment, &tenant, number).await?),
+        (None, Some(number)) => Some(slot(&appointment, number)?),
         (None, None) => None,
     };
     let settlement = Settlement { start, service, staff };
@@ -88,7 +90,11 @@ pub async fn book(
     let customers = request.customer.ids(&tenant.id);
     let dedup_key = request.dedup_key(&tenant);
     let entries = NewAppointment { appointment: &appointment, customers: &customers, dedup_key: dedup_key.as_deref() };
-    appointments.index(&entries).await?;
+    if let Some(existing) = appointments.enter(&entries).await? {
+        return Err(CommandError::Refused(format!(
+            "failed to book {id}: the customer has that already, as {existing}"
+        )));
+    }
     appointments.update(&appointment, version).commit().await?;
     context.send(&appointment).await?;
     say!("{id} is being booked. See `frontdesk appointment show {id}`.");
@@ -176,20 +182,20 @@ fn moment(text: &str, tenant: &Tenant) -> Result<DateTime<Utc>, CommandError> {
         .ok_or_else(|| CommandError::Refused(format!("failed to read the time {text:?}: write 2026-12-24T14:30")))
 }
 
-/// The slot of a number: one of those that are proposed, or else one that is free now.
-async fn slot(
-    context: &CommandContext,
-    appointment: &Appointment,
-    tenant: &Tenant,
-    number: usize,
-) -> Result<DateTime<Utc>, CommandError> {
+/// The slot of a number, among those that are proposed.
+fn slot(appointment: &Appointment, number: usize) -> Result<DateTime<Utc>, CommandError> {
     let proposed = match appointment.state() {
-        State::NeedsReview { proposals, .. } => proposals.clone(),
-        _ => Vec::new(),
+        State::NeedsReview { proposals, .. } => proposals.as_slice(),
+        _ => &[],
     };
-    let slots = if proposed.is_empty() { free_slots(context, appointment, tenant, None).await? } else { proposed };
-    let found = number.checked_sub(1).and_then(|at| slots.get(at).copied());
-    found.ok_or_else(|| CommandError::NotFound(format!("slot {number}; there are {}", slots.len())))
+    let found = number.checked_sub(1).and_then(|at| proposed.get(at).copied());
+    found.ok_or_else(|| {
+        let id = &appointment.id;
+        CommandError::NotFound(format!(
+            "slot {number}: {} are proposed. `frontdesk appointment slots {id}` proposes some",
+            proposed.len()
+        ))
+    })
 }
 
 /// The slots that are free for an appointment now: inside the spans that the customer wished, or near the start.
@@ -197,11 +203,10 @@ async fn free_slots(
     context: &CommandContext,
     appointment: &Appointment,
     tenant: &Tenant,
-    service: Option<&str>,
 ) -> Result<Vec<DateTime<Utc>>, CommandError> {
     let request = &appointment.request;
     let staff = request.staff.as_ref().map(|staff| staff.reveal().as_str());
-    let fitting = tenant.event_types_for(service.or(request.service.as_deref()), staff);
+    let fitting = tenant.event_types_for(request.service.as_deref(), staff);
     let fitting = fitting.map_err(|why| CommandError::Refused(format!("failed to look for slots: {why}")))?;
     let now = Utc::now();
     let around = |at: DateTime<Utc>| SlotsWindow { start: (at - BEFORE).max(now), end: at + AFTER };

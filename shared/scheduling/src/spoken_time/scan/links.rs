@@ -317,7 +317,12 @@ impl Scanner {
         let is_said_number = numbers::number(word)
             .is_some_and(|number| !number.is_ordinal && !matches!(word, "ein" | "one" | "eins") && !is_noun_behind);
         let is_counted = self.word(at + 1).is_some_and(|next| words::is_counted(next) || words::unit(next).is_some());
-        let is_strange = !token.is_capital && !safe::is_safe(word) && numbers::number(word).is_none();
+        // "ich hätte gern" and "ich hatte" are one in this spelling.
+        let is_polite = |at: usize| {
+            self.is(at, &["gern", "gerne", "lieber", "frei", "noch", "was", "any", "vielleicht", "am", "einen"])
+        };
+        let is_had = matches!(word, "hatte" | "hatt" | "hatten") && !(at + 1..at + 5).any(is_polite);
+        let is_strange = is_had || !token.is_capital && !safe::is_safe(word) && numbers::number(word).is_none();
         if is_said_number && !is_counted || is_strange {
             self.items.push(Item::Doubt(Doubt::NotUnderstood));
         }

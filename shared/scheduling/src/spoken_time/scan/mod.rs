@@ -35,7 +35,11 @@ pub(super) fn record(text: &str) -> Option<Record> {
         [
             Item::Day(Day::Date { year: Some(year), month, day }),
             Item::Time(Time::Clock(Clock::Exact(minute) | Clock::Twelve(minute))),
-        ] => Some(Record::Local(NaiveDate::from_ymd_opt(*year, *month, *day)?, *minute)),
+        ] => {
+            // "12 Uhr" is noon; midnight is written as 0 or 24.
+            let minute = if *minute < 60 { minute + 12 * 60 } else { *minute };
+            Some(Record::Local(NaiveDate::from_ymd_opt(*year, *month, *day)?, minute))
+        }
         _ => None,
     }
 }

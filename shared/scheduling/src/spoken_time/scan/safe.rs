@@ -28,7 +28,7 @@ const SAFE: &str = "
     ideally idealerweise am besten liebsten best preferably prefer bevorzugt wenn if falls das geht ginge klappt passt passen
     works work would wurde wurden konnte konnten kann konnen konnt can could mochte mochten mocht mogen wurd
     hatte hatten hatt will wollen wollte want wants wanted wunsche wunscht wunschen wish hope hoping brauche brauchen braucht brauchte
-    need needs needed suche looking look buchen book booking booked reservieren reserve vereinbaren machen make get give geben
+    need needs needed suche looking look buchen book booking reservieren reserve vereinbaren machen make get give geben
     geb gibt gebt haben bekommen kriegen nehmen take nehme nehmt kommen komme kommt come coming vorbeikommen vorbei vorbeischauen
     gehen gehe go schedule set eintragen eintrag eingetragen dich notieren planen plan planned
     sagen wir say lets let anbieten offer was what wann when whenever ware waren are is ist sind be sei seien wird werden
