@@ -33,7 +33,7 @@ pub struct Understand {
     tenant: Option<String>,
     /// Read the tenant from this file instead, which needs no more than `time_zone`, `language`, `hours`, and the names of
     /// `staff` and `services`. No stack is needed.
-    #[arg(long, value_name = "FILE", conflicts_with = "tenant")]
+    #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
     /// The moment of the call: with an offset, or in the tenant's zone (2026-11-26T10:00). Now by default.
     #[arg(long, value_name = "TIME")]
