@@ -16,8 +16,9 @@ ZONE = ZoneInfo("Europe/Berlin")
 
 
 def body(event=EVENT):
-    """The event's bytes, with the requested start moved to 10:00 on the first weekday at least two days ahead."""
+    """The event's bytes, as of a call of now that requests 10:00 on the first weekday at least two days ahead."""
     webhook = json.loads(event.read_text())
+    webhook["call"]["start_timestamp"] = time.time_ns() // 1_000_000
     day = datetime.now(ZONE) + timedelta(days=2)
     while day.weekday() > 4:
         day += timedelta(days=1)

@@ -41,6 +41,7 @@ impl Calls {
     fn asking_for(&self, nth: u64, start: &str) -> Value {
         let mut call = self.like.clone();
         call["call"]["call_id"] = json!(format!("call_bench{nth:08}"));
+        call["call"]["start_timestamp"] = json!(Utc::now().timestamp_millis());
         let number = format!("030{:07}", 2_000_000 + nth);
         call["call"]["from_number"] = json!(format!("+49{}", &number[1..]));
         let wish = &mut call["call"]["call_analysis"]["custom_analysis_data"];

@@ -138,6 +138,9 @@ async fn feed_in(salon: &Salon, case: &Case, then: &str, shift: TimeDelta) -> Ap
         "service": case.asks.service, "staff_member": case.asks.staff,
         "appointment_start": start.format("%Y-%m-%d %H:%M").to_string(),
     }));
+    // What is past by now was still to come when it was said.
+    let said_at = Utc::now().min(instant(start) - TimeDelta::days(1));
+    call.body["call"]["start_timestamp"] = json!(said_at.timestamp_millis());
     as_its_customer(&mut call, case);
     salon.deliver(&call).await
 }
