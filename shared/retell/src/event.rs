@@ -168,17 +168,22 @@ impl Call {
     }
 }
 
-impl CallFields for Call {
-    fn text(&self, key: &str) -> Option<String> {
+impl Call {
+    /// What the agent wrote under a key: in the analysis, then in the variables that it collected.
+    fn values(&self, key: &str) -> impl Iterator<Item = &Value> {
         let analyzed = self.call_analysis.as_ref().and_then(|analysis| analysis.custom_analysis_data.as_ref());
         let maps = [analyzed, self.collected_dynamic_variables.as_ref()];
-        maps.into_iter().flatten().find_map(|map| written_out(map.get(key)?))
+        maps.into_iter().flatten().filter_map(move |map| map.get(key))
+    }
+}
+
+impl CallFields for Call {
+    fn text(&self, key: &str) -> Option<String> {
+        self.values(key).find_map(written_out)
     }
 
     fn entries(&self, key: &str) -> Vec<BTreeMap<String, String>> {
-        let analyzed = self.call_analysis.as_ref().and_then(|analysis| analysis.custom_analysis_data.as_ref());
-        let maps = [analyzed, self.collected_dynamic_variables.as_ref()];
-        maps.into_iter().flatten().find_map(|map| entries_in(map.get(key)?)).unwrap_or_default()
+        self.values(key).find_map(entries_in).unwrap_or_default()
     }
 
     fn is_voicemail(&self) -> bool {

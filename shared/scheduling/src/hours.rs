@@ -2,8 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use chrono::{DateTime, Datelike, NaiveDate, Timelike, Utc, Weekday};
-use chrono_tz::Tz;
+use chrono::{Datelike, NaiveDate, Weekday};
 use serde::{Deserialize, Serialize};
 
 /// When a business is open: spans of minutes after midnight, by weekday.
@@ -49,16 +48,9 @@ impl OpeningHours {
         self.days.get(index(weekday)).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether an appointment may start then.
-    pub fn is_open(&self, at: DateTime<Utc>, zone: Tz) -> bool {
-        let local = at.with_timezone(&zone);
-        let minute = local.hour() * 60 + local.minute();
-        self.on(local.date_naive()).iter().any(|span| span.contains(minute))
-    }
-
-    /// Whether it is never open, which is a mistake.
-    pub fn is_never(&self) -> bool {
-        self.days.iter().all(Vec::is_empty)
+    /// Whether an appointment may start in this minute of a day.
+    pub fn is_open(&self, day: NaiveDate, minute: u32) -> bool {
+        self.on(day).iter().any(|span| span.contains(minute))
     }
 }
 
@@ -249,9 +241,9 @@ mod tests {
     #[test]
     fn the_end_of_a_span_is_closed() {
         let hours = read(json!({"mon": "09:00-18:00"})).unwrap();
-        let is_open = |time: &str| hours.is_open(time.parse().unwrap(), chrono_tz::Europe::Berlin);
-        assert!(is_open("2026-11-30T08:00:00Z") && is_open("2026-11-30T16:59:00Z"));
-        assert!(!is_open("2026-11-30T07:59:00Z") && !is_open("2026-11-30T17:00:00Z"));
-        assert!(!is_open("2026-12-01T10:00:00Z"));
+        let is_open = |day: &str, hour: u32, minute: u32| hours.is_open(day.parse().unwrap(), hour * 60 + minute);
+        assert!(is_open("2026-11-30", 9, 0) && is_open("2026-11-30", 17, 59));
+        assert!(!is_open("2026-11-30", 8, 59) && !is_open("2026-11-30", 18, 0));
+        assert!(!is_open("2026-12-01", 11, 0));
     }
 }

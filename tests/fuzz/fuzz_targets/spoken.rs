@@ -39,7 +39,7 @@ fuzz_target!(|input: (u32, bool, &str, Vec<u16>)| {
         }
     }
     let _ = Hearing::read_record(text, zone);
-    let named = [Named { id: &1, name: "Anna Sommer", aliases: &["Änni"] }, Named { id: &2, name: "Bart", aliases: &[] }];
+    let named = [Named { id: &1, name: "Anna Sommer", aliases: vec!["Änni"] }, Named { id: &2, name: "Bart", aliases: vec![] }];
     for said in [text, &spoken] {
         let _ = (read_staff(Some(said), &named), read_service(Some(said), &named));
     }

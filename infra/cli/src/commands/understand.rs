@@ -257,19 +257,16 @@ fn names<'e>(
     read: impl FnOnce(&[Named<'_, &'e str>]) -> NameReading<&'e str>,
 ) -> Value {
     let id = |entry: &'e Entry| entry.id.as_deref().unwrap_or(&entry.name);
-    let ids: Vec<&str> = entries.iter().filter(|entry| entry.active).map(id).collect();
-    let aliases: Vec<Vec<&str>> = entries
-        .iter()
-        .filter(|entry| entry.active)
-        .map(|entry| entry.aliases.iter().map(String::as_str).collect())
-        .collect();
-    let active = entries.iter().filter(|entry| entry.active);
-    let named: Vec<Named<'_, &str>> = active
-        .zip(ids.iter().zip(&aliases))
-        .map(|(entry, (id, aliases))| Named { id, name: &entry.name, aliases })
-        .collect();
+    let active: Vec<(&Entry, &str)> =
+        entries.iter().filter(|entry| entry.active).map(|entry| (entry, id(entry))).collect();
+    let named = active.iter().map(|(entry, id)| Named {
+        id,
+        name: &entry.name,
+        aliases: entry.aliases.iter().map(String::as_str).collect(),
+    });
+    let named: Vec<Named<'_, &str>> = named.collect();
     // Agents that choose from a list write the id.
-    let by_id = ids.iter().find(|id| **id == text.trim()).map(|id| NameReading::Known(*id));
+    let by_id = active.iter().find(|(_, id)| *id == text.trim()).map(|(_, id)| NameReading::Known(*id));
     match by_id.unwrap_or_else(|| read(&named)) {
         NameReading::Known(id) => json!({"kind": "known", "ids": [id]}),
         NameReading::Several(ids) => json!({"kind": "several", "ids": ids}),

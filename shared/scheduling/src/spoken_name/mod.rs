@@ -44,14 +44,20 @@ pub struct NearMiss<I> {
 }
 
 /// Someone or something with a name.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Named<'n, I> {
     /// The id.
     pub id: &'n I,
     /// The name in full.
     pub name: &'n str,
     /// Other names.
-    pub aliases: &'n [&'n str],
+    pub aliases: Vec<&'n str>,
+}
+
+impl<'n, I> Named<'n, I> {
+    fn names(&self) -> impl Iterator<Item = &'n str> {
+        std::iter::once(self.name).chain(self.aliases.iter().copied())
+    }
 }
 
 /// Longer texts name nothing.
@@ -87,11 +93,12 @@ pub fn read_service<I: Clone + Ord>(said: Option<&str>, services: &[Named<'_, I>
     let found = words.with_shared_verb(found, &phrases);
     let is_beside_unknown = words.is_beside_unknown(&found);
     match words.judge(found, &phrases) {
-        // "Nägel schneiden", "Massage und Haarschnitt"
-        Outcome::Some(NameReading::Known(id)) if is_beside_unknown && is_unrefined(&id, &words, services) => {
-            NameReading::Ambiguous(vec![id])
-        }
-        Outcome::Some(reading) => refine(reading, &words, services),
+        Outcome::Some(NameReading::Known(id)) => match refine(id.clone(), &words, services) {
+            // "Nägel schneiden", "Massage und Haarschnitt"
+            NameReading::Known(refined) if is_beside_unknown && refined == id => NameReading::Ambiguous(vec![id]),
+            refined => refined,
+        },
+        Outcome::Some(reading) => reading,
         Outcome::Nothing { is_negated: true, near } => NameReading::Unknown { near },
         Outcome::Nothing { is_negated: false, near } => match contained(&words, services) {
             // "Haarschnitt" where there are one for women and one for men.
@@ -182,8 +189,7 @@ fn service_phrases<'n, I>(service: &Named<'n, I>) -> Vec<Phrase<'n, I>> {
         is_half_of_name: false,
         initial: None,
     };
-    let names = std::iter::once(&service.name).chain(service.aliases);
-    let mut phrases: Vec<Phrase<'n, I>> = names.map(|name| phrase(plain_words(name), false)).collect();
+    let mut phrases: Vec<Phrase<'n, I>> = service.names().map(|name| phrase(plain_words(name), false)).collect();
     let parts = plain_words(service.name);
     // "Waschen, Schneiden, Föhnen" is no service that is called "Föhnen".
     let is_list = service.name.contains([',', '+', '&', '/'])
@@ -217,6 +223,10 @@ impl Words {
         self.folded.get(at).map_or("", String::as_str)
     }
 
+    fn is_capital(&self, at: usize) -> bool {
+        self.raw.get(at).is_some_and(|raw| raw.chars().next().is_some_and(char::is_uppercase))
+    }
+
     fn are_all(&self, fits: fn(&str) -> bool) -> bool {
         !self.folded.is_empty() && self.folded.iter().all(|word| fits(word) || is_filler(word))
     }
@@ -234,8 +244,8 @@ impl Words {
                 if [from, to - 1].iter().any(|at| is_conjunction(self.word(*at))) {
                     continue;
                 }
-                let words: Vec<String> = self.folded.get(from..to).unwrap_or_default().to_vec();
-                let words: Vec<String> = words.into_iter().filter(|word| !is_conjunction(word)).collect();
+                let words = self.folded.get(from..to).unwrap_or_default().iter();
+                let words: Vec<String> = words.filter(|word| !is_conjunction(word)).cloned().collect();
                 let key = key_of(&words, inflection);
                 let fitting = |phrase: &&Phrase<'_, I>| {
                     phrase.key == key || inflection == Inflection::Genitive && self.is_genitive(&key, &phrase.key, to)
@@ -314,13 +324,12 @@ impl Words {
     fn is_beside_unknown<I>(&self, found: &[Mention<I>]) -> bool {
         let is_unknown = |at: usize| {
             let word = self.word(at);
-            let is_capital = self.raw.get(at).is_some_and(|raw| raw.chars().next().is_some_and(char::is_uppercase));
-            is_capital
+            self.is_capital(at)
                 && word.chars().count() >= MIN_NEAR
                 && !is_filler(word)
                 && !is_negation(word)
                 && !is_correction(word)
-                && !found.iter().any(|mention| (mention.from..mention.to).contains(&at))
+                && !is_in(found, at)
         };
         let is_mark = |at: usize| self.is_after_mark.get(at).copied().unwrap_or(true);
         found.iter().any(|mention| {
@@ -347,11 +356,9 @@ impl Words {
 
     /// A first name with another last name, or the other way round, is somebody else.
     fn is_other_person<I>(&self, from: usize, to: usize, phrases: &[Phrase<'_, I>]) -> bool {
-        let is_name = |word: &str| phrases.iter().any(|phrase| phrase.words.iter().any(|name| name == word));
         let is_foreign = |at: usize| {
-            let is_capital = self.raw.get(at).is_some_and(|raw| raw.chars().next().is_some_and(char::is_uppercase));
             let word = self.word(at);
-            is_capital
+            self.is_capital(at)
                 && word.chars().count() > 1
                 && !is_filler(word)
                 && !is_title(word)
@@ -360,7 +367,7 @@ impl Words {
                 && !is_correction(word)
                 && !is_conjunction(word)
                 && !is_person(word)
-                && !is_name(word)
+                && !is_name(word, phrases)
         };
         let is_joined = |at: usize| self.is_after_mark.get(at).is_some_and(|mark| !mark);
         let before = from.checked_sub(1).is_some_and(|at| is_joined(from) && is_foreign(at) && at > 0);
@@ -398,8 +405,7 @@ impl Words {
         );
         let before = from.checked_sub(1).map_or("", |at| self.word(at));
         let stands_between = |word: &str| matches!(word, "" | "oder" | "or" | "und" | "and");
-        let is_capital = self.raw.get(from).is_some_and(|raw| raw.chars().next().is_some_and(char::is_uppercase));
-        let is_listed = is_capital && stands_between(before) && stands_between(self.word(from + 1));
+        let is_listed = self.is_capital(from) && stands_between(before) && stands_between(self.word(from + 1));
         let is_named = is_listed
             || phrases.iter().any(|phrase| phrase.is_half_of_name && phrase.key == before)
             || is_title(before)
@@ -438,8 +444,7 @@ impl Words {
             return true;
         }
         let before = from.checked_sub(1);
-        let is_name = |at: usize| phrases.iter().any(|phrase| phrase.words.iter().any(|name| name == self.word(at)));
-        before.is_some_and(|before| is_name(before) && self.is_the_caller(before, to))
+        before.is_some_and(|before| is_name(self.word(before), phrases) && self.is_the_caller(before, to))
     }
 
     fn judge<I: Clone + Ord>(&self, found: Vec<Mention<I>>, phrases: &[Phrase<'_, I>]) -> Outcome<I> {
@@ -528,15 +533,13 @@ impl Words {
             if is_away(word) && !matches!(self.word(at + 1), "immer" | "gewohnt") {
                 return true;
             }
-            let is_capital = self.raw.get(at).is_some_and(|raw| raw.chars().next().is_some_and(char::is_uppercase));
-            let is_named = found.iter().any(|mention| (mention.from..mention.to).contains(&at));
             let is_other_person =
                 is_person(word) && matches!(self.word(at + 1), "von" | "of" | "neben" | "from" | "der" | "die");
             is_other_person
-                || !(is_named
+                || !(is_in(found, at)
                     || is_safe(word)
                     || is_word_of_time(word)
-                    || is_capital && !is_person(word)
+                    || self.is_capital(at)
                     || is_filler(word)
                     || is_title(word)
                     || is_conjunction(word)
@@ -589,9 +592,8 @@ impl Words {
     fn near_misses<I: Clone + Ord>(&self, phrases: &[Phrase<'_, I>], found: &[Mention<I>]) -> Vec<NearMiss<I>> {
         let mut near = BTreeSet::new();
         for (at, word) in self.folded.iter().enumerate() {
-            let is_found = found.iter().any(|mention| (mention.from..mention.to).contains(&at));
             // "Annas Kollegin" is no slip of the tongue.
-            if is_found
+            if is_in(found, at)
                 || is_person(self.word(at + 1))
                 || word.chars().count() < MIN_NEAR
                 || is_filler(word)
@@ -609,19 +611,22 @@ impl Words {
     }
 }
 
-fn is_unrefined<I: Clone + Ord>(id: &I, words: &Words, services: &[Named<'_, I>]) -> bool {
-    refine(NameReading::Known(id.clone()), words, services) == NameReading::Known(id.clone())
+/// Whether the word is inside a name that was found.
+fn is_in<I>(found: &[Mention<I>], at: usize) -> bool {
+    found.iter().any(|mention| (mention.from..mention.to).contains(&at))
+}
+
+/// Whether the word is one of a name.
+fn is_name<I>(word: &str, phrases: &[Phrase<'_, I>]) -> bool {
+    phrases.iter().any(|phrase| phrase.words.iter().any(|name| name == word))
 }
 
 /// "Haarschnitt für Herren" is the haircut for men, if there is one.
-fn refine<I: Clone + Ord>(reading: NameReading<I>, words: &Words, services: &[Named<'_, I>]) -> NameReading<I> {
-    let NameReading::Known(id) = &reading else { return reading };
-    let Some(known) = services.iter().find(|service| service.id == id) else { return reading };
-    let heads: Vec<String> = std::iter::once(&known.name)
-        .chain(known.aliases)
-        .map(|name| key_of(&plain_words(name), Inflection::Any))
-        .collect();
-    let narrower = services.iter().filter(|service| service.id != id).filter(|service| {
+fn refine<I: Clone + Ord>(id: I, words: &Words, services: &[Named<'_, I>]) -> NameReading<I> {
+    let known = services.iter().filter(|service| *service.id == id);
+    let heads: Vec<String> =
+        known.flat_map(Named::names).map(|name| key_of(&plain_words(name), Inflection::Any)).collect();
+    let narrower = services.iter().filter(|service| *service.id != id).filter(|service| {
         let name = key_of(&plain_words(service.name), Inflection::Any);
         words.folded.iter().filter(|word| word.chars().count() >= MIN_NEAR && !is_filler(word)).any(|word| {
             let key = key_of(std::slice::from_ref(word), Inflection::Any);
@@ -633,7 +638,7 @@ fn refine<I: Clone + Ord>(reading: NameReading<I>, words: &Words, services: &[Na
     });
     let narrower: Vec<I> = narrower.map(|service| service.id.clone()).collect();
     match narrower.as_slice() {
-        [] => reading,
+        [] => NameReading::Known(id),
         [one] => NameReading::Known(one.clone()),
         _ => NameReading::Ambiguous(narrower),
     }
@@ -649,7 +654,7 @@ fn contained<I: Clone + Ord>(words: &Words, services: &[Named<'_, I>]) -> Vec<(S
         }
         let key = key_of(std::slice::from_ref(word), Inflection::Any);
         for service in services {
-            let mut names = std::iter::once(&service.name).chain(service.aliases).flat_map(|name| plain_words(name));
+            let mut names = service.names().flat_map(plain_words);
             if names.any(|name| {
                 let name = key_of(&[name], Inflection::Any);
                 name.len() >= MIN_INSIDE && (name.contains(&key) || key.contains(&name))
@@ -702,7 +707,7 @@ mod tests {
     ];
 
     fn named<'n>(all: &'n [(&'n str, &'n str, &'n [&'n str])]) -> Vec<Named<'n, &'n str>> {
-        all.iter().map(|(id, name, aliases)| Named { id, name, aliases }).collect()
+        all.iter().map(|(id, name, aliases)| Named { id, name, aliases: aliases.to_vec() }).collect()
     }
 
     fn shown(reading: NameReading<&str>) -> String {

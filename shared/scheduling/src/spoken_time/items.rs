@@ -158,6 +158,17 @@ impl Clock {
         }
     }
 
+    /// The time so many minutes before or after. `None` if it may be either of two, or is on the day before.
+    pub fn shifted(self, minutes: u32, side: Side) -> Option<Self> {
+        Some(match (self, side) {
+            (Self::Exact(base), Side::After) => Self::Exact(base + minutes),
+            (Self::Exact(base), Side::Before) => Self::Exact(base.checked_sub(minutes)?),
+            (Self::Twelve(base), Side::After) => Self::Twelve((base + minutes) % HALF_DAY),
+            (Self::Twelve(base), Side::Before) => Self::Twelve((base + HALF_DAY - minutes % HALF_DAY) % HALF_DAY),
+            (Self::Half { .. } | Self::Either(..), _) => return None,
+        })
+    }
+
     /// Whether an open hour does not settle what was meant.
     pub fn is_always_asked(self) -> bool {
         matches!(self, Self::Half { .. } | Self::Either(..))

@@ -1,5 +1,7 @@
 //! What the phrases of a text mean on the calendar and the clock.
 
+use std::collections::BTreeSet;
+
 use chrono::{
     DateTime, Datelike, Days as DayCount, LocalResult, NaiveDate, NaiveDateTime, TimeDelta, TimeZone, Timelike, Utc,
     Weekday,
@@ -51,7 +53,8 @@ fn alternatives(readings: &[TimeReading]) -> TimeReading {
     candidates.sort_unstable();
     candidates.dedup();
     if readings.iter().all(|reading| matches!(reading, TimeReading::Window(_))) {
-        return windows_of(candidates);
+        let windows: BTreeSet<Window> = readings.iter().flat_map(windows_in).copied().collect();
+        return TimeReading::Window(windows.into_iter().collect());
     }
     if let [TimeReading::None(first), rest @ ..] = readings
         && rest.iter().all(|reading| matches!(reading, TimeReading::None(_)))
@@ -73,12 +76,11 @@ fn alternatives(readings: &[TimeReading]) -> TimeReading {
     }
 }
 
-fn windows_of(candidates: Vec<Candidate>) -> TimeReading {
-    let windows = candidates.into_iter().filter_map(|candidate| match candidate {
-        Candidate::Window(window) => Some(window),
-        Candidate::At { .. } => None,
-    });
-    TimeReading::Window(windows.collect())
+fn windows_in(reading: &TimeReading) -> &[Window] {
+    match reading {
+        TimeReading::Window(windows) => windows,
+        _ => &[],
+    }
 }
 
 fn candidates(reading: &TimeReading) -> Vec<Candidate> {
@@ -203,11 +205,7 @@ impl<'h> Resolver<'h> {
             _ if is_clock => question(Doubt::WhichDay, found),
             [TimeReading::None(problem)] => TimeReading::None(*problem),
             all => {
-                let windows: Vec<Candidate> = all
-                    .iter()
-                    .filter(|reading| matches!(reading, TimeReading::Window(_)))
-                    .flat_map(candidates)
-                    .collect();
+                let windows: Vec<Window> = all.iter().flat_map(windows_in).copied().collect();
                 // Of several days, those count that are open then.
                 let asked = all.iter().find_map(|reading| match reading {
                     TimeReading::Question { doubt: Doubt::Closed | Doubt::BothClosed, .. } if !windows.is_empty() => {
@@ -217,7 +215,7 @@ impl<'h> Resolver<'h> {
                     _ => None,
                 });
                 match (windows.is_empty(), asked) {
-                    (false, None) => windows_of(windows),
+                    (false, None) => TimeReading::Window(windows),
                     (_, Some(doubt)) => question(doubt, found),
                     (true, None) => TimeReading::None(NoTime::Past),
                 }
@@ -299,7 +297,7 @@ impl<'h> Resolver<'h> {
 
     fn is_open(&self, date: NaiveDate, minute: u32) -> bool {
         match self.hearing.hours {
-            Some(hours) => hours.on(date).iter().any(|span| span.contains(minute)),
+            Some(hours) => hours.is_open(date, minute),
             None => DAYTIME.contains(minute),
         }
     }

@@ -306,13 +306,12 @@ impl Tenant {
         if let Some(member) = active.iter().find(|member| raw.map(str::trim) == Some(member.id.as_str())) {
             return NameReading::Known(member.id.clone());
         }
-        let aliases: Vec<Vec<&str>> =
-            active.iter().map(|member| member.aliases.iter().map(|alias| alias.reveal().as_str()).collect()).collect();
-        let named: Vec<Named<'_, StaffId>> = active
-            .iter()
-            .zip(&aliases)
-            .map(|(member, aliases)| Named { id: &member.id, name: member.name.reveal(), aliases })
-            .collect();
+        let named = active.iter().map(|member| Named {
+            id: &member.id,
+            name: member.name.reveal(),
+            aliases: member.aliases.iter().map(|alias| alias.reveal().as_str()).collect(),
+        });
+        let named: Vec<Named<'_, StaffId>> = named.collect();
         spoken_name::read_staff(raw, &named)
     }
 
@@ -338,14 +337,12 @@ impl Tenant {
         if let Some(service) = self.services.iter().find(|service| service.id.as_str() == raw.trim()) {
             return NameReading::Known(service.id.clone());
         }
-        let aliases: Vec<Vec<&str>> =
-            self.services.iter().map(|service| service.aliases.iter().map(String::as_str).collect()).collect();
-        let named: Vec<Named<'_, ServiceId>> = self
-            .services
-            .iter()
-            .zip(&aliases)
-            .map(|(service, aliases)| Named { id: &service.id, name: &service.name, aliases })
-            .collect();
+        let named = self.services.iter().map(|service| Named {
+            id: &service.id,
+            name: &service.name,
+            aliases: service.aliases.iter().map(String::as_str).collect(),
+        });
+        let named: Vec<Named<'_, ServiceId>> = named.collect();
         spoken_name::read_service(Some(raw), &named)
     }
 

@@ -9,7 +9,7 @@ use scheduling::{
     start_time::RequestedStart,
     tenant::Tenant,
 };
-use store::{Appointments, NewAppointment, Versioned};
+use store::{Appointments, NewAppointment, Version, Versioned};
 
 use crate::{
     calcom_account::CalcomAccount,
@@ -77,8 +77,7 @@ pub async fn book(
     appointment.settle(settlement, context.actor()).map_err(|_| CommandError::Refused(impossible(&appointment)))?;
     // What can't be booked would only come back.
     let request = &appointment.request;
-    let staff = request.staff.as_ref().map(|staff| staff.reveal().as_str());
-    tenant.event_types_for(request.service.as_deref(), staff).map_err(|why| {
+    tenant.event_types_for(request.service.as_deref(), appointment.raw_staff()).map_err(|why| {
         CommandError::Refused(format!("failed to book {id}: {why}. Give --service and --staff with ids of the tenant"))
     })?;
     let at = request.start.at().map(|at| local(at, tenant.time_zone)).unwrap_or_default();
@@ -111,12 +110,9 @@ pub async fn called_back(
     let Versioned { value: mut appointment, version } = context.appointment(appointments, id).await?;
     appointment.call_back(context.actor())?;
     say!("{id}: the customer was called back; it stays in review");
-    if !apply {
-        say!("{DRY_RUN}");
-        return Ok(());
+    if write(appointments, &appointment, version, apply).await? {
+        say!("{id} noted");
     }
-    appointments.update(&appointment, version).commit().await?;
-    say!("{id} noted");
     Ok(())
 }
 
@@ -131,13 +127,25 @@ pub async fn close(
     let Versioned { value: mut appointment, version } = context.appointment(appointments, id).await?;
     appointment.close_review(reason, context.actor()).map_err(|_| CommandError::Refused(impossible(&appointment)))?;
     say!("{id}: needs_review -> cancelled ({})", reason.as_str());
-    if !apply {
-        say!("{DRY_RUN}");
-        return Ok(());
+    if write(appointments, &appointment, version, apply).await? {
+        say!("{id} closed");
     }
-    appointments.update(&appointment, version).commit().await?;
-    say!("{id} closed");
     Ok(())
+}
+
+/// Writes a change that was announced, with `apply`. Returns whether it did.
+async fn write(
+    appointments: &Appointments,
+    appointment: &Appointment,
+    version: Version,
+    apply: bool,
+) -> Result<bool, CommandError> {
+    if apply {
+        appointments.update(appointment, version).commit().await?;
+    } else {
+        say!("{DRY_RUN}");
+    }
+    Ok(apply)
 }
 
 /// Why a review can't be settled, and what to do.
@@ -205,8 +213,7 @@ async fn free_slots(
     tenant: &Tenant,
 ) -> Result<Vec<DateTime<Utc>>, CommandError> {
     let request = &appointment.request;
-    let staff = request.staff.as_ref().map(|staff| staff.reveal().as_str());
-    let fitting = tenant.event_types_for(request.service.as_deref(), staff);
+    let fitting = tenant.event_types_for(request.service.as_deref(), appointment.raw_staff());
     let fitting = fitting.map_err(|why| CommandError::Refused(format!("failed to look for slots: {why}")))?;
     let now = Utc::now();
     let around = |at: DateTime<Utc>| SlotsWindow { start: (at - BEFORE).max(now), end: at + AFTER };
@@ -274,11 +281,8 @@ pub async fn not_booked(
         CommandError::Refused(format!("failed to mark {id} as not booked: it needs no review, or can't be booked"))
     })?;
     say!("{id}: Cal.com holds no booking");
-    if !apply {
-        say!("{DRY_RUN}");
-        return Ok(());
+    if write(appointments, &appointment, version, apply).await? {
+        say!("{id} marked as not booked. Next step: `frontdesk appointment retry {id} --apply` books it.");
     }
-    appointments.update(&appointment, version).commit().await?;
-    say!("{id} marked as not booked. Next step: `frontdesk appointment retry {id} --apply` books it.");
     Ok(())
 }

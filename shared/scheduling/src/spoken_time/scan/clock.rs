@@ -38,9 +38,9 @@ impl Scanner {
             }
             let (hour, next) = self.hour(at + 1)?;
             // Half past two to a Briton, half past one to a German.
-            let (before, after) = (twelve_minute(hour, 0)?, twelve_minute(hour, 30)?);
-            let before = (before + 2 * 720 - 30) % 720;
-            return Some((Time::Clock(Clock::Half { british: after, german: before }), next));
+            let (british, base) = (twelve_minute(hour, 30)?, twelve_minute(hour, 0)?);
+            let german = (base + HALF_DAY - 30) % HALF_DAY;
+            return Some((Time::Clock(Clock::Half { british, german }), next));
         }
         if let Some((clock, next)) = self.joined_half(at) {
             return Some((Time::Clock(clock), next));
@@ -52,15 +52,17 @@ impl Scanner {
         if let Some((minutes, next)) = self.quarter(at) {
             if let Some(side) = self.side_at(next) {
                 let (hour, next) = self.hour(next + 1)?;
-                return Some((Time::Clock(shifted(hour, minutes, side)?), next));
+                let base =
+                    if hour > 12 { Clock::Exact(minute_of(hour, 0)?) } else { Clock::Twelve(twelve_minute(hour, 0)?) };
+                return Some((Time::Clock(base.shifted(minutes, side)?), next));
             }
             // "dreiviertel neun" is a quarter to nine; "viertel neun" is a quarter past eight only to some.
             let (hour, next) = self.hour(next)?;
             let base = twelve_minute(hour, 0)?;
             let clock = if minutes == 45 {
-                Clock::Twelve((base + 705) % 720)
+                Clock::Twelve(base).shifted(15, Side::Before)?
             } else {
-                Clock::Either((base + 675) % 720, (base + 15) % 720)
+                Clock::Either((base + HALF_DAY - 45) % HALF_DAY, (base + 15) % HALF_DAY)
             };
             return Some((Time::Clock(clock), next));
         }
@@ -87,7 +89,7 @@ impl Scanner {
         let hour = numbers::number(self.word(at)?.strip_prefix("halb")?)?;
         let is_hour = !hour.is_ordinal && (1..=12).contains(&hour.value);
         let minute = twelve_minute(hour.value, 0).filter(|_| is_hour)?;
-        Some((Clock::Twelve((minute + 690) % 720), at + 1))
+        Some((Clock::Twelve(minute).shifted(30, Side::Before)?, at + 1))
     }
 
     pub(super) fn quarter(&self, at: usize) -> Option<(u32, usize)> {
@@ -104,7 +106,7 @@ impl Scanner {
     pub(super) fn half_or_hour(&self, at: usize) -> Option<(Clock, usize)> {
         if self.is(at, &["halb", "halber", "halbe"]) {
             let (hour, next) = self.hour(at + 1).filter(|(hour, _)| (1..=12).contains(hour))?;
-            return Some((Clock::Twelve((twelve_minute(hour, 0)? + 690) % 720), next));
+            return Some((Clock::Twelve(twelve_minute(hour, 0)?).shifted(30, Side::Before)?, next));
         }
         let (hour, next) = self.hour(at)?;
         Some((twelve(hour, 0)?, next))
@@ -118,14 +120,7 @@ impl Scanner {
             && let Some((clock, after)) = self.half_or_hour(next + 1)
         {
             let minutes = if unit == Unit::Hour { halves * 30 } else { halves / 2 };
-            let moved = match (clock, side) {
-                (Clock::Twelve(base), Side::After) => Clock::Twelve((base + minutes) % 720),
-                (Clock::Twelve(base), Side::Before) => Clock::Twelve((base + 1440 - minutes % 720) % 720),
-                (Clock::Exact(base), Side::After) => Clock::Exact(base + minutes),
-                (Clock::Exact(base), Side::Before) => Clock::Exact(base.checked_sub(minutes)?),
-                _ => return None,
-            };
-            return Some((Time::Clock(moved), after));
+            return Some((Time::Clock(clock.shifted(minutes, side)?), after));
         }
         let number = self.number(at).filter(|number| !number.is_ordinal && (1..30).contains(&number.value))?;
         let mut next = at + number.length;
@@ -144,17 +139,13 @@ impl Scanner {
             return None;
         }
         let (clock, after) = self.half_or_hour(next + 1)?;
-        let base = match clock {
-            Clock::Twelve(minute) => minute,
-            _ => return None,
-        };
-        let minute = match side {
-            Side::After => (base + number.value) % 720,
-            Side::Before => (base + 720 - number.value) % 720,
-        };
+        let Clock::Twelve(_) = clock else { return None };
+        let clock = clock.shifted(number.value, side)?;
         let may_be_span = is_range_word && !has_unit && !has_prefix && number.value <= 12;
-        let clock =
-            if may_be_span { Clock::Either(minute, twelve_minute(number.value, 0)?) } else { Clock::Twelve(minute) };
+        let clock = match clock {
+            Clock::Twelve(minute) if may_be_span => Clock::Either(minute, twelve_minute(number.value, 0)?),
+            clock => clock,
+        };
         Some((Time::Clock(clock), after))
     }
 
@@ -368,7 +359,7 @@ impl Scanner {
         match self.meridiem(next) {
             Some((is_pm, after)) if hour <= 12 => {
                 let minute = twelve_minute(hour, minutes)?;
-                Some((Clock::Exact(minute + if is_pm { 720 } else { 0 }), after))
+                Some((Clock::Exact(minute + if is_pm { HALF_DAY } else { 0 }), after))
             }
             Some((true, after)) => Some((Clock::Exact(minute_of(hour, minutes)?), after)),
             Some((false, _)) | None => Some((clock_of(hour, minutes, is_padded)?, next)),

@@ -3,7 +3,9 @@
 use chrono::{FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc};
 
 use super::{
-    items::{AFTER_LUNCH, AFTER_WORK, BEFORE_WORK, Clock, Day, EVENING, Item, Link, MORNING, Side, Time, Which},
+    items::{
+        AFTER_LUNCH, AFTER_WORK, BEFORE_WORK, Clock, Day, EVENING, HALF_DAY, Item, Link, MORNING, Side, Time, Which,
+    },
     numbers::{self, Spoken},
     reading::{Doubt, Slot},
     text::{Token, TokenKind, tokens},
@@ -354,21 +356,6 @@ fn clock_of(hour: u32, minute: u32, is_padded: bool) -> Option<Clock> {
         return minute_of(hour, minute).map(Clock::Exact);
     }
     twelve_minute(hour, minute).map(Clock::Twelve)
-}
-
-fn shifted(hour: u32, minutes: u32, side: Side) -> Option<Clock> {
-    if hour > 12 {
-        let base = minute_of(hour, 0)?;
-        return Some(Clock::Exact(match side {
-            Side::After => base + minutes,
-            Side::Before => base - minutes,
-        }));
-    }
-    let base = twelve_minute(hour, 0)?;
-    Some(Clock::Twelve(match side {
-        Side::After => base + minutes,
-        Side::Before => (base + 720 - minutes) % 720,
-    }))
 }
 
 /// A count of half units from now.
