@@ -28,7 +28,7 @@ def main():
     with Processes() as processes:
         first = stack.start(processes)
         key = stack.client("kms", first.endpoint).create_key()["KeyMetadata"]["Arn"]
-        second = stack.deploy("frontdesk-staging", first.endpoint, first.calcom_url, KmsKeyArn=key)
+        second = stack.deploy("frontdesk-staging", first.endpoint, first.calcom_url, first.retell_url, KmsKeyArn=key)
         what_the_second_keeps_has_its_key(second, key)
         neither_sees_the_other(first, second)
         a_deleted_one_leaves_its_data(first, second)

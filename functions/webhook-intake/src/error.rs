@@ -1,24 +1,19 @@
 //! Webhooks that are rejected, and the response to their sender.
 
+use intake::IntakeError;
 use platform::{queues::QueueError, secrets::SecretError};
 use retell::{event::EventError, signature::SignatureError};
 use store::StoreError;
 
 /// Why a webhook is rejected. The text goes to the sender and holds nothing of what was sent.
 #[derive(Debug, thiserror::Error)]
-pub enum IntakeError {
+pub enum WebhookError {
     /// It isn't Retell's, or is too old.
     #[error("{0}")]
     Signature(#[from] SignatureError),
     /// It is signed, but no event.
     #[error("{0}")]
     Event(#[from] EventError),
-    /// It is too large.
-    #[error("the body is larger than 4 MiB")]
-    TooLarge,
-    /// No tenant of the account that signed it has this agent or number.
-    #[error("no tenant of this account has the call's agent_id or to_number")]
-    UnknownTenant,
     /// It could not be stored. Retell retries.
     #[error("failed to store the call; send it again")]
     StoreUnavailable(StoreError),
@@ -30,14 +25,12 @@ pub enum IntakeError {
     KeysUnavailable(SecretError),
 }
 
-impl IntakeError {
+impl WebhookError {
     /// The HTTP status. With 5xx Retell retries.
     pub fn status(&self) -> i64 {
         match self {
             Self::Signature(_) => 401,
             Self::Event(_) => 400,
-            Self::TooLarge => 413,
-            Self::UnknownTenant => 404,
             Self::StoreUnavailable(_) | Self::QueueUnavailable(_) | Self::KeysUnavailable(_) => 503,
         }
     }
@@ -51,8 +44,6 @@ impl IntakeError {
             Self::Signature(SignatureError::Wrong) => "signature_wrong",
             Self::Event(EventError::NotJson) => "not_json",
             Self::Event(EventError::NotRetell | EventError::BadName) => "not_a_retell_event",
-            Self::TooLarge => "too_large",
-            Self::UnknownTenant => "unknown_tenant",
             Self::StoreUnavailable(_) => "store_unavailable",
             Self::QueueUnavailable(_) => "queue_unavailable",
             Self::KeysUnavailable(_) => "keys_unavailable",
@@ -66,6 +57,15 @@ impl IntakeError {
             Self::QueueUnavailable(error) => Some(error.to_string()),
             Self::KeysUnavailable(error) => Some(error.to_string()),
             _ => None,
+        }
+    }
+}
+
+impl From<IntakeError> for WebhookError {
+    fn from(error: IntakeError) -> Self {
+        match error {
+            IntakeError::Store(error) => Self::StoreUnavailable(error),
+            IntakeError::Queue(error) => Self::QueueUnavailable(error),
         }
     }
 }

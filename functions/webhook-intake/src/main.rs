@@ -3,7 +3,7 @@
 mod delivery;
 mod error;
 mod handler;
-mod recording;
+mod rejections;
 
 use handler::Intake;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};

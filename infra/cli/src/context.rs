@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::Utc;
+use intake::CallIntake;
 use platform::{
     aws::{self, SdkConfig},
     env,
@@ -45,6 +46,11 @@ impl CommandContext {
     /// The appointments.
     pub fn appointments(&self) -> Result<Appointments, CommandError> {
         Ok(Appointments::from_env(&self.config, self.timing)?)
+    }
+
+    /// What takes calls in.
+    pub fn intake(&self) -> Result<CallIntake, CommandError> {
+        Ok(CallIntake::from_env(&self.config, self.timing)?)
     }
 
     /// The tenants.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use intake::IntakeError;
 use platform::{env::EnvError, queues::QueueError};
 use scheduling::appointment::InvalidTransition;
 use store::StoreError;
@@ -69,4 +70,13 @@ pub enum CommandError {
     /// The store failed.
     #[error("{0}; check AWS_ENDPOINT_URL or your AWS profile, and the names of the tables")]
     Store(#[from] StoreError),
+}
+
+impl From<IntakeError> for CommandError {
+    fn from(error: IntakeError) -> Self {
+        match error {
+            IntakeError::Store(error) => Self::Store(error),
+            IntakeError::Queue(error) => Self::Queue(error),
+        }
+    }
 }

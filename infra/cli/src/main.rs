@@ -14,9 +14,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{appointment, customer, dead_letters, hosts, import, quality, tenant, understand};
+use crate::commands::{appointment, calls, customer, dead_letters, hosts, import, quality, tenant, understand};
 
-/// Operates Frontdesk: tenants, appointments, hosts, dead letters, customers and reports.
+/// Operates Frontdesk: tenants, appointments, calls, hosts, dead letters, customers and reports.
 ///
 /// Tables, queues and secrets are those that the environment names (`APPOINTMENTS_TABLE` and so on), as in the stack's
 /// outputs; locally `source .frontdesk/local.env` sets them. Commands that change something print a plan and change
@@ -36,6 +36,9 @@ enum Command {
     /// Show appointments, list those that need review, and resolve them.
     #[command(subcommand)]
     Appointment(appointment::Command),
+    /// List the calls that belong to no tenant yet.
+    #[command(subcommand)]
+    Calls(calls::Command),
     /// List dead letters and redrive them.
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),
@@ -58,6 +61,7 @@ async fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Tenant(command) => tenant::run(command).await,
         Command::Appointment(command) => appointment::run(command).await,
+        Command::Calls(command) => calls::run(command).await,
         Command::DeadLetters(command) => dead_letters::run(command).await,
         Command::Hosts(command) => hosts::run(command).await,
         Command::Import(import) => import::run(import).await,

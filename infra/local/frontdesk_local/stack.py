@@ -16,7 +16,15 @@ from .console import fail, say
 from .processes import free_port, wait_until_up
 from .tools import RETELL_KEY, ROOT, WORK
 
-FUNCTIONS = ["webhook-intake", "calcom-booking", "staff-assignment", "past-cleanup", "sync-reconciler", "quality-monitor"]
+FUNCTIONS = [
+    "webhook-intake",
+    "call-recovery",
+    "calcom-booking",
+    "staff-assignment",
+    "past-cleanup",
+    "sync-reconciler",
+    "quality-monitor",
+]
 REGION = "eu-central-1"
 STACK = "frontdesk"
 BUCKET = "frontdesk-code"
@@ -31,12 +39,13 @@ FURTHER_CALCOM_ACCOUNTS = [f"salon-{nth}" for nth in range(400)]
 class Stack:
     """A deployed stack: its endpoint, its outputs, and how it is reached."""
 
-    def __init__(self, name, endpoint, outputs, calcom_url, timing_divisor):
+    def __init__(self, name, endpoint, outputs, calcom_url, retell_url, timing_divisor):
         self.name = name
         self.endpoint = endpoint
         self.timing_divisor = timing_divisor
         self.outputs = outputs
         self.calcom_url = calcom_url
+        self.retell_url = retell_url
         api = outputs["WebhookApiId"]
         self.webhook_url = f"{endpoint}/_aws/execute-api/{api}/$default/webhooks/retell"
 
@@ -62,6 +71,7 @@ class Stack:
             "RETELL_KEYS_SECRET": outputs["RetellKeysSecret"],
             "CALCOM_KEYS_SECRET": outputs["CalcomKeysSecret"],
             "CALCOM_BASE_URL": self.calcom_url,
+            "RETELL_BASE_URL": self.retell_url,
             "WEBHOOK_URL": self.webhook_url,
             "TIMING_DIVISOR": str(self.timing_divisor),
             "STACK_NAME": self.name,
@@ -85,23 +95,24 @@ def binary(name):
 
 
 def start(processes, port=None, timing_divisor=1, through=lambda name, url: url):
-    """Starts Cal.com's stand-in (or uses the real one) and MiniStack, and deploys the template.
+    """Starts the stand-in for Retell and Cal.com (or uses the real Cal.com) and MiniStack, and deploys the template.
 
     `through` maps a name and a URL to the URL that the functions use, so that a test can put a proxy in between.
     """
     real_key = os.environ.get("CALCOM_API_KEY")
-    calcom_url = os.environ.get("CALCOM_BASE_URL", "https://api.cal.com") if real_key else _start_stand_in(processes)
+    stand_in_url = _start_stand_in(processes)
+    calcom_url = os.environ.get("CALCOM_BASE_URL", "https://api.cal.com") if real_key else stand_in_url
     endpoint = _start_ministack(processes, port, through)
     os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", AWS_DEFAULT_REGION=REGION)
-    stack = deploy(STACK, endpoint, calcom_url, timing_divisor, through("calcom", calcom_url))
-    return stack
+    return deploy(STACK, endpoint, calcom_url, f"{stand_in_url}/retell", timing_divisor, through("calcom", calcom_url))
 
 
-def deploy(name, endpoint, calcom_url, timing_divisor=1, calcom_url_of_functions=None, **given):
+def deploy(name, endpoint, calcom_url, retell_url, timing_divisor=1, calcom_url_of_functions=None, **given):
     """Deploys the template as the stack of this name with these parameters, and stores keys in its secrets."""
     say(f"deploying infra/template.yaml as {name}, with Cal.com at {calcom_url}")
-    outputs = _deploy(name, endpoint, calcom_url_of_functions or calcom_url, timing_divisor, given)
-    stack = Stack(name, endpoint, outputs, calcom_url, timing_divisor)
+    given = {"CalcomBaseUrl": calcom_url_of_functions or calcom_url, "RetellBaseUrl": retell_url, **given}
+    outputs = _deploy(name, endpoint, timing_divisor, given)
+    stack = Stack(name, endpoint, outputs, calcom_url, retell_url, timing_divisor)
     real_key = os.environ.get("CALCOM_API_KEY")
     secrets = client("secretsmanager", endpoint)
     retell_keys = {RETELL_ACCOUNT: {"current": RETELL_KEY}}
@@ -124,12 +135,12 @@ def frontdesk(stack, *arguments):
 
 def _start_stand_in(processes):
     port = free_port()
-    say(f"starting the Cal.com stand-in on port {port}")
+    say(f"starting the stand-in for Retell and Cal.com on port {port}")
     log = tools.LOGS / "calcom-stand-in.log"
     content = ROOT / "tests/stand-in/salon-sommer.json"
     process = processes.start([binary("calcom-stand-in"), port, content], log)
     url = f"http://127.0.0.1:{port}"
-    wait_until_up("The Cal.com stand-in", url, process, log)
+    wait_until_up("The stand-in for Retell and Cal.com", url, process, log)
     return url
 
 
@@ -156,7 +167,7 @@ def _start_ministack(processes, preferred_port, through):
     return endpoint
 
 
-def _deploy(name, endpoint, calcom_url, timing_divisor, given):
+def _deploy(name, endpoint, timing_divisor, given):
     s3 = client("s3", endpoint)
     if BUCKET not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]:
         s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -173,7 +184,6 @@ def _deploy(name, endpoint, calcom_url, timing_divisor, given):
     formation = client("cloudformation", endpoint)
     parameters = {
         "Architecture": "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64",
-        "CalcomBaseUrl": calcom_url,
         "FrontdeskVersion": _version(),
         "TimingDivisor": str(timing_divisor),
         **given,

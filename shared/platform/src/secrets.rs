@@ -71,11 +71,16 @@ impl Keys for RetellKeys {
 }
 
 impl RetellKeys {
+    /// Each account with its keys, the current one first.
+    pub fn accounts(&self) -> impl Iterator<Item = (&AccountName, Vec<&SecretString>)> {
+        self.0
+            .iter()
+            .map(|(name, account)| (name, std::iter::once(&account.current).chain(&account.previous).collect()))
+    }
+
     /// Each key with its account: the current ones, and the previous ones that are still accepted.
     pub fn iter(&self) -> impl Iterator<Item = (&AccountName, &SecretString)> {
-        self.0.iter().flat_map(|(name, account)| {
-            std::iter::once(&account.current).chain(&account.previous).map(move |key| (name, key))
-        })
+        self.accounts().flat_map(|(name, keys)| keys.into_iter().map(move |key| (name, key)))
     }
 }
 

@@ -69,6 +69,10 @@ pub struct Call {
     #[serde(default, deserialize_with = "lenient")]
     start_timestamp: Option<i64>,
     #[serde(default, deserialize_with = "lenient")]
+    end_timestamp: Option<i64>,
+    #[serde(default, deserialize_with = "lenient")]
+    call_status: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
     call_type: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     direction: Option<String>,
@@ -81,6 +85,8 @@ pub struct Call {
 #[derive(Deserialize)]
 struct Analysis {
     #[serde(default, deserialize_with = "lenient")]
+    call_summary: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
     in_voicemail: Option<bool>,
     #[serde(default, deserialize_with = "lenient")]
     custom_analysis_data: Option<Map<String, Value>>,
@@ -90,6 +96,17 @@ impl std::fmt::Debug for Call {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Call").field("id", &self.id).field("agent_id", &self.agent_id).finish_non_exhaustive()
     }
+}
+
+/// How far Retell got with a call (`call_status`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallProgress {
+    /// It has not ended.
+    Underway,
+    /// Caller and agent were connected.
+    Ended,
+    /// They were not.
+    NotConnected,
 }
 
 /// What a person who acts on a call reads of it.
@@ -157,6 +174,27 @@ impl Call {
     /// When it began, if Retell says so: what a caller says of a time counts from then.
     pub fn began_at(&self) -> Option<DateTime<Utc>> {
         self.start_timestamp.and_then(DateTime::from_timestamp_millis)
+    }
+
+    /// When it ended, if it has.
+    pub fn ended_at(&self) -> Option<DateTime<Utc>> {
+        self.end_timestamp.and_then(DateTime::from_timestamp_millis)
+    }
+
+    /// How far Retell got with it.
+    pub fn progress(&self) -> CallProgress {
+        match self.call_status.as_deref() {
+            Some("registered" | "ongoing") => CallProgress::Underway,
+            Some("not_connected" | "error") => CallProgress::NotConnected,
+            // An unknown word is taken for a call that somebody made.
+            _ => CallProgress::Ended,
+        }
+    }
+
+    /// Whether Retell has analyzed it. A call in which nobody spoke has an empty analysis.
+    pub fn is_analyzed(&self) -> bool {
+        let analysis = self.call_analysis.as_ref();
+        analysis.is_some_and(|it| it.call_summary.is_some() || it.custom_analysis_data.is_some())
     }
 
     /// The business's own number: the called one, or the one that the agent called from.

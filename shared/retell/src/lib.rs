@@ -1,4 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "client")]
+pub mod client;
 pub mod event;
 pub mod signature;

@@ -47,7 +47,7 @@ fn satisfies(existing: &Appointment, requested: &Appointment) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use chrono::{DateTime, Utc};
+    use chrono::{DateTime, TimeDelta, Utc};
 
     use super::*;
     use crate::{
@@ -64,7 +64,7 @@ mod tests {
         let request = AppointmentRequest {
             intent: Intent::Book,
             service: Some("cut".to_owned()),
-            start: RequestedStart::exactly(now),
+            start: RequestedStart::exactly(now + TimeDelta::hours(1)),
             customer: Customer { name: Some(Personal::new(name.to_owned())), ..Customer::default() },
             staff: None,
             notes: None,

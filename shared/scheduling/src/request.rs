@@ -50,6 +50,9 @@ pub enum Intent {
     Cancel,
     /// To move one.
     Reschedule,
+    /// Nobody knows: Retell never analyzed the call.
+    #[serde(rename = "call_not_analyzed")]
+    NotAnalyzed,
 }
 
 impl Intent {
@@ -65,6 +68,7 @@ impl Intent {
             Self::BookForSeveral => "book_for_several",
             Self::Cancel => "cancel",
             Self::Reschedule => "reschedule",
+            Self::NotAnalyzed => "call_not_analyzed",
         }
     }
 }
@@ -155,6 +159,22 @@ impl AppointmentRequest {
             }
         }
         requests
+    }
+
+    /// What is known of a call that was never analyzed: who called.
+    pub fn of_unanalyzed_call(call: &impl CallFields, tenant: &Tenant) -> Self {
+        let caller = call.caller_number();
+        Self {
+            intent: Intent::NotAnalyzed,
+            service: None,
+            start: RequestedStart::missing(),
+            customer: Customer {
+                phone: caller.and_then(|number| spoken_contact::phone_number(number, &tenant.country)),
+                ..Customer::default()
+            },
+            staff: None,
+            notes: None,
+        }
     }
 
     fn of_entry(entry: &Entry<'_, impl CallFields>, tenant: &Tenant, said_at: DateTime<Utc>) -> Option<Self> {

@@ -72,6 +72,9 @@ pub enum StartProblem {
     /// It is years away.
     #[serde(rename = "start_too_far")]
     TooFar,
+    /// It passed before the call reached Frontdesk: nobody has told the customer that it was not booked.
+    #[serde(rename = "start_passed")]
+    Passed,
 }
 
 impl StartProblem {
@@ -85,6 +88,7 @@ impl StartProblem {
             Self::DoesNotExist => "start_does_not_exist",
             Self::BeforeCall => "start_before_call",
             Self::TooFar => "start_too_far",
+            Self::Passed => "start_passed",
         }
     }
 }
@@ -122,6 +126,18 @@ impl RequestedStart {
     /// A start that nobody had to read.
     pub fn exactly(at: DateTime<Utc>) -> Self {
         Self::At { at, note: None, raw: None }
+    }
+
+    /// The same, or, if it had passed before it could be booked, a start for a person to settle.
+    #[must_use]
+    pub fn unless_passed(self, now: DateTime<Utc>) -> Self {
+        match self {
+            Self::At { at, raw, .. } if at <= now => {
+                let readings = vec![Candidate::At { at }];
+                Self::Unusable { problem: StartProblem::Passed, raw, doubt: None, readings }
+            }
+            start => start,
+        }
     }
 
     /// The instant, if there is one.

@@ -44,6 +44,10 @@ pub struct Timing {
     pub grace: TimeDelta,
     /// The reconciler's longest delay between two resends.
     pub max_resend_delay: TimeDelta,
+    /// How long after its end the webhooks of a call may take before the call is fetched.
+    pub webhook_delay: TimeDelta,
+    /// How long after its end the analysis of a call may take before a person has to listen to it.
+    pub analysis_delay: TimeDelta,
 }
 
 impl Default for Timing {
@@ -64,6 +68,8 @@ impl Default for Timing {
             defer_window: TimeDelta::hours(3),
             grace: TimeDelta::minutes(2),
             max_resend_delay: TimeDelta::hours(1),
+            webhook_delay: TimeDelta::minutes(5),
+            analysis_delay: TimeDelta::minutes(30),
         }
     }
 }
@@ -89,6 +95,8 @@ impl Timing {
             defer_window: shorter(self.defer_window),
             grace: shorter(self.grace),
             max_resend_delay: shorter(self.max_resend_delay),
+            webhook_delay: shorter(self.webhook_delay),
+            analysis_delay: shorter(self.analysis_delay),
         }
     }
 

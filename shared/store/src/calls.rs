@@ -1,5 +1,7 @@
 //! The calls table: the body of each webhook, stored together with the appointment that it requests.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_dynamodb::types::Put;
 use chrono::{DateTime, TimeDelta, Utc};
 use platform::{
@@ -168,6 +170,15 @@ impl Calls {
             latest = latest.max(Some(received));
         }
         Ok(latest.is_none_or(|(_, name)| name.starts_with(&own)))
+    }
+
+    /// The names of the events that are stored of a call.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn event_names(&self, tenant: &TenantId, call: &CallId) -> Result<BTreeSet<String>, StoreError> {
+        let sorts = self.table.query_sorts(&key_of(tenant, call), "").await?;
+        Ok(sorts.iter().filter_map(|sort| sort.split('#').next()).map(str::to_owned).collect())
     }
 
     /// Stores an event of a call that requests the existing `appointment`, and links the call to it.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::{
     Client,
+    operation::query::builders::QueryFluentBuilder,
     types::{AttributeValue, KeysAndAttributes},
 };
 use platform::{
@@ -74,24 +75,30 @@ impl Table {
 
     /// The items of a partition whose sort key begins with `prefix`, in order.
     pub(crate) async fn query(&self, partition: &str, prefix: &str) -> Result<Vec<Item>, StoreError> {
+        collect(self.querying(partition, prefix)).await
+    }
+
+    /// The sort keys of a partition that begin with `prefix`, in order. Nothing else of the items is sent.
+    pub(crate) async fn query_sorts(&self, partition: &str, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let query = self.querying(partition, prefix);
+        let query = query.projection_expression("#sort").expression_attribute_names("#sort", self.schema.sort);
+        let items = collect(query).await?;
+        Ok(items.iter().filter_map(|item| self.sort_key(item)).map(str::to_owned).collect())
+    }
+
+    fn querying(&self, partition: &str, prefix: &str) -> QueryFluentBuilder {
         let query = self.client.query().table_name(&self.name).consistent_read(true);
         let query = query
             .expression_attribute_names("#partition", self.schema.partition)
             .expression_attribute_values(":partition", text(partition));
-        let query = if prefix.is_empty() {
+        if prefix.is_empty() {
             query.key_condition_expression("#partition = :partition")
         } else {
             query
                 .key_condition_expression("#partition = :partition AND begins_with(#sort, :prefix)")
                 .expression_attribute_names("#sort", self.schema.sort)
                 .expression_attribute_values(":prefix", text(prefix))
-        };
-        let mut pages = query.into_paginator().items().send();
-        let mut items = Vec::new();
-        while let Some(item) = pages.next().await {
-            items.push(item?);
         }
-        Ok(items)
     }
 
     /// The items with these keys, in no particular order. DynamoDB refuses a key that is given twice.
@@ -128,4 +135,13 @@ impl Table {
     pub(crate) fn sort_key<'i>(&self, item: &'i Item) -> Option<&'i str> {
         item.get(self.schema.sort).and_then(|value: &AttributeValue| value.as_s().ok()).map(String::as_str)
     }
+}
+
+async fn collect(query: QueryFluentBuilder) -> Result<Vec<Item>, StoreError> {
+    let mut pages = query.into_paginator().items().send();
+    let mut items = Vec::new();
+    while let Some(item) = pages.next().await {
+        items.push(item?);
+    }
+    Ok(items)
 }

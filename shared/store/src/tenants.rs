@@ -1,6 +1,10 @@
 //! The tenants table: tenants, the agents and numbers of their calls, and their host mappings.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use aws_sdk_dynamodb::types::{Delete, Put};
 use chrono::{DateTime, Utc};
@@ -32,7 +36,8 @@ const TTL: Duration = Duration::from_secs(60);
 pub struct Tenants {
     table: Table,
     tenants: TtlCache<TenantId, Arc<Tenant>>,
-    routes: TtlCache<String, TenantId>,
+    /// The tenant of each agent and number, or that none has it.
+    routes: TtlCache<String, Option<TenantId>>,
 }
 
 /// A tenant with its host mappings, as an operator sees it.
@@ -74,7 +79,8 @@ impl Tenants {
         self.table.connect().await;
     }
 
-    /// The tenant of a call: by the agent that answered, else by the number that was called.
+    /// The tenant of a call: by the number that was called, else by the agent that answered. An agent may answer the
+    /// numbers of several tenants.
     ///
     /// # Errors
     /// If DynamoDB fails, or an item can't be decoded.
@@ -83,16 +89,14 @@ impl Tenants {
         agent: Option<&AgentId>,
         number: Option<&str>,
     ) -> Result<Option<Arc<Tenant>>, StoreError> {
-        let keys: Vec<String> = agent.map(agent_key).into_iter().chain(number.map(number_key)).collect();
-        // Only the first key may be cached: a later one counts only if the first belongs to no tenant.
-        let tenant = match keys.first().and_then(|key| self.routes.get(key)) {
-            Some(tenant) => Some(tenant),
-            None => self.read_routes(&keys).await?,
-        };
-        match tenant {
-            Some(id) => self.load(&id).await,
-            None => Ok(None),
+        let keys: Vec<String> = number.map(number_key).into_iter().chain(agent.map(agent_key)).collect();
+        for id in self.read_routes(keys).await? {
+            // A route may outlive its tenant for a moment.
+            if let Some(tenant) = self.load(&id).await? {
+                return Ok(Some(tenant));
+            }
         }
+        Ok(None)
     }
 
     /// The tenant of this id.
@@ -254,14 +258,21 @@ impl Tenants {
         changes.commit_in_chunks(&self.table.client).await
     }
 
-    async fn read_routes(&self, keys: &[String]) -> Result<Option<TenantId>, StoreError> {
-        let found = self.get_routes(keys).await?;
-        // The order of the keys decides, not the order of the response.
-        let Some(route) = keys.iter().find_map(|key| found.iter().find(|route| route.key == *key)) else {
-            return Ok(None);
-        };
-        self.routes.insert(route.key.clone(), route.tenant.clone());
-        Ok(Some(route.tenant.clone()))
+    /// The tenants that these routes lead to, in the order of the routes.
+    async fn read_routes(&self, keys: Vec<String>) -> Result<Vec<TenantId>, StoreError> {
+        let mut known: BTreeMap<String, Option<TenantId>> =
+            keys.iter().filter_map(|key| Some((key.clone(), self.routes.get(key)?))).collect();
+        let unknown: Vec<String> = keys.iter().filter(|key| !known.contains_key(*key)).cloned().collect();
+        if !unknown.is_empty() {
+            let mut found = self.get_routes(&unknown).await?;
+            for key in unknown {
+                let at = found.iter().position(|route| route.key == key);
+                let tenant = at.map(|at| found.swap_remove(at).tenant);
+                self.routes.insert(key.clone(), tenant.clone());
+                known.insert(key, tenant);
+            }
+        }
+        Ok(keys.iter().filter_map(|key| known.remove(key).flatten()).collect())
     }
 
     async fn get_routes(&self, keys: &[String]) -> Result<Vec<Route>, StoreError> {

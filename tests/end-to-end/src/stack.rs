@@ -12,7 +12,7 @@ use platform::{aws, env as environment, queues::AppointmentMessage};
 use retell::signature;
 use scheduling::{
     appointment::{Appointment, StateName},
-    ids::AppointmentId,
+    ids::{AppointmentId, CallId},
 };
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -148,19 +148,23 @@ impl Stack {
 
     /// Deploys a version of the functions that book and assign, for which Cal.com is at `calcom_url`.
     pub async fn deploy(&self, version: &str, calcom_url: &str) {
-        let lambda = aws_sdk_lambda::Client::new(&self.config);
         for function in ["calcom-booking", "staff-assignment"] {
-            let name = format!("{}-{function}", variable("STACK_NAME"));
-            let before = lambda.get_function_configuration().function_name(&name).send().await.unwrap();
-            let mut variables = before.environment.unwrap().variables.unwrap();
-            variables.insert("FRONTDESK_VERSION".to_owned(), version.to_owned());
-            variables.insert("CALCOM_BASE_URL".to_owned(), calcom_url.to_owned());
-            let environment = Environment::builder().set_variables(Some(variables)).build();
-            lambda.update_function_configuration().function_name(&name).environment(environment).send().await.unwrap();
-            let published = lambda.publish_version().function_name(&name).send().await.unwrap().version.unwrap();
-            let alias = lambda.update_alias().function_name(&name).name("live").function_version(published);
-            alias.send().await.unwrap();
+            self.redeploy(function, &[("FRONTDESK_VERSION", version), ("CALCOM_BASE_URL", calcom_url)]).await;
         }
+    }
+
+    /// Deploys a version of a function with other values for some of its variables.
+    pub async fn redeploy(&self, function: &str, changes: &[(&str, &str)]) {
+        let lambda = aws_sdk_lambda::Client::new(&self.config);
+        let name = format!("{}-{function}", variable("STACK_NAME"));
+        let before = lambda.get_function_configuration().function_name(&name).send().await.unwrap();
+        let mut variables = before.environment.unwrap().variables.unwrap();
+        variables.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let environment = Environment::builder().set_variables(Some(variables)).build();
+        lambda.update_function_configuration().function_name(&name).environment(environment).send().await.unwrap();
+        let published = lambda.publish_version().function_name(&name).send().await.unwrap().version.unwrap();
+        let alias = lambda.update_alias().function_name(&name).name("live").function_version(published);
+        alias.send().await.unwrap();
     }
 
     /// Invokes the function of this name.
@@ -194,6 +198,24 @@ impl Stack {
             lines.iter().any(is_it).then_some(())
         };
         assert!(eventually(is_counted).await.is_some(), "{function} never counted {metric} of kind {kind:?}");
+    }
+
+    /// How often a function has counted a metric for a call.
+    pub async fn times_counted(&self, function: &str, metric: &str, call: &CallId) -> usize {
+        let lines = self.log_lines(function).await;
+        let is_it = |line: &&String| {
+            let line: Value = serde_json::from_str(line).unwrap_or_default();
+            line[metric] == json!(1) && line["call_id"] == json!(call)
+        };
+        lines.iter().filter(is_it).count()
+    }
+
+    /// Puts calls into the list of Retell's stand-in, as if they had been made with the local account.
+    pub async fn put_to_retell(&self, content: &Value) {
+        let mut content = content.clone();
+        content["key"] = json!("key_local_frontdesk");
+        let url = format!("{}/_stand-in/retell", variable("CALCOM_BASE_URL"));
+        self.http.post(url).json(&content).send().await.unwrap().error_for_status().unwrap();
     }
 
     /// Receives one message of a queue.

@@ -4,6 +4,8 @@
 //! It checks and then books, without a lock between: two requests for overlapping times at the same moment both succeed,
 //! as they do at Cal.com, and only the identical time of one host is refused. What Cal.com does not have is under
 //! `/_stand-in`.
+//!
+//! Retell's list of calls is beside it, under `/retell` (`retell.rs`).
 
 mod accounts;
 mod book;
@@ -17,6 +19,7 @@ mod lists;
 mod rate_limit;
 mod refusal;
 mod reservations;
+mod retell;
 mod world;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,6 +34,7 @@ use chrono::{DateTime, Utc};
 
 pub use event_type::{EventType, HostForm, RequiredField};
 pub use faults::{Fault, FaultKind, RequestKind, Weather};
+use retell::RetellWorld;
 use world::World;
 pub use world::{ApiKey, Content, Generation, Member, Role, Team, User};
 
@@ -38,6 +42,7 @@ pub use world::{ApiKey, Content, Generation, Member, Role, Team, User};
 #[derive(Clone, Default)]
 pub struct StandIn {
     world: Arc<Mutex<World>>,
+    retell: RetellWorld,
 }
 
 impl StandIn {
@@ -64,6 +69,7 @@ const MAX_BODY: usize = 16 * 1024 * 1024;
 pub fn router(stand_in: StandIn) -> Router {
     let api = || any(call::handle);
     let without_hosts = Router::new().route("/without-hosts/{*path}", api()).layer(map_response(call::without_hosts));
+    let retell = retell::router().with_state(stand_in.retell.clone());
     Router::new()
         .route("/v2/{*path}", api())
         .merge(without_hosts)
@@ -77,4 +83,5 @@ pub fn router(stand_in: StandIn) -> Router {
         .route("/_stand-in/weather", put(control::put_weather))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(stand_in)
+        .merge(retell)
 }

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub mod appointment;
+pub mod calls;
 pub mod customer;
 pub mod dead_letters;
 pub mod hosts;

@@ -10,6 +10,7 @@ use std::{
 
 use chrono::Utc;
 use clap::Subcommand;
+use platform::telemetry::LogContext;
 use scheduling::{
     assignment::MappingSource,
     event_type::Catalog,
@@ -200,7 +201,11 @@ async fn load(file: PathBuf, apply: bool, accept_problems: bool, offline: bool) 
     if old == new {
         say!("{}: no changes", tenant.id);
         // An earlier run may have been interrupted after it had written the tenant.
-        return if apply { resume(&context, &tenants, &tenant).await } else { Ok(()) };
+        if apply {
+            take_up_calls(&context, &tenant).await?;
+            resume(&context, &tenants, &tenant).await?;
+        }
+        return Ok(());
     }
     print_changes(&old, &new);
     if !apply {
@@ -209,6 +214,7 @@ async fn load(file: PathBuf, apply: bool, accept_problems: bool, offline: bool) 
     }
     tenants.write(&tenant, before.as_ref(), Utc::now()).await?;
     say!("{} loaded: {}. The functions use it within a minute.", tenant.id, summary(&tenant));
+    take_up_calls(&context, &tenant).await?;
     resume(&context, &tenants, &tenant).await
 }
 
@@ -240,6 +246,15 @@ async fn add_alias(tenant: &TenantId, id: &str, alias: String, apply: bool) -> R
     tenants.write(&tenant, Some(&record), Utc::now()).await?;
     say!("{alias:?} is {id} from now on. The functions use it within a minute. Add it to the tenant file, too.");
     resume(&context, &tenants, &tenant).await
+}
+
+/// Takes up the calls that were kept for the tenant's agents and numbers.
+async fn take_up_calls(context: &CommandContext, tenant: &Tenant) -> Result<(), CommandError> {
+    let taken_up = context.intake()?.take_up_unrouted(tenant, context.actor(), &LogContext::default()).await?;
+    if taken_up.events > 0 {
+        say!("{} events of earlier calls taken up, with {} appointments", taken_up.events, taken_up.appointments);
+    }
+    Ok(())
 }
 
 /// Resumes the appointments that waited for a staff member or an event type that the tenant has now.

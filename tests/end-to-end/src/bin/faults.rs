@@ -34,9 +34,17 @@ struct Arguments {
 
 /// How many webhooks are under way at once.
 const CONCURRENCY: usize = 12;
-/// How often a webhook is sent that is not answered 2xx. Retell sends it four times; the fourth is looked at here.
-const DELIVERIES: u32 = 12;
+/// How often Retell sends a webhook that is not answered 2xx.
+const DELIVERIES: u32 = 4;
 const BETWEEN_DELIVERIES: Duration = Duration::from_millis(400);
+/// The share of calls whose webhooks never leave Retell.
+const NEVER_SENT: f64 = 0.05;
+/// The share of calls whose webhooks come while the intake is down, for longer than Retell tries.
+const WHILE_DOWN: f64 = 0.05;
+/// How many requests Retell answers with an error first.
+const RETELL_FAULTS: u32 = 3;
+/// For so long the calls that never arrived may take to be recovered.
+const RECOVERY_TAKES: Duration = Duration::from_secs(240);
 /// So many webhooks come in one rush. The next one comes when most of its work is done, since what stands in for AWS
 /// grows slower with every message that waits.
 const RUSH: usize = 1000;
@@ -97,15 +105,19 @@ async fn main() -> ExitCode {
     stack.put_to_calcom("/_stand-in/weather", &weather).await;
 
     let mut dice = Rng::with_seed(arguments.seed);
-    let asked = calls(&salons, arguments.calls, &mut dice);
-    let mut deliveries: Vec<usize> = (0..asked.len()).flat_map(|nth| vec![nth; dice.usize(1..=3)]).collect();
-    dice.shuffle(&mut deliveries);
+    let mut asked = calls(&salons, arguments.calls, &mut dice);
+    asked.iter_mut().for_each(|asked| make_now(&mut asked.call));
+    let Webhooks { sent: deliveries, while_down, never_sent } = webhooks(asked.len(), &mut dice);
+    let calls: Vec<&Value> = asked.iter().map(|asked| &asked.call.body["call"]).collect();
+    stack.put_to_retell(&json!({"calls": calls, "faults": RETELL_FAULTS})).await;
     eprintln!("{} calls of {} salons, delivered {} times", asked.len(), salons.len(), deliveries.len());
 
     let sweeps = tokio::spawn(sweep_until_aborted(Arc::clone(&stack)));
     let began = Utc::now();
-    let told = deliver_all(&stack, &asked, &deliveries, &mut dice).await;
+    let mut told = deliver_all(&stack, &asked, &deliveries, &mut dice).await;
+    deliver_while_down(&stack, &asked, &while_down).await;
     eprintln!("all delivered after {} s", (Utc::now() - began).num_seconds());
+    let untold = until_recovered(&stack, &salons, &asked, &mut told).await;
     let appointments = until_settled(&stack, &told, asked.len()).await;
     sweeps.abort();
     let miscounted = miscounted(&stack, &salons, &appointments, began).await;
@@ -113,6 +125,11 @@ async fn main() -> ExitCode {
     let standing = stack.get_from_calcom("/_stand-in/bookings").await;
     let found = judge(&asked, &told, &appointments, standing.as_array().map(Vec::as_slice).unwrap_or_default());
     found.print(&arguments, &appointments, deliveries.len());
+    println!(
+        "  webhooks never sent        {}, sent while the intake was down {}; calls that Retell was asked for {untold}",
+        never_sent.len(),
+        while_down.len()
+    );
     println!("  counters that differ       {}", miscounted.len());
     miscounted.iter().take(TOLD).for_each(|difference| println!("    {difference}"));
     let counts = [&found.lost, &found.twice, &found.overlapping, &found.dropped_wishes];
@@ -130,6 +147,74 @@ async fn shorten_visibility(stack: &Stack) {
         let name = aws_sdk_sqs::types::QueueAttributeName::VisibilityTimeout;
         change.attributes(name, VISIBILITY_SECONDS).send().await.expect("the queue takes a visibility timeout");
     }
+}
+
+/// Which calls' webhooks arrive, and in which order.
+struct Webhooks {
+    /// These arrive, each up to three times.
+    sent: Vec<usize>,
+    /// These come while the intake is down.
+    while_down: Vec<usize>,
+    /// These never leave Retell.
+    never_sent: Vec<usize>,
+}
+
+fn webhooks(calls: usize, dice: &mut Rng) -> Webhooks {
+    let mut webhooks = Webhooks { sent: Vec::new(), while_down: Vec::new(), never_sent: Vec::new() };
+    for nth in 0..calls {
+        match dice.f64() {
+            share if share < NEVER_SENT => webhooks.never_sent.push(nth),
+            share if share < NEVER_SENT + WHILE_DOWN => webhooks.while_down.push(nth),
+            _ => webhooks.sent.extend(vec![nth; dice.usize(1..=3)]),
+        }
+    }
+    dice.shuffle(&mut webhooks.sent);
+    webhooks
+}
+
+/// Delivers webhooks as often as Retell does, while the intake finds no table to store them in.
+async fn deliver_while_down(stack: &Stack, asked: &[NewAppointment], webhooks: &[usize]) {
+    stack.redeploy("webhook-intake", &[("CALLS_TABLE", "no-such-table")]).await;
+    let deliveries = stream::iter(webhooks).map(async |nth| {
+        for _ in 0..DELIVERIES {
+            let answer = stack.deliver(&asked[*nth].call.body).await;
+            assert_ne!(answer.status, 200, "the intake is down");
+        }
+    });
+    deliveries.buffer_unordered(CONCURRENCY).collect::<Vec<()>>().await;
+    stack.redeploy("webhook-intake", &[("CALLS_TABLE", &variable("CALLS_TABLE"))]).await;
+}
+
+/// Waits until every call is stored whose webhook was never answered 200, and adds its appointment to those that are
+/// known. Answers how many there were.
+async fn until_recovered(
+    stack: &Stack,
+    salons: &[Salon],
+    asked: &[NewAppointment],
+    told: &mut BTreeMap<usize, AppointmentId>,
+) -> usize {
+    let mut missing: Vec<usize> = (0..asked.len()).filter(|nth| !told.contains_key(nth)).collect();
+    let untold = missing.len();
+    let deadline = tokio::time::Instant::now() + RECOVERY_TAKES;
+    while !missing.is_empty() && tokio::time::Instant::now() < deadline {
+        let mut still = Vec::new();
+        for nth in missing {
+            let (tenant, call) = (&salons[asked[nth].salon].tenant, &asked[nth].call.id);
+            let names = stack.calls.event_names(tenant, call).await.unwrap_or_default();
+            let own = AppointmentId::of_call(tenant, call);
+            let has_own = matches!(stack.appointments.load(&own).await, Ok(Some(_)));
+            let first = |nth: usize| asked[nth].same_as.unwrap_or(nth);
+            let same = told.iter().find(|(other, _)| first(**other) == first(nth)).map(|(_, id)| id.clone());
+            match (names.contains("call_analyzed"), if has_own { Some(own) } else { same }) {
+                (true, Some(id)) => drop(told.insert(nth, id)),
+                _ => still.push(nth),
+            }
+        }
+        missing = still;
+        eprintln!("{} of {untold} calls that never arrived are recovered", untold - missing.len());
+        tokio::time::sleep(Duration::from_secs(4)).await;
+    }
+    untold
 }
 
 /// Calls of every kind: mostly plain ones, and in between those that the contract warns of.
@@ -188,6 +273,14 @@ fn calls(salons: &[Salon], count: usize, dice: &mut Rng) -> Vec<NewAppointment> 
         asked.push(next);
     }
     asked
+}
+
+/// Has a call end now, after a minute.
+fn make_now(call: &mut Call) {
+    let now = Utc::now();
+    call.body["call"]["call_status"] = json!("ended");
+    call.body["call"]["start_timestamp"] = json!((now - TimeDelta::minutes(1)).timestamp_millis());
+    call.body["call"]["end_timestamp"] = json!(now.timestamp_millis());
 }
 
 fn called_again(call: &Call) -> Call {
@@ -274,6 +367,9 @@ async fn sweep_until_aborted(stack: Arc<Stack>) {
     for round in 0_u32.. {
         tokio::time::sleep(Duration::from_secs(4)).await;
         stack.invoke("sync-reconciler", &json!({})).await;
+        if round % 2 == 0 {
+            stack.invoke("call-recovery", &json!({})).await;
+        }
         if round % 4 == 0 {
             stack.invoke("past-cleanup", &json!({})).await;
         }

@@ -19,13 +19,15 @@ async fn the_webhooks_event_is_true_but_for_its_age() {
     let told = async |event: &Value| {
         let answer = stack.invoke("webhook-intake", event).await;
         let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
-        (answer["statusCode"].as_u64().unwrap(), body["error"].as_str().unwrap().to_owned())
+        (answer["statusCode"].as_u64().unwrap(), body)
     };
-    assert_eq!(told(&event).await, (401, "signature_stale".to_owned()));
+    let (status, body) = told(&event).await;
+    assert_eq!((status, &body["error"]), (401, &json!("signature_stale")));
     // Signed anew it is read, and only its tenant is missing from this stack.
     let body = event["body"].as_str().unwrap().to_owned();
     event["headers"]["x-retell-signature"] = json!(Stack::sign(body.as_bytes(), Utc::now()));
-    assert_eq!(told(&event).await, (404, "unknown_tenant".to_owned()));
+    let (status, body) = told(&event).await;
+    assert_eq!((status, &body["status"]), (200, &json!("unrouted")));
 }
 
 #[tokio::test]

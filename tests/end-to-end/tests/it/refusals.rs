@@ -52,35 +52,6 @@ async fn a_signed_body_that_is_no_event_is_refused() {
     }
 }
 
-#[tokio::test]
-async fn a_body_over_four_mebibytes_is_refused() {
-    let stack = Stack::deployed().await;
-    let body = "x".repeat(4 * 1024 * 1024 + 1).into_bytes();
-    let signature = Stack::sign(&body, Utc::now());
-    assert_refused(&stack, stack.post(body, Some(signature)).await, 413, "too_large").await;
-}
-
-#[tokio::test]
-async fn a_call_of_an_unknown_tenant_is_refused() {
-    let stack = Stack::deployed().await;
-    let signature = Stack::sign(&call(), Utc::now());
-    assert_refused(&stack, stack.post(call(), Some(signature)).await, 404, "unknown_tenant").await;
-}
-
-#[tokio::test]
-async fn a_call_is_taken_for_its_number_where_the_agent_is_unknown() {
-    let salon = Salon::open().await;
-    let number = format!("+4930{}", salon.haircut() % 10_000_000_000);
-    let before = salon.stack.tenants.record(&salon.tenant).await.unwrap();
-    let mut tenant = before.clone().unwrap().tenant;
-    tenant.retell.numbers = vec![number.clone()];
-    salon.stack.tenants.write(&tenant, before.as_ref(), Utc::now()).await.unwrap();
-    let mut call = salon.haircut_at(&soon(9, 30).0);
-    call.body["call"]["agent_id"] = json!("agent_of_nobody");
-    call.body["call"]["to_number"] = json!(number);
-    assert_eq!(salon.settle(&call).await.tenant, salon.tenant);
-}
-
 /// The same code, deployed once more beside the stack with a table that does not exist.
 #[tokio::test]
 async fn while_the_store_is_down_retell_is_asked_to_send_again() {

@@ -232,6 +232,9 @@ fn start_problem(problem: StartProblem) -> &'static str {
             "the time is before the call: it was misheard, or the agent wrote another day or year"
         }
         StartProblem::TooFar => "the time is years away",
+        StartProblem::Passed => {
+            "the time had passed when the call arrived: nobody told the customer that it was not booked"
+        }
     }
 }
 

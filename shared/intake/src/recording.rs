@@ -1,4 +1,4 @@
-//! Records a call with the appointment that it requests, unless the customer has that appointment already.
+//! Records a call with the appointments that it requests, unless the customer has them already.
 
 use std::time::Duration;
 

@@ -1,0 +1,170 @@
+#![doc = include_str!("../README.md")]
+
+mod body;
+mod recording;
+mod unrouted;
+
+use std::sync::Arc;
+
+use platform::{
+    aws::SdkConfig,
+    env::EnvError,
+    queues::{AppointmentMessage, MessageKind, Queue, QueueError},
+    telemetry::LogContext,
+    trace::TraceHeader,
+};
+use retell::event::{Call, Event, EventKind};
+use scheduling::{
+    appointment::{Actor, Appointment, StateName},
+    contact,
+    ids::{AccountName, CallId, CustomerId},
+    request::{AppointmentRequest, CallFields},
+    tenant::Tenant,
+    timing::Timing,
+};
+use store::{Appointments, CallEvent, Calls, StoreError, Tenants, UnroutedCalls};
+
+use crate::recording::Recorder;
+pub use crate::unrouted::TakenUp;
+
+/// Why an event could not be taken in. Whoever brings it tries again.
+#[derive(Debug, thiserror::Error)]
+pub enum IntakeError {
+    /// It could not be stored.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It is stored and could not be queued.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+}
+
+/// Takes events of calls into the store.
+pub struct CallIntake {
+    /// The tenants.
+    pub tenants: Tenants,
+    /// The calls.
+    pub calls: Calls,
+    /// The calls that belong to no tenant yet.
+    pub unrouted: UnroutedCalls,
+    bookings: Queue,
+    appointments: Appointments,
+}
+
+impl CallIntake {
+    /// The tables and the queue that the environment names.
+    ///
+    /// # Errors
+    /// If a variable is missing or unreadable.
+    pub fn from_env(config: &SdkConfig, timing: Timing) -> Result<Self, EnvError> {
+        Ok(Self {
+            tenants: Tenants::from_env(config)?,
+            calls: Calls::from_env(config, timing)?,
+            unrouted: UnroutedCalls::from_env(config)?,
+            bookings: Queue::bookings_from_env(config)?,
+            appointments: Appointments::from_env(config, timing)?,
+        })
+    }
+
+    /// Opens the connections that the first event would wait for.
+    pub async fn connect(&self) {
+        tokio::join!(self.tenants.connect(), self.bookings.connect());
+    }
+
+    /// The tenant of a call among those of the Retell account that took it.
+    ///
+    /// # Errors
+    /// If DynamoDB fails, or an item can't be decoded.
+    pub async fn tenant_of(&self, call: &Call, account: &AccountName) -> Result<Option<Arc<Tenant>>, StoreError> {
+        let found = self.tenants.of_call(call.agent_id.as_ref(), call.business_number()).await?;
+        Ok(found.filter(|tenant| tenant.retell.account == *account))
+    }
+
+    /// Stores an event with the appointments that it requests, queues those that wait to be booked, and returns them as
+    /// they are stored.
+    ///
+    /// # Errors
+    /// [`IntakeError`]. What was stored stays; the same event again does no harm.
+    pub async fn take_in(
+        &self,
+        event: &Event,
+        body: &[u8],
+        tenant: &Tenant,
+        by: Actor<'_>,
+        log: &LogContext,
+    ) -> Result<Vec<Appointment>, IntakeError> {
+        let requested = requested_appointments(event, tenant, by);
+        self.store_and_queue(event, body, requested, tenant, by, log).await
+    }
+
+    /// Stores a call that was never analyzed, with an appointment for a person to find out what the caller wants.
+    ///
+    /// # Errors
+    /// [`IntakeError`].
+    pub async fn take_in_unanalyzed(
+        &self,
+        event: &Event,
+        body: &[u8],
+        tenant: &Tenant,
+        by: Actor<'_>,
+        log: &LogContext,
+    ) -> Result<Vec<Appointment>, IntakeError> {
+        let request = AppointmentRequest::of_unanalyzed_call(&event.call, tenant);
+        let call = &event.call;
+        let requested = Appointment::new(tenant.id.clone(), call.id.clone(), call.source(), request, by);
+        self.store_and_queue(event, body, vec![requested], tenant, by, log).await
+    }
+
+    async fn store_and_queue(
+        &self,
+        event: &Event,
+        body: &[u8],
+        requested: Vec<Appointment>,
+        tenant: &Tenant,
+        by: Actor<'_>,
+        log: &LogContext,
+    ) -> Result<Vec<Appointment>, IntakeError> {
+        let caller = event.call.caller_number().and_then(|number| contact::phone_number(number, &tenant.country));
+        let caller = caller.map(|number| CustomerId::of_phone(&tenant.id, number.reveal()));
+        let body = body::stored(body);
+        let call_event = CallEvent {
+            tenant: &tenant.id,
+            call: &event.call.id,
+            caller: caller.as_ref(),
+            name: event.kind.as_str(),
+            body: &body,
+            received_at: by.now,
+        };
+        let recorder = Recorder { calls: &self.calls, appointments: &self.appointments, tenant, by };
+        let recorded = recorder.record_all(&call_event, requested).await?;
+        for appointment in &recorded {
+            self.queue(appointment, log.trace.clone()).await?;
+        }
+        Ok(recorded)
+    }
+
+    /// Queues an appointment that waits to be booked. One that existed and still waits is queued again: its first
+    /// message may never have been sent, and a second one does no harm. One that another call requests although it is
+    /// booked is queued to verify its booking, which may have been cancelled or moved at Cal.com.
+    async fn queue(&self, appointment: &Appointment, trace: Option<TraceHeader>) -> Result<(), QueueError> {
+        let kind = match appointment.state().name() {
+            StateName::Requested => MessageKind::Process,
+            _ if appointment.verification().is_some() => MessageKind::Verify,
+            _ => return Ok(()),
+        };
+        self.bookings.send(&AppointmentMessage::new(kind, appointment, trace)).await
+    }
+}
+
+/// The appointments that an event requests, in their order. What was said of a time counts from the beginning of the call.
+fn requested_appointments(event: &Event, tenant: &Tenant, by: Actor<'_>) -> Vec<Appointment> {
+    if event.kind != EventKind::CallAnalyzed {
+        return Vec::new();
+    }
+    let (call, said_at) = (&event.call, event.call.began_at().unwrap_or(by.now));
+    let requests = AppointmentRequest::all_of_call(call, tenant, said_at).into_iter();
+    let numbered = (1..).zip(requests).map(|(number, request)| {
+        let id: CallId = if number == 1 { call.id.clone() } else { call.id.further(number) };
+        Appointment::new(tenant.id.clone(), id, call.source(), request, by)
+    });
+    numbered.collect()
+}

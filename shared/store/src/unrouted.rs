@@ -1,0 +1,195 @@
+//! Events of calls that belong to no tenant yet, in the calls table.
+//!
+//! A route is what would have led to a tenant: the account with the agent and the number. The routes of an account are one
+//! partition, and the events of a route another, so that looking for routes reads no bodies.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use platform::{
+    aws::SdkConfig,
+    env::{self, EnvError},
+};
+use scheduling::ids::{AccountName, AgentId, CallId};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    blob,
+    error::{StoreError, applied},
+    item::{Item, bytes, decode, encode, fingerprint, number, take_bytes, take_text, text},
+    schema,
+    table::Table,
+    transaction::{Transaction, build_put, put, write_one},
+};
+
+/// Calls that belong to no tenant yet.
+#[derive(Debug, Clone)]
+pub struct UnroutedCalls {
+    table: Table,
+    retention: TimeDelta,
+}
+
+/// The account, agent and number of calls that belong to no tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnroutedRoute {
+    /// The Retell account.
+    pub account: AccountName,
+    /// The agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentId>,
+    /// The business's number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<String>,
+    /// When the first of the calls was received.
+    pub since: DateTime<Utc>,
+}
+
+/// An event without its body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnroutedEvent {
+    /// The call.
+    pub call: CallId,
+    /// Retell's name for the event.
+    pub name: String,
+    /// When it was received.
+    pub received_at: DateTime<Utc>,
+}
+
+impl UnroutedRoute {
+    /// A route whose first call was received now.
+    pub fn new(account: &AccountName, agent: Option<&AgentId>, number: Option<&str>, now: DateTime<Utc>) -> Self {
+        Self { account: account.clone(), agent: agent.cloned(), number: number.map(str::to_owned), since: now }
+    }
+
+    /// What tells it from the account's other routes. A stranger may have written agent and number of any length.
+    fn name(&self) -> String {
+        let agent = self.agent.as_ref().map(AgentId::as_str).unwrap_or_default();
+        fingerprint(format!("{agent}\n{}", self.number.as_deref().unwrap_or_default()).as_bytes())
+    }
+
+    fn partition(&self) -> String {
+        format!("{}#{}", routes_of(&self.account), self.name())
+    }
+}
+
+impl UnroutedEvent {
+    fn prefix(&self) -> String {
+        format!("{}#{}#", self.call, self.name)
+    }
+}
+
+impl UnroutedCalls {
+    /// The calls table and the retention that the environment names.
+    ///
+    /// # Errors
+    /// If a variable is missing or unreadable.
+    pub fn from_env(config: &SdkConfig) -> Result<Self, EnvError> {
+        let retention = TimeDelta::days(env::parsed_or("CALL_RETENTION_DAYS", 30)?);
+        Ok(Self { table: Table::from_env(config, schema::CALLS)?, retention })
+    }
+
+    /// Keeps an event, and returns whether nothing of its route was kept before.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn keep(&self, route: &UnroutedRoute, event: &UnroutedEvent, body: &[u8]) -> Result<bool, StoreError> {
+        let expires_at = number((event.received_at + self.retention).timestamp());
+        let digest = fingerprint(body);
+        let mut parts = Transaction::default();
+        for (at, part) in blob::compress(body)?.into_iter().enumerate() {
+            let mut item = self.table.key(&route.partition(), &format!("{}{digest}#{at:03}", event.prefix()));
+            item.insert("part".to_owned(), bytes(part));
+            item.insert("call_id".to_owned(), text(event.call.as_str()));
+            item.insert("name".to_owned(), text(&event.name));
+            item.insert("received_at".to_owned(), text(event.received_at.to_rfc3339()));
+            item.insert("expires_at".to_owned(), expires_at.clone());
+            parts.put(build_put(put(&self.table.name, item))?);
+        }
+        parts.commit_with_retries(&self.table.client).await?;
+        let mut item = encode(route)?;
+        item.extend(self.table.key(&routes_of(&route.account), &route.name()));
+        item.insert("expires_at".to_owned(), expires_at);
+        let first = put(&self.table.name, item)
+            .condition_expression("attribute_not_exists(#call)")
+            .expression_attribute_names("#call", schema::CALLS.partition);
+        applied(write_one(&self.table.client, build_put(first)?).await)
+    }
+
+    /// The routes of an account under which something is kept.
+    ///
+    /// # Errors
+    /// If DynamoDB fails, or an item can't be decoded.
+    pub async fn routes(&self, account: &AccountName) -> Result<Vec<UnroutedRoute>, StoreError> {
+        let items = self.table.query(&routes_of(account), "").await?;
+        items.into_iter().map(|item| decode(self.table.without_key(item))).collect()
+    }
+
+    /// Whether an event of this name of the call is kept under the route.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn has(&self, route: &UnroutedRoute, call: &CallId, name: &str) -> Result<bool, StoreError> {
+        let sorts = self.table.query_sorts(&route.partition(), &format!("{call}#{name}#")).await?;
+        Ok(!sorts.is_empty())
+    }
+
+    /// The calls that are kept under the route.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn calls(&self, route: &UnroutedRoute) -> Result<Vec<CallId>, StoreError> {
+        let sorts = self.table.query_sorts(&route.partition(), "").await?;
+        let mut calls: Vec<CallId> = sorts.iter().filter_map(|sort| sort.split('#').next()).map(CallId::new).collect();
+        calls.dedup();
+        Ok(calls)
+    }
+
+    /// Every event of a route with its body, the one received first at the beginning.
+    ///
+    /// # Errors
+    /// If DynamoDB fails, or an item can't be decoded.
+    pub async fn events(&self, route: &UnroutedRoute) -> Result<Vec<(UnroutedEvent, Vec<u8>)>, StoreError> {
+        let mut events: Vec<(String, UnroutedEvent, Vec<Vec<u8>>)> = Vec::new();
+        for mut item in self.table.query(&route.partition(), "").await? {
+            let sort = take_text(&mut item, schema::CALLS.sort)?;
+            let whole = sort.rsplit_once('#').map_or(sort.as_str(), |(whole, _)| whole).to_owned();
+            let part = take_bytes(&mut item, "part")?;
+            match events.last_mut() {
+                Some((last, _, parts)) if *last == whole => parts.push(part),
+                _ => events.push((whole, event_in(&mut item)?, vec![part])),
+            }
+        }
+        events.sort_by_key(|(_, event, _)| event.received_at);
+        events.into_iter().map(|(_, event, parts)| Ok((event, blob::decompress(&parts)?))).collect()
+    }
+
+    /// Deletes an event that was taken up.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn forget(&self, route: &UnroutedRoute, event: &UnroutedEvent) -> Result<(), StoreError> {
+        let sorts = self.table.query_sorts(&route.partition(), &event.prefix()).await?;
+        let items = sorts.iter().map(|sort| self.table.key(&route.partition(), sort)).collect();
+        self.table.delete_all(items).await.map(drop)
+    }
+
+    /// Deletes a route whose events were taken up.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn close(&self, route: &UnroutedRoute) -> Result<(), StoreError> {
+        let key = self.table.key(&routes_of(&route.account), &route.name());
+        self.table.delete_all(vec![key]).await.map(drop)
+    }
+}
+
+fn routes_of(account: &AccountName) -> String {
+    format!("unrouted#{account}")
+}
+
+fn event_in(item: &mut Item) -> Result<UnroutedEvent, StoreError> {
+    let received_at = take_text(item, "received_at")?;
+    Ok(UnroutedEvent {
+        call: CallId::new(take_text(item, "call_id")?),
+        name: take_text(item, "name")?,
+        received_at: received_at.parse().map_err(|_| StoreError::Undecodable)?,
+    })
+}
