@@ -48,8 +48,8 @@ pub fn agent_settings(tenant: &Tenant, language: Language) -> Value {
             )),
             "choices",
             match language {
-                Language::De => json!(["buchen", "absagen", "verschieben", "etwas anderes"]),
-                Language::En => json!(["book", "cancel", "reschedule", "something else"]),
+                Language::De => json!(["buchen", "absagen", "verschieben", "Rückruf", "etwas anderes"]),
+                Language::En => json!(["book", "cancel", "reschedule", "callback", "something else"]),
             },
         ),
         with(

@@ -10,6 +10,7 @@ use chrono_tz::Tz;
 use clap::ValueEnum;
 use comfy_table::{Table, presets};
 use serde_json::Value;
+use wording::Language;
 
 use crate::error::CommandError;
 
@@ -36,7 +37,7 @@ pub enum Output {
 
 /// A moment on the tenant's clock.
 pub fn local(at: DateTime<Utc>, zone: Tz) -> String {
-    at.with_timezone(&zone).format("%a %d %b %Y %H:%M").to_string()
+    Language::English.moment(at, zone)
 }
 
 /// Rows under a header, in columns.

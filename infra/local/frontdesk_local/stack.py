@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import subprocess
 import zipfile
 
@@ -23,12 +24,15 @@ FUNCTIONS = [
     "staff-assignment",
     "past-cleanup",
     "sync-reconciler",
+    "review-notifier",
     "quality-monitor",
 ]
 REGION = "eu-central-1"
 STACK = "frontdesk"
 BUCKET = "frontdesk-code"
 USUAL_PORT = 4599
+# Where the mail to tenants comes from. It reaches nobody: it is kept as files.
+MAIL_SENDER = "termine@frontdesk.example"
 RETELL_ACCOUNT = "main"
 CALCOM_ACCOUNT = "local"
 CALCOM_STAND_IN_KEY = "cal_local_frontdesk"
@@ -73,6 +77,7 @@ class Stack:
             "CALCOM_BASE_URL": self.calcom_url,
             "RETELL_BASE_URL": self.retell_url,
             "WEBHOOK_URL": self.webhook_url,
+            "MAIL_DIRECTORY": str(mail_directory()),
             "TIMING_DIVISOR": str(self.timing_divisor),
             "STACK_NAME": self.name,
             "FRONTDESK_COMMAND": str(binary("frontdesk")),
@@ -110,7 +115,8 @@ def start(processes, port=None, timing_divisor=1, through=lambda name, url: url)
 def deploy(name, endpoint, calcom_url, retell_url, timing_divisor=1, calcom_url_of_functions=None, **given):
     """Deploys the template as the stack of this name with these parameters, and stores keys in its secrets."""
     say(f"deploying infra/template.yaml as {name}, with Cal.com at {calcom_url}")
-    given = {"CalcomBaseUrl": calcom_url_of_functions or calcom_url, "RetellBaseUrl": retell_url, **given}
+    client("ses", endpoint).verify_domain_identity(Domain=MAIL_SENDER.partition("@")[2])
+    given = {"MailSender": MAIL_SENDER, "CalcomBaseUrl": calcom_url_of_functions or calcom_url, "RetellBaseUrl": retell_url, **given}
     outputs = _deploy(name, endpoint, timing_divisor, given)
     stack = Stack(name, endpoint, outputs, calcom_url, retell_url, timing_divisor)
     real_key = os.environ.get("CALCOM_API_KEY")
@@ -131,6 +137,21 @@ def frontdesk(stack, *arguments):
     if done.returncode != 0:
         fail(done.stderr.strip())
     return done.stdout
+
+
+def mail_directory():
+    """Where every mail is kept, as a Maildir."""
+    return tools.LOGS / "mail"
+
+
+def _start_mail(processes):
+    """Starts a mail server that keeps what it gets, and returns its address."""
+    shutil.rmtree(mail_directory(), ignore_errors=True)
+    mail_directory().parent.mkdir(parents=True, exist_ok=True)
+    address, log = f"127.0.0.1:{free_port()}", tools.LOGS / "mail.log"
+    keep = ["-c", "aiosmtpd.handlers.Mailbox", mail_directory()]
+    processes.start([tools.ENVIRONMENT / "bin/python", "-m", "aiosmtpd", "-n", "-l", address, *keep], log)
+    return address
 
 
 def _start_stand_in(processes):
@@ -154,6 +175,7 @@ def _start_ministack(processes, preferred_port, through):
     process = processes.start(
         [tools.ENVIRONMENT / "bin/ministack"],
         log,
+        SMTP_HOST=_start_mail(processes),
         GATEWAY_PORT=str(port),
         BIND_HOST="127.0.0.1",
         MINISTACK_HOST="127.0.0.1",

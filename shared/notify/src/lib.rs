@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 
 mod alert_topic;
+mod mailer;
 mod report_bucket;
 
 pub use alert_topic::AlertTopic;
+pub use mailer::Mailer;
 pub use report_bucket::ReportBucket;
 
 /// A notification that could not be sent.
@@ -12,6 +14,9 @@ pub enum NotifyError {
     /// SNS did not accept a message.
     #[error("failed to publish to the alert topic: {0}")]
     AlertTopic(String),
+    /// SES did not accept a mail.
+    #[error("failed to send a mail: {0}; check that the sender is verified in SES, and SES's sandbox")]
+    Mail(String),
     /// S3 did not store or return a report.
     #[error("failed to use the report bucket: {0}")]
     ReportBucket(String),

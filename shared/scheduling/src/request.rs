@@ -50,6 +50,9 @@ pub enum Intent {
     Cancel,
     /// To move one.
     Reschedule,
+    /// To be called back.
+    #[serde(rename = "callback")]
+    CallBack,
     /// Nobody knows: Retell never analyzed the call.
     #[serde(rename = "call_not_analyzed")]
     NotAnalyzed,
@@ -68,6 +71,7 @@ impl Intent {
             Self::BookForSeveral => "book_for_several",
             Self::Cancel => "cancel",
             Self::Reschedule => "reschedule",
+            Self::CallBack => "callback",
             Self::NotAnalyzed => "call_not_analyzed",
         }
     }
@@ -184,10 +188,13 @@ impl AppointmentRequest {
         let notes = entry.shared(&fields.notes).map(|notes| shortened(&notes, MAX_NOTES));
         let start = start_of(entry, tenant, said_at);
         let said_of_time = start.raw().map(str::to_owned);
-        let intent = [entry.shared(&fields.intent), service.clone(), said_of_time, notes.clone()]
+        let said_intent = entry.shared(&fields.intent);
+        let asks_for_a_call = said_intent.as_deref().is_some_and(asks_to_be_called);
+        let intent = [said_intent, service.clone(), said_of_time, notes.clone()]
             .iter()
             .flatten()
-            .find_map(|text| intent_in(text));
+            .find_map(|text| intent_in(text))
+            .or(asks_for_a_call.then_some(Intent::CallBack));
         let is_empty = service.is_none() && start.raw().is_none();
         if intent.is_none() && !wanted.unwrap_or(!is_empty) {
             return None;
@@ -298,6 +305,15 @@ fn intent_in(text: &str) -> Option<Intent> {
         return Some(Intent::Reschedule);
     }
     says(&["absag", "abgesagt", "stornier", "cancel"]).then_some(Intent::Cancel)
+}
+
+/// Whether an agent says that the caller asks to be called back. What a caller says besides decides nothing: "rufen Sie an, wenn
+/// es nicht klappt" is a wish that can be booked.
+fn asks_to_be_called(intent: &str) -> bool {
+    let folded = fold(intent);
+    ["ruckruf", "rueckruf", "zuruckruf", "zurueckruf", "callback", "call back", "call me back"]
+        .iter()
+        .any(|it| folded.contains(it))
 }
 
 /// A plain yes or no. Any other word decides nothing: it must not lose an appointment.

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::{
     error::{StoreError, applied},
     exchanges::{self, StoredExchange},
-    indexes::{self, Cursor, DUE, Page, Phase, UNCOUNTED},
+    indexes::{self, Cursor, DUE, NOTICE, Page, Phase, UNCOUNTED},
     item::{Item, decode, number, text, timestamp},
     record::{UNCHANGED, Version, Versioned, versioned},
     schema::{self, BY_CALCOM_UID, BY_DUE, BY_PHASE, BY_REVIEW, BY_UNCOUNTED, RECORD},
@@ -175,6 +175,19 @@ impl Appointments {
     /// If DynamoDB fails, or a key can't be decoded.
     pub async fn due(&self, before: DateTime<Utc>, after: Option<&Cursor>, limit: i32) -> Result<Page, StoreError> {
         indexes::page(&self.table, BY_DUE, DUE, before, after, limit).await
+    }
+
+    /// A page of the appointments of which people are to be told, longest waiting first.
+    ///
+    /// # Errors
+    /// If DynamoDB fails, or a key can't be decoded.
+    pub async fn awaiting_notice(
+        &self,
+        before: DateTime<Utc>,
+        after: Option<&Cursor>,
+        limit: i32,
+    ) -> Result<Page, StoreError> {
+        indexes::page(&self.table, BY_DUE, NOTICE, before, after, limit).await
     }
 
     /// A page of the appointments that changed since they were counted or are in progress, oldest first.

@@ -18,6 +18,8 @@ use crate::{
 
 /// The partition of [`BY_DUE`].
 pub(crate) const DUE: &str = "due";
+/// The partition of [`BY_DUE`] whose appointments people are to be told of.
+pub(crate) const NOTICE: &str = "notice";
 /// The partition of [`BY_UNCOUNTED`].
 pub(crate) const UNCOUNTED: &str = "uncounted";
 
@@ -143,10 +145,12 @@ pub(crate) fn insert_keys(item: &mut Item, appointment: &Appointment, timing: &T
     }
     if let Some(due) = appointment.due(timing) {
         insert(BY_DUE, DUE, due.at);
+    } else if let Some(since) = appointment.notice_due() {
+        insert(BY_DUE, NOTICE, since);
     }
     insert(BY_UNCOUNTED, UNCOUNTED, appointment.created_at);
-    if let (State::NeedsReview { .. }, Some(last)) = (appointment.state(), appointment.history().last()) {
-        insert(BY_REVIEW, appointment.tenant.as_str(), last.at);
+    if let State::NeedsReview { .. } = appointment.state() {
+        insert(BY_REVIEW, appointment.tenant.as_str(), appointment.entered_at());
     }
     if let Some(booking) = appointment.booking() {
         item.insert(BY_CALCOM_UID.partition.to_owned(), text(booking.uid.as_str()));

@@ -5,12 +5,14 @@
 
 mod alerts;
 mod command;
+mod mailbox;
 mod recount;
 mod salon;
 mod stack;
 
 pub use alerts::{Alerts, Notification};
 pub use command::frontdesk;
+pub use mailbox::{Mail, mails_to};
 pub use recount::{counters, differences, recount};
 pub use salon::{Call, Salon, SalonForm, claimed, clock_change, soon};
 pub use stack::{Stack, WebhookAnswer, eventually, sqs_event, variable};

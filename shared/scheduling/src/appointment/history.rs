@@ -86,6 +86,8 @@ pub enum Cause {
     CalledBack,
     /// Free slots were proposed.
     Proposed,
+    /// The people of the tenant were told.
+    Notified,
     /// It came from another system.
     Imported,
     /// A worker claimed it.
@@ -160,6 +162,7 @@ impl Cause {
             ("settled", "") => Self::Settled,
             ("called_back", "") => Self::CalledBack,
             ("proposed", "") => Self::Proposed,
+            ("notified", "") => Self::Notified,
             ("imported", "") => Self::Imported,
             ("claimed", "") => Self::Claimed,
             ("lease_expired", "") => Self::LeaseExpired,
@@ -209,6 +212,7 @@ impl fmt::Display for Cause {
             Self::Settled => f.write_str("settled"),
             Self::CalledBack => f.write_str("called_back"),
             Self::Proposed => f.write_str("proposed"),
+            Self::Notified => f.write_str("notified"),
             Self::Imported => f.write_str("imported"),
             Self::Claimed => f.write_str("claimed"),
             Self::LeaseExpired => f.write_str("lease_expired"),

@@ -15,6 +15,7 @@
 mod claimed;
 mod due;
 mod history;
+mod notice;
 mod record;
 mod state;
 #[cfg(test)]
@@ -24,6 +25,7 @@ mod transitions;
 pub use claimed::{Claimed, Confirmation};
 pub use due::{Due, DueCause};
 pub use history::{Actor, Cause, OPERATOR, Repetition, Transition};
+pub use notice::{Notice, SOON};
 pub use record::{Appointment, Verification};
 pub use state::{BookingProgress, CancelReason, Outcome, ReviewBooking, ReviewReason, State, StateName};
 pub use transitions::{InvalidTransition, NotClaimable, Settlement};

@@ -193,6 +193,14 @@ impl Appointment {
         self.is_booked() && self.booking().is_some_and(|booking| booking.start < before)
     }
 
+    /// Why it needs a person, if it does.
+    pub fn review_reason(&self) -> Option<ReviewReason> {
+        match &self.state {
+            State::NeedsReview { reason, .. } => Some(*reason),
+            _ => None,
+        }
+    }
+
     /// Whether it waits for its host, who must confirm the booking at Cal.com.
     pub fn awaits_host(&self) -> bool {
         self.history.last().is_some_and(|last| last.cause == Cause::AwaitingHost)

@@ -39,6 +39,9 @@ pub struct Tenant {
     /// When it is open. What a caller means by a bare clock time depends on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hours: Option<OpeningHours>,
+    /// The address to which its people get mail when an appointment needs them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review_email: Option<Personal<String>>,
     /// Where its calls come from.
     pub retell: RetellSource,
     /// Where its bookings go.
@@ -70,7 +73,7 @@ pub struct RetellSource {
     /// The voice agents that answer for this tenant.
     #[serde(default)]
     pub agent_ids: Vec<AgentId>,
-    /// The called numbers, in E.164 form. They count if the agent is unknown.
+    /// The called numbers, in E.164 form. They outweigh the agent, which may answer for several tenants.
     #[serde(default)]
     pub numbers: Vec<String>,
 }

@@ -34,6 +34,11 @@ impl Tenant {
             "give a domain, such as example.org",
         );
         found.check(
+            self.review_email.as_ref().is_none_or(|email| contact::email(email.reveal()).is_some()),
+            "review_email",
+            "this is not an email address",
+        );
+        found.check(
             !(self.retell.agent_ids.is_empty() && self.retell.numbers.is_empty()),
             "retell",
             "give at least one of agent_ids and numbers, or no call can be matched to this tenant",

@@ -59,7 +59,7 @@ const TOLD: usize = 20;
 /// How many appointments are looked at in one round.
 const LOOKED_AT: usize = 400;
 /// How many calls one salon takes. Each salon's key has Cal.com's limit of 120 requests a minute.
-const CALLS_PER_SALON: usize = 40;
+const CALLS_PER_SALON: usize = 25;
 /// The services: they have different lengths and share their hosts, Cal.com takes its time between check and insert, and
 /// its reads lag behind.
 const CUT: &str = r#"{"thinks_for": 150, "lag": 1200, "is_host_selectable": true}"#;
@@ -112,14 +112,14 @@ async fn main() -> ExitCode {
     stack.put_to_retell(&json!({"calls": calls, "faults": RETELL_FAULTS})).await;
     eprintln!("{} calls of {} salons, delivered {} times", asked.len(), salons.len(), deliveries.len());
 
-    let sweeps = tokio::spawn(sweep_until_aborted(Arc::clone(&stack)));
+    let sweeps = sweep(&stack);
     let began = Utc::now();
     let mut told = deliver_all(&stack, &asked, &deliveries, &mut dice).await;
     deliver_while_down(&stack, &asked, &while_down).await;
     eprintln!("all delivered after {} s", (Utc::now() - began).num_seconds());
     let untold = until_recovered(&stack, &salons, &asked, &mut told).await;
     let appointments = until_settled(&stack, &told, asked.len()).await;
-    sweeps.abort();
+    sweeps.iter().for_each(tokio::task::JoinHandle::abort);
     let miscounted = miscounted(&stack, &salons, &appointments, began).await;
 
     let standing = stack.get_from_calcom("/_stand-in/bookings").await;
@@ -362,21 +362,26 @@ async fn send_poison(stack: &Stack) {
     }
 }
 
-/// What runs by schedule on AWS runs here all the time, since all delays are shorter.
-async fn sweep_until_aborted(stack: Arc<Stack>) {
-    for round in 0_u32.. {
-        tokio::time::sleep(Duration::from_secs(4)).await;
-        stack.invoke("sync-reconciler", &json!({})).await;
-        if round % 2 == 0 {
-            stack.invoke("call-recovery", &json!({})).await;
-        }
-        if round % 4 == 0 {
-            stack.invoke("past-cleanup", &json!({})).await;
-        }
-        if round % 8 == 0 {
-            stack.invoke("quality-monitor", &json!({})).await;
-        }
-    }
+/// What runs by schedule on AWS runs here all the time, since all delays are shorter: each function by itself, so that none
+/// waits for another that was killed.
+fn sweep(stack: &Arc<Stack>) -> Vec<tokio::task::JoinHandle<()>> {
+    let schedules = [
+        ("sync-reconciler", 4),
+        ("call-recovery", 8),
+        ("review-notifier", 10),
+        ("past-cleanup", 16),
+        ("quality-monitor", 32),
+    ];
+    let repeat = |(function, seconds): (&'static str, u64)| {
+        let stack = Arc::clone(stack);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                stack.invoke(function, &json!({})).await;
+            }
+        })
+    };
+    schedules.into_iter().map(repeat).collect()
 }
 
 /// Waits until nothing moves any more, or patience ends.

@@ -55,6 +55,20 @@ async fn the_monitors_event_brings_a_report() {
 }
 
 #[tokio::test]
+async fn the_notifiers_event_tells_people_what_waits() {
+    let stack = Stack::deployed().await;
+    let answer = stack.invoke("review-notifier", &event("review-notifier.json")).await;
+    assert!(answer["messages"].is_u64(), "{answer}");
+}
+
+#[tokio::test]
+async fn the_recoverys_event_compares_the_calls_of_every_account() {
+    let stack = Stack::deployed().await;
+    let answer = stack.invoke("call-recovery", &event("call-recovery.json")).await;
+    assert_eq!(answer["incomplete_accounts"], json!(0), "{answer}");
+}
+
+#[tokio::test]
 async fn the_schedules_events_count_without_changing_anything() {
     let stack = Stack::deployed().await;
     for (function, counted) in [("past-cleanup", "found"), ("sync-reconciler", "failed")] {

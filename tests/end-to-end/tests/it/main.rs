@@ -14,6 +14,7 @@ mod hosts;
 mod logs;
 mod migration;
 mod moved;
+mod notices;
 mod quality;
 mod reconciler;
 mod recovery;

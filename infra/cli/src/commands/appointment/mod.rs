@@ -231,8 +231,7 @@ async fn review(
     for id in appointments.in_review(&tenant.id).await? {
         waiting.extend(appointments.load(&id).await?.map(|Versioned { value, .. }| value));
     }
-    waiting
-        .sort_by_key(|appointment| shown::wished_from(&appointment.request.start).unwrap_or(DateTime::<Utc>::MAX_UTC));
+    waiting.sort_by_key(|appointment| appointment.wished_from().unwrap_or(DateTime::<Utc>::MAX_UTC));
     if output == Output::Json {
         return print_json(&waiting.iter().map(shown::without_personal_data).collect::<Value>());
     }

@@ -1,20 +1,19 @@
 //! An appointment as people read it, and as JSON without personal data.
 
-use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use retell::event::Summary;
 use scheduling::{
-    appointment::{Appointment, ReviewReason, State},
+    appointment::{Appointment, State},
     booking::{BookingStatus, HostEvidence},
     ids::CallId,
     personal::Personal,
     spoken_name::NameReading,
-    spoken_time::{Candidate, Doubt},
-    start_time::{RequestedStart, StartProblem},
+    start_time::RequestedStart,
     tenant::Tenant,
 };
 use serde_json::{Value, json};
 use store::{Calls, StoredExchange};
+use wording::Language;
 
 use crate::{
     error::CommandError,
@@ -29,17 +28,6 @@ pub struct Shown<'a> {
     call: Option<Summary>,
     /// What Cal.com said last, if it refused.
     refused: Option<String>,
-}
-
-/// When a customer wants to come, at the earliest.
-pub fn wished_from(start: &RequestedStart) -> Option<DateTime<Utc>> {
-    match start {
-        RequestedStart::At { at, .. } => Some(*at),
-        RequestedStart::Unusable { readings, .. } => readings.first().map(|reading| match reading {
-            Candidate::At { at } => *at,
-            Candidate::Window(window) => window.from,
-        }),
-    }
 }
 
 impl<'a> Shown<'a> {
@@ -110,24 +98,11 @@ impl<'a> Shown<'a> {
 
     fn headline(&self) -> String {
         match self.appointment.state() {
-            State::NeedsReview { reason, .. } => format!("needs a person: {}", self.reason(*reason)),
+            State::NeedsReview { reason, .. } => {
+                format!("needs a person: {}", Language::English.reason(*reason, self.appointment))
+            }
             State::Cancelled { reason, .. } => format!("cancelled: {}", reason.as_str().replace('_', " ")),
             state => state.name().as_str().replace('_', " "),
-        }
-    }
-
-    /// Why it needs a person, in plain words.
-    fn reason(&self, reason: ReviewReason) -> String {
-        let doubt = match &self.appointment.request.start {
-            RequestedStart::Unusable { doubt: Some(doubt), .. } => Some(*doubt),
-            _ => None,
-        };
-        match reason {
-            ReviewReason::Start(problem) => match doubt {
-                Some(doubt) => question(doubt).to_owned(),
-                None => start_problem(problem).to_owned(),
-            },
-            other => other.to_string().replace('_', " "),
         }
     }
 
@@ -154,7 +129,8 @@ impl<'a> Shown<'a> {
             RequestedStart::Unusable { readings, .. } => readings.as_slice(),
             RequestedStart::At { .. } => &[],
         };
-        let meant: Vec<String> = readings.iter().take(6).map(|reading| self.candidate(reading)).collect();
+        let meant: Vec<String> =
+            readings.iter().take(6).map(|reading| Language::English.candidate(reading, self.zone)).collect();
         let numbered: Vec<String> =
             (1..).zip(proposals).map(|(number, at)| format!("{number}: {}", local(*at, self.zone))).collect();
         let correction = self.appointment.correction().map(|correction| {
@@ -200,15 +176,6 @@ impl<'a> Shown<'a> {
             miss.said, miss.nearly, tenant.id, miss.nearly, miss.said
         ))
     }
-
-    fn candidate(&self, candidate: &Candidate) -> String {
-        match candidate {
-            Candidate::At { at } => local(*at, self.zone),
-            Candidate::Window(window) => {
-                format!("{} to {}", local(window.from, self.zone), window.to.with_timezone(&self.zone).format("%H:%M"))
-            }
-        }
-    }
 }
 
 fn status(status: BookingStatus) -> &'static str {
@@ -218,47 +185,6 @@ fn status(status: BookingStatus) -> &'static str {
         BookingStatus::Rejected => "rejected by its host",
         BookingStatus::Cancelled => "cancelled",
         BookingStatus::Other => "in a state that this version does not know",
-    }
-}
-
-fn start_problem(problem: StartProblem) -> &'static str {
-    match problem {
-        StartProblem::Missing => "no time was said",
-        StartProblem::Unreadable => "the time can't be read",
-        StartProblem::Unclear => "the time has several meanings",
-        StartProblem::Window => "the customer takes any slot in a span of time",
-        StartProblem::DoesNotExist => "there is no such day or time",
-        StartProblem::BeforeCall => {
-            "the time is before the call: it was misheard, or the agent wrote another day or year"
-        }
-        StartProblem::TooFar => "the time is years away",
-        StartProblem::Passed => {
-            "the time had passed when the call arrived: nobody told the customer that it was not booked"
-        }
-    }
-}
-
-fn question(doubt: Doubt) -> &'static str {
-    match doubt {
-        Doubt::OnlyDay => "at what time?",
-        Doubt::OnlyTime => "on which day?",
-        Doubt::WhichDay => "on which of the days?",
-        Doubt::WhichWeek => "this week or next week?",
-        Doubt::TodayOrInAWeek => "today or in a week?",
-        Doubt::BothOpen => "in the morning or in the evening?",
-        Doubt::BothClosed => "at what time? It is closed then",
-        Doubt::SaidDifferently => "at what time? People mean different times by these words",
-        Doubt::DayOrMonth => "which number is the month?",
-        Doubt::DayOrTime => "is it a date or a time?",
-        Doubt::Contradiction => "when? The words contradict each other",
-        Doubt::OtherZone => "when? The time seems to be of another time zone",
-        Doubt::Alternatives => "which of the times?",
-        Doubt::JustPassed => "next year? The day has just passed",
-        Doubt::Vague => "on which day exactly?",
-        Doubt::Recurring => "a recurring appointment, which can't be booked at once",
-        Doubt::Closed => "at what other time? It is closed then",
-        Doubt::AsSoonAsPossible => "as soon as possible: offer the next free slots",
-        Doubt::NotUnderstood => "when? Something in the words changes the meaning",
     }
 }
 

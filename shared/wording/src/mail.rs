@@ -1,0 +1,177 @@
+//! The mail that tells a tenant's people what waits for them.
+
+use chrono::{DateTime, Utc};
+use scheduling::{
+    appointment::{Appointment, Notice, State},
+    personal::Personal,
+    start_time::RequestedStart,
+    tenant::Tenant,
+};
+
+use crate::Language;
+
+/// A mail. Its body holds what a person needs in order to act, and goes to the tenant's own address alone.
+pub struct Mail {
+    /// The subject, with nothing personal in it.
+    pub subject: String,
+    /// The body, as plain text.
+    pub body: Personal<String>,
+}
+
+/// What a tenant's people are told, with each appointment.
+pub struct ReviewMail<'a> {
+    /// The tenant.
+    pub tenant: &'a Tenant,
+    /// The appointments, the most urgent first.
+    pub entries: &'a [(Notice, Appointment)],
+    /// Now.
+    pub now: DateTime<Utc>,
+}
+
+impl ReviewMail<'_> {
+    /// Writes the mail in the tenant's language.
+    pub fn write(&self) -> Mail {
+        let language = Language::of(self.tenant);
+        let count = self.entries.len();
+        let is_urgent = self.entries.iter().any(|(_, appointment)| appointment.is_urgent(self.now));
+        let what = match (language, count) {
+            (Language::German, 1) => "1 Termin braucht Sie".to_owned(),
+            (Language::German, _) => format!("{count} Termine brauchen Sie"),
+            (Language::English, 1) => "1 appointment needs you".to_owned(),
+            (Language::English, _) => format!("{count} appointments need you"),
+        };
+        let urgent = if is_urgent { language.choose("Dringend: ", "Urgent: ") } else { "" };
+        let subject = format!("{urgent}{what} ({})", self.tenant.name);
+        let mut body = format!("{}\n", language.choose("Guten Tag,", "Hello,"));
+        for (notice, appointment) in self.entries {
+            body += &format!("\n{}", self.entry(language, *notice, appointment));
+        }
+        body += language.choose(
+            "\nDiese Nachricht kommt von Frontdesk, das die Anrufe Ihres Telefonassistenten in Termine verwandelt.\n",
+            "\nThis message comes from Frontdesk, which turns the calls of your voice agent into appointments.\n",
+        );
+        Mail { subject, body: Personal::new(body) }
+    }
+
+    fn entry(&self, language: Language, notice: Notice, appointment: &Appointment) -> String {
+        let request = &appointment.request;
+        let (zone, customer) = (self.tenant.time_zone, &request.customer);
+        let revealed = |value: &Option<Personal<String>>| value.as_ref().map(|value| value.reveal().clone());
+        let name = revealed(&customer.name);
+        let unknown = language.choose("Name nicht bekannt", "name not known").to_owned();
+        let mut lines = vec![format!("* {}: {}", name.unwrap_or(unknown), reason(language, notice, appointment))];
+        let phone = revealed(&customer.phone).or_else(|| revealed(&customer.raw_phone));
+        let email = revealed(&customer.email).or_else(|| revealed(&customer.raw_email));
+        let said = request.start.raw().map(|raw| format!("\"{raw}\""));
+        let start = request.start.at().map(|at| language.moment(at, zone));
+        let wish = match (start, said) {
+            (Some(start), Some(said)) => Some(format!("{start} ({said})")),
+            (start, said) => start.or(said),
+        };
+        let readings = match &request.start {
+            RequestedStart::Unusable { readings, .. } => readings.as_slice(),
+            RequestedStart::At { .. } => &[],
+        };
+        let readings: Vec<String> = readings.iter().take(3).map(|it| language.candidate(it, zone)).collect();
+        let proposals = match appointment.state() {
+            State::NeedsReview { proposals, .. } => proposals.as_slice(),
+            _ => &[],
+        };
+        let proposals: Vec<String> = proposals.iter().take(3).map(|at| language.moment(*at, zone)).collect();
+        let listed = |values: Vec<String>| (!values.is_empty()).then(|| values.join("; "));
+        let reach = (phone.is_none() && email.is_none()).then(|| {
+            language.choose("keine Nummer und keine E-Mail bekannt", "no number and no email known").to_owned()
+        });
+        for (label, value) in [
+            (language.choose("Telefon", "Phone"), phone),
+            (language.choose("E-Mail", "Email"), email),
+            (language.choose("Erreichbar", "Reachable"), reach),
+            (language.choose("Wunsch", "Wish"), wish),
+            (language.choose("Gemeint vielleicht", "Perhaps meant"), listed(readings)),
+            (language.choose("Leistung", "Service"), request.service.clone()),
+            (language.choose("Bei", "With"), revealed(&request.staff)),
+            (language.choose("Notiz", "Note"), revealed(&request.notes)),
+            (language.choose("Frei wäre", "Free slots"), listed(proposals)),
+            (language.choose("Angerufen", "Called"), Some(language.moment(appointment.created_at, zone))),
+        ] {
+            lines.extend(value.map(|value| format!("    {label}: {value}")));
+        }
+        lines.join("\n") + "\n"
+    }
+}
+
+fn reason(language: Language, notice: Notice, appointment: &Appointment) -> &'static str {
+    match (notice, appointment.state()) {
+        (Notice::NeedsReview, State::NeedsReview { reason, .. }) => language.reason(*reason, appointment),
+        (Notice::Missed, _) => language.choose(
+            "wollte kommen, und der Termin wurde nie gebucht; bitte anrufen",
+            "wanted to come, and it was never booked; please call",
+        ),
+        _ => language.choose(
+            "der Termin beginnt bald und ist noch nicht gebucht, weil Cal.com nicht antwortet",
+            "it starts soon and is not booked yet, because Cal.com does not respond",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use scheduling::{
+        appointment::Actor,
+        contact::Customer,
+        ids::{CallId, Source},
+        request::{AppointmentRequest, Intent},
+        spoken_time::{Candidate, Doubt, TimeReading},
+    };
+
+    use super::*;
+
+    fn tenant(language: &str) -> Tenant {
+        serde_json::from_value(serde_json::json!({
+            "id": "salon", "name": "Salon Sommer", "time_zone": "Europe/Berlin", "language": language,
+            "retell": {"account": "main", "agent_ids": ["a"]},
+            "calcom": {"account": "salon", "placeholder_email_domain": "salon.example"},
+            "staff": [], "services": [],
+        }))
+        .unwrap()
+    }
+
+    fn unclear() -> Appointment {
+        let now = "2026-11-26T09:00:00Z".parse().unwrap();
+        let friday = "2026-11-27T09:00:00Z".parse().unwrap();
+        let reading = TimeReading::Question { doubt: Doubt::WhichWeek, readings: vec![Candidate::At { at: friday }] };
+        let request = AppointmentRequest {
+            intent: Intent::Book,
+            service: Some("Haarschnitt".to_owned()),
+            start: RequestedStart::of(reading, Some("nächsten Freitag um zehn".to_owned())),
+            customer: Customer {
+                name: Some(Personal::new("Erika Beispiel".to_owned())),
+                phone: Some(Personal::new("+4930901821".to_owned())),
+                ..Customer::default()
+            },
+            staff: None,
+            notes: None,
+        };
+        let tenant = tenant("de").id;
+        Appointment::new(tenant, CallId::new("c"), Source::phone(), request, Actor { function: "t", version: "1", now })
+    }
+
+    fn mail(language: &str) -> Mail {
+        let (tenant, entries) = (tenant(language), [(Notice::NeedsReview, unclear())]);
+        ReviewMail { tenant: &tenant, entries: &entries, now: "2026-11-26T09:00:00Z".parse().unwrap() }.write()
+    }
+
+    #[test]
+    fn a_mail_says_who_wants_what_and_what_to_ask_in_the_tenants_language() {
+        let german = mail("de");
+        assert_eq!(german.subject, "Dringend: 1 Termin braucht Sie (Salon Sommer)");
+        let expected = "* Erika Beispiel: diese oder nächste Woche?\n    Telefon: +4930901821\n    Wunsch: \"nächsten \
+                        Freitag um zehn\"\n    Gemeint vielleicht: Fr 27.11.2026 10:00\n    Leistung: Haarschnitt\n    \
+                        Angerufen: Do 26.11.2026 10:00\n";
+        assert!(german.body.reveal().contains(expected), "{}", german.body.reveal());
+        let english = mail("fr");
+        assert_eq!(english.subject, "Urgent: 1 appointment needs you (Salon Sommer)");
+        assert!(english.body.reveal().contains("* Erika Beispiel: this week or next week?"));
+        assert!(english.body.reveal().contains("Perhaps meant: Fri 27 Nov 2026 10:00"));
+    }
+}
