@@ -1,4 +1,5 @@
-//! Handles a scheduled run: cancel unbooked appointments whose start has passed, and close booked ones.
+//! Handles a scheduled run: cancel unbooked appointments whose start has passed, close booked ones, and delete what is no
+//! longer kept.
 
 use calcom::{Calcom, CalcomConfig};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -19,6 +20,8 @@ use store::{
 };
 use tracing::Instrument;
 
+use crate::retention::RetentionResult;
+
 const FUNCTION: &str = "past-cleanup";
 /// A booked appointment is closed this long after its start: by then people have noted no-shows at Cal.com.
 const CLOSE_AFTER: TimeDelta = TimeDelta::days(1);
@@ -36,6 +39,8 @@ pub struct Response {
     pub completed: u32,
     /// Those that were closed as no-shows.
     pub no_show: u32,
+    /// Closed ones that their tenant no longer keeps, which were deleted, or would be.
+    pub deleted: u32,
     /// Those that were skipped: a worker holds them, they changed since, or Cal.com could not be queried.
     pub skipped: u32,
     /// Those that failed. The next run finds them again.
@@ -61,7 +66,7 @@ pub struct PastCleanup {
     pub(crate) tenants: Tenants,
     pub(crate) keys: Secret<CalcomKeys>,
     pub(crate) calcom: Calcom,
-    metrics: Metrics,
+    pub(crate) metrics: Metrics,
     version: String,
 }
 
@@ -81,7 +86,7 @@ impl PastCleanup {
 
     /// Closes past appointments, first the unbooked and then the booked ones, while the invocation has time.
     pub async fn handle(&self, request: SweepRequest, context: Context) -> Result<Response, Error> {
-        let log = LogContext::for_request(&context);
+        let (log, dry_run) = (LogContext::for_request(&context), request.dry_run);
         async {
             let unbooked = self.sweep(Phase::Unbooked, &request, &context, &log).await?;
             let booked = match unbooked.resume_after {
@@ -91,7 +96,12 @@ impl PastCleanup {
                 }
                 Some(_) => None,
             };
-            let response = response_of(request.dry_run, &unbooked, booked.as_ref());
+            let aged = match &booked {
+                Some(booked) if booked.resume_after.is_none() => self.delete_aged(dry_run, &context, &log).await?,
+                _ => RetentionResult::default(),
+            };
+            let closed = response_of(dry_run, &unbooked, booked.as_ref());
+            let response = Response { deleted: aged.deleted, failed: closed.failed + aged.failed, ..closed };
             tracing::info!(result = %serde_json::to_string(&response)?, "past appointments closed");
             Ok(response)
         }
@@ -177,6 +187,7 @@ fn response_of(dry_run: bool, unbooked: &SweepResult<Outcome>, booked: Option<&S
         cancelled: count(Outcome::Cancelled),
         completed: count(Outcome::Completed),
         no_show: count(Outcome::NoShow),
+        deleted: 0,
         skipped: count(Outcome::Skipped),
         failed: results().map(|result| result.failed).sum(),
         read_units: results().map(|result| result.read_units).sum(),

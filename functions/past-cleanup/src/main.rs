@@ -2,6 +2,7 @@
 
 mod closing;
 mod handler;
+mod retention;
 
 use handler::PastCleanup;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};

@@ -164,7 +164,7 @@ fn requested_appointments(event: &Event, tenant: &Tenant, by: Actor<'_>) -> Vec<
     let requests = AppointmentRequest::all_of_call(call, tenant, said_at).into_iter();
     let numbered = (1..).zip(requests).map(|(number, request)| {
         let id: CallId = if number == 1 { call.id.clone() } else { call.id.further(number) };
-        Appointment::new(tenant.id.clone(), id, call.source(), request, by)
+        Appointment::new(tenant.id.clone(), id, call.source(), request.unless_passed(by.now), by)
     });
     numbered.collect()
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use scheduling::{
     appointment::{Actor, Appointment, StateName, Transition},
     duplicate::{Duplicate, judge},
-    ids::AppointmentId,
+    ids::{AppointmentId, CustomerId},
     tenant::Tenant,
 };
 use serde_json::json;
@@ -75,10 +75,10 @@ impl Recorder<'_> {
             };
             let stored = self.load(&existing).await?;
             claim = match judge(stored.as_ref(), &appointment) {
-                Duplicate::Same => return self.link(event, stored).await,
+                Duplicate::Same => return self.link(event, stored, &customers).await,
                 Duplicate::Closed => SlotClaim::Replacing(existing),
                 Duplicate::OtherPerson => match self.find_same(&existing, &new).await? {
-                    Some(same) => return self.link(event, Some(same)).await,
+                    Some(same) => return self.link(event, Some(same), &customers).await,
                     None => SlotClaim::Beside,
                 },
             };
@@ -129,6 +129,8 @@ impl Recorder<'_> {
             }
             match self.appointments.update(&stored, version).commit().await {
                 Ok(_) => {
+                    let named = analyzed.request.customer.ids(&self.tenant.id);
+                    self.calls.enter(event, &stored.id, &named).await?;
                     tracing::info!(is_changed, "appointment corrected by a later analysis");
                     return Ok(Some(stored));
                 }
@@ -156,9 +158,10 @@ impl Recorder<'_> {
         &self,
         event: &CallEvent<'_>,
         existing: Option<Appointment>,
+        customers: &[CustomerId],
     ) -> Result<Option<Appointment>, StoreError> {
         let Some(existing) = existing else { return Ok(None) };
-        self.calls.link(event, &existing.id).await?;
+        self.calls.link(event, &existing.id, customers).await?;
         tracing::info!(linked_to = existing.id.as_str(), "call linked to an existing appointment");
         for _ in 1..TRIES {
             match self.request_again(&existing.id).await {

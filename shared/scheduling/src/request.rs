@@ -226,6 +226,13 @@ impl AppointmentRequest {
         })
     }
 
+    /// The same, or for a person to settle, if its start passed before the call arrived: nobody has told the customer that
+    /// it was not booked.
+    #[must_use]
+    pub fn unless_passed(self, now: DateTime<Utc>) -> Self {
+        Self { start: self.start.unless_passed(now), ..self }
+    }
+
     /// Whether both were read from the same words. The same words heard at another moment may be read otherwise.
     pub fn says_the_same(&self, other: &Self) -> bool {
         let words = |request: &Self| {

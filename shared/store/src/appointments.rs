@@ -16,7 +16,7 @@ use crate::{
     indexes::{self, Cursor, DUE, NOTICE, Page, Phase, UNCOUNTED},
     item::{Item, decode, number, text, timestamp},
     record::{UNCHANGED, Version, Versioned, versioned},
-    schema::{self, BY_CALCOM_UID, BY_DUE, BY_PHASE, BY_REVIEW, BY_UNCOUNTED, RECORD},
+    schema::{self, BY_CALCOM_UID, BY_DUE, BY_PHASE, BY_REVIEW, BY_TENANT, BY_UNCOUNTED, RECORD},
     slot_leases::SlotLease,
     table::Table,
     transaction::{build_put, put},
@@ -144,13 +144,14 @@ impl Appointments {
         indexes::page(&self.table, BY_PHASE, phase.as_str(), before, after, limit).await
     }
 
-    /// The open appointments in `phase` that start from `from` on and before `to`, of every tenant.
+    /// A tenant's appointments, closed ones included, that start from `from` on and before `to`. One without a start is
+    /// listed at its call.
     ///
     /// # Errors
     /// If DynamoDB fails, or a key can't be decoded.
     pub async fn starting(
         &self,
-        phase: Phase,
+        tenant: &TenantId,
         from: DateTime<Utc>,
         to: Option<DateTime<Utc>>,
     ) -> Result<Vec<AppointmentId>, StoreError> {
@@ -162,7 +163,7 @@ impl Appointments {
         // A cursor excludes itself; no appointment has an empty id.
         let mut after = Some(Cursor { at: from, appointment: AppointmentId::new("-") });
         while let Some(cursor) = after {
-            let page = indexes::page(&self.table, BY_PHASE, phase.as_str(), before, Some(&cursor), PAGE).await?;
+            let page = self.of_tenant(tenant, before, Some(&cursor), PAGE).await?;
             found.extend(page.appointments);
             after = page.next;
         }
@@ -175,6 +176,34 @@ impl Appointments {
     /// If DynamoDB fails, or a key can't be decoded.
     pub async fn due(&self, before: DateTime<Utc>, after: Option<&Cursor>, limit: i32) -> Result<Page, StoreError> {
         indexes::page(&self.table, BY_DUE, DUE, before, after, limit).await
+    }
+
+    /// A page of a tenant's appointments, closed ones included, by start or, without one, by their call.
+    ///
+    /// # Errors
+    /// If DynamoDB fails, or a key can't be decoded.
+    pub async fn of_tenant(
+        &self,
+        tenant: &TenantId,
+        before: DateTime<Utc>,
+        after: Option<&Cursor>,
+        limit: i32,
+    ) -> Result<Page, StoreError> {
+        indexes::page(&self.table, BY_TENANT, tenant.as_str(), before, after, limit).await
+    }
+
+    /// Deletes an appointment with all that is stored of it: its customer's entries, exchanges, linked calls and the record,
+    /// in this order, so that an interrupted deletion can be repeated.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn delete(&self, appointment: &Appointment) -> Result<(), StoreError> {
+        for customer in appointment.request.customer.ids(&appointment.tenant) {
+            self.erase_customer_entries(&customer, &[&appointment.id]).await?;
+        }
+        let mut items = self.table.query(appointment.id.as_str(), "").await?;
+        items.sort_by_key(|item| self.table.sort_key(item) == Some(RECORD));
+        self.table.delete_all(items).await.map(drop)
     }
 
     /// A page of the appointments of which people are to be told, longest waiting first.

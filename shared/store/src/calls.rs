@@ -56,6 +56,17 @@ pub struct CallEvent<'a> {
     pub received_at: DateTime<Utc>,
 }
 
+/// A call of a customer.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct CustomerCall {
+    /// The call.
+    #[serde(rename = "of")]
+    pub call: CallId,
+    /// The appointment that it requested and that another call had made, if so.
+    #[serde(default)]
+    pub appointment: Option<AppointmentId>,
+}
+
 impl CallEvent<'_> {
     /// What tells its body from any other.
     pub fn digest(&self) -> String {
@@ -181,27 +192,71 @@ impl Calls {
         Ok(sorts.iter().filter_map(|sort| sort.split('#').next()).map(str::to_owned).collect())
     }
 
-    /// Stores an event of a call that requests the existing `appointment`, and links the call to it.
+    /// Stores an event of a call that requests the existing `appointment`, links the call to it, and enters the call for
+    /// these customers: what only this call says of them must be found, too.
     ///
     /// # Errors
     /// If DynamoDB fails.
-    pub async fn link(&self, event: &CallEvent<'_>, appointment: &AppointmentId) -> Result<(), StoreError> {
+    pub async fn link(
+        &self,
+        event: &CallEvent<'_>,
+        appointment: &AppointmentId,
+        customers: &[CustomerId],
+    ) -> Result<(), StoreError> {
         self.record(event, None).await?;
         let link = Appointments::put_link(appointment, event.call, event.received_at, &self.appointments.name)?;
-        write_one(&self.appointments.client, link).await
+        write_one(&self.appointments.client, link).await?;
+        self.enter(event, appointment, customers).await
     }
 
-    /// The calls from a customer's number that are still kept.
+    /// Enters a call for customers who are named in it.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn enter(
+        &self,
+        event: &CallEvent<'_>,
+        appointment: &AppointmentId,
+        customers: &[CustomerId],
+    ) -> Result<(), StoreError> {
+        for customer in customers {
+            let mut item = self.customer_entry(event, customer);
+            // Beside the caller's own entry, which each event of the call writes again.
+            item.insert(schema::CALLS.sort.to_owned(), text(format!("linked#{}", event.call)));
+            item.insert("appointment".to_owned(), text(appointment.as_str()));
+            write_one(&self.table.client, build_put(put(&self.table.name, item))?).await?;
+        }
+        Ok(())
+    }
+
+    /// The calls of a customer that are still kept.
     ///
     /// # Errors
     /// If DynamoDB fails, or an item can't be decoded.
-    pub async fn of_customer(&self, customer: &CustomerId) -> Result<Vec<CallId>, StoreError> {
-        #[derive(Deserialize)]
-        struct Entry {
-            of: CallId,
-        }
+    pub async fn of_customer(&self, customer: &CustomerId) -> Result<Vec<CustomerCall>, StoreError> {
         let items = self.table.query(&customer_index::key_of(customer), "").await?;
-        items.into_iter().map(|item| decode::<Entry>(item).map(|entry| entry.of)).collect()
+        items.into_iter().map(decode).collect()
+    }
+
+    /// The calls of a tenant that are still kept. This scans the table: only a person who erases a tenant needs it.
+    ///
+    /// # Errors
+    /// If DynamoDB fails, or an item can't be decoded.
+    pub async fn of_tenant(&self, tenant: &TenantId) -> Result<BTreeSet<CallId>, StoreError> {
+        let prefix = format!("{tenant}#");
+        let scan = self.table.client.scan().table_name(&self.table.name);
+        let scan = scan
+            .filter_expression("begins_with(#call, :prefix)")
+            .projection_expression("#call")
+            .expression_attribute_names("#call", schema::CALLS.partition)
+            .expression_attribute_values(":prefix", text(&prefix));
+        let mut pages = scan.into_paginator().items().send();
+        let mut calls = BTreeSet::new();
+        while let Some(item) = pages.next().await {
+            let key = take_text(&mut item?, schema::CALLS.partition)?;
+            calls.extend(key.strip_prefix(&prefix).map(CallId::new));
+        }
+        Ok(calls)
     }
 
     /// Every event of a call with its body.
@@ -260,15 +315,20 @@ impl Calls {
         let parts = blob::compress(event.body)?.into_iter().enumerate();
         let mut puts: Vec<Put> = parts.map(put_part).collect::<Result<_, _>>()?;
         if let Some(caller) = event.caller {
-            let item = Item::from([
-                ("call".to_owned(), text(customer_index::key_of(caller))),
-                ("event".to_owned(), text(format!("call#{}", event.call))),
-                ("of".to_owned(), text(event.call.as_str())),
-                ("expires_at".to_owned(), number(expires_at)),
-            ]);
-            puts.push(build_put(put(&self.table.name, item))?);
+            puts.push(build_put(put(&self.table.name, self.customer_entry(event, caller)))?);
         }
         Ok(puts)
+    }
+}
+
+impl Calls {
+    fn customer_entry(&self, event: &CallEvent<'_>, customer: &CustomerId) -> Item {
+        Item::from([
+            ("call".to_owned(), text(customer_index::key_of(customer))),
+            ("event".to_owned(), text(format!("call#{}", event.call))),
+            ("of".to_owned(), text(event.call.as_str())),
+            ("expires_at".to_owned(), number((event.received_at + self.retention).timestamp())),
+        ])
     }
 }
 

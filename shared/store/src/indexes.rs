@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::StoreError,
     item::{Item, decode, sortable, text, timestamp},
-    schema::{BY_CALCOM_UID, BY_DUE, BY_PHASE, BY_REVIEW, BY_UNCOUNTED, Index, RECORD},
+    schema::{BY_CALCOM_UID, BY_DUE, BY_PHASE, BY_REVIEW, BY_TENANT, BY_UNCOUNTED, Index, RECORD},
     table::Table,
 };
 
@@ -149,12 +149,18 @@ pub(crate) fn insert_keys(item: &mut Item, appointment: &Appointment, timing: &T
         insert(BY_DUE, NOTICE, since);
     }
     insert(BY_UNCOUNTED, UNCOUNTED, appointment.created_at);
+    insert(BY_TENANT, appointment.tenant.as_str(), listed_at(appointment));
     if let State::NeedsReview { .. } = appointment.state() {
         insert(BY_REVIEW, appointment.tenant.as_str(), appointment.entered_at());
     }
     if let Some(booking) = appointment.booking() {
         item.insert(BY_CALCOM_UID.partition.to_owned(), text(booking.uid.as_str()));
     }
+}
+
+/// Where an appointment belongs in its tenant's list: at its start, or at its call if there is none.
+pub(crate) fn listed_at(appointment: &Appointment) -> DateTime<Utc> {
+    start_of(appointment).or_else(|| appointment.wished_from()).unwrap_or(appointment.created_at)
 }
 
 fn start_of(appointment: &Appointment) -> Option<DateTime<Utc>> {

@@ -30,7 +30,7 @@ mod versions;
 pub use account_pauses::{AccountPauses, Pause};
 pub use alerts::Alert;
 pub use appointments::{Appointments, Overdue};
-pub use calls::{CallEvent, Calls, Recorded};
+pub use calls::{CallEvent, Calls, CustomerCall, Recorded};
 pub use catalogs::{AccountCatalog, Catalogs};
 pub use counters::{Countable, CounterStore};
 pub use customer_index::{NewAppointment, SlotClaim};

@@ -36,6 +36,8 @@ pub(crate) const BY_DUE: Index = Index { name: "by-due", partition: "due", sort:
 pub(crate) const BY_UNCOUNTED: Index = Index { name: "by-uncounted", partition: "uncounted", sort: "uncounted_since" };
 /// Appointments that need review, by tenant, longest waiting first.
 pub(crate) const BY_REVIEW: Index = Index { name: "by-review", partition: "review_tenant", sort: "review_since" };
+/// Every appointment by tenant, and by start or, without one, by when it was requested.
+pub(crate) const BY_TENANT: Index = Index { name: "by-tenant-and-start", partition: "tenant", sort: "tenant_start" };
 /// Appointments by the uid of their booking; it has no sort key.
 pub(crate) const BY_CALCOM_UID: Index = Index { name: "by-calcom-uid", partition: "calcom_uid", sort: "" };
 

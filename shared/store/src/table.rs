@@ -1,4 +1,4 @@
-//! A table, read by key. None is ever scanned.
+//! A table, read by key. No function scans one.
 
 use std::time::Duration;
 

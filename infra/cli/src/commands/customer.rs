@@ -198,9 +198,12 @@ impl Stores {
             }
             let calls = self.calls.of_customer(&customer).await?;
             // The caller may have given another number.
-            let requested = calls.iter().map(|call| AppointmentId::of_call(&self.tenant, call));
+            let requested = calls.iter().map(|found| match &found.appointment {
+                Some(appointment) => appointment.clone(),
+                None => AppointmentId::of_call(&self.tenant, &found.call),
+            });
             let ids: Vec<_> = self.appointments.of_customer(&customer).await?.into_iter().chain(requested).collect();
-            found.calls.extend(calls);
+            found.calls.extend(calls.into_iter().map(|found| found.call));
             for id in ids {
                 let is_known = found.appointments.iter().any(|known| known.id == id);
                 let stored = self.appointments.load(&id).await?.filter(|_| !is_known);

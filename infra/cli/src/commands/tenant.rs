@@ -1,4 +1,6 @@
-//! `frontdesk tenant`: check, load, show and remove tenants.
+//! `frontdesk tenant`: check, load, show, remove and erase tenants.
+
+mod erase;
 
 use std::{
     cell::Cell,
@@ -89,7 +91,15 @@ pub enum Command {
         /// The tenant's id.
         tenant: String,
     },
-    /// Remove a tenant. Its appointments stay.
+    /// Erase everything that is stored of a tenant that was removed: appointments, exchanges, calls. Counters stay.
+    Erase {
+        /// The tenant's id.
+        tenant: String,
+        /// Erase it.
+        #[arg(long)]
+        apply: bool,
+    },
+    /// Remove a tenant. Its appointments stay, and those that need a person are told to the alert topic.
     Remove {
         /// The tenant's id.
         tenant: String,
@@ -132,11 +142,18 @@ pub async fn run(command: Command) -> Result<(), CommandError> {
             say!("{:#}", as_file(&record));
             Ok(())
         }
+        Command::Erase { tenant, apply } => erase::erase(&TenantId::new(tenant), apply).await,
         Command::Remove { tenant, apply } => {
             let context = CommandContext::from_env().await?;
             let tenants = context.tenants()?;
             let record = context.tenant_record(&tenants, &TenantId::new(&tenant)).await?;
             print_changes(&flat(&as_file(&record)), &BTreeMap::new());
+            let appointments = context.appointments()?;
+            let (to_come, in_review) = tokio::try_join!(
+                appointments.starting(&record.tenant.id, Utc::now(), None),
+                appointments.in_review(&record.tenant.id)
+            )?;
+            say!("{} appointments are to come, and {} need a person", to_come.len(), in_review.len());
             if !apply {
                 say!("{DRY_RUN}");
                 return Ok(());

@@ -71,7 +71,6 @@ fn initial(request: &AppointmentRequest) -> (State, Cause) {
 impl Appointment {
     /// A new appointment: `requested`, or `needs_review` if its start can't be used or a person has to act.
     pub fn new(tenant: TenantId, call: CallId, source: Source, request: AppointmentRequest, by: Actor<'_>) -> Self {
-        let request = AppointmentRequest { start: request.start.unless_passed(by.now), ..request };
         let (state, cause) = initial(&request);
         Self::created(state, cause, tenant, call, source, request, by)
     }
@@ -132,7 +131,6 @@ impl Appointment {
             _ => false,
         };
         if is_untouched {
-            let request = AppointmentRequest { start: request.start.unless_passed(by.now), ..request };
             let (state, _) = initial(&request);
             self.request = request;
             self.correction = None;

@@ -42,6 +42,9 @@ pub struct Tenant {
     /// The address to which its people get mail when an appointment needs them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review_email: Option<Personal<String>>,
+    /// How many days a closed appointment is kept after its start. Without it, for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention_days: Option<u16>,
     /// Where its calls come from.
     pub retell: RetellSource,
     /// Where its bookings go.
@@ -57,6 +60,9 @@ pub struct Tenant {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub host_mappings: Vec<MappedHost>,
 }
+
+/// The shortest retention: what is closed later, such as a no-show that is recorded after days, needs its appointment.
+pub const MIN_RETENTION_DAYS: u16 = 7;
 
 /// The languages in which Cal.com writes. It refuses every booking with another one.
 pub const LANGUAGES: [&str; 43] = [

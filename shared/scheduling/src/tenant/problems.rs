@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt};
 
 use chrono_tz::Tz;
 
-use super::{EventTypes, LANGUAGES, Tenant};
+use super::{EventTypes, LANGUAGES, MIN_RETENTION_DAYS, Tenant};
 use crate::{contact, ids::StaffId};
 
 impl Tenant {
@@ -32,6 +32,11 @@ impl Tenant {
             self.calcom.placeholder_email_domain.contains('.') && !self.calcom.placeholder_email_domain.contains('@'),
             "calcom.placeholder_email_domain",
             "give a domain, such as example.org",
+        );
+        found.check(
+            self.retention_days.is_none_or(|days| days >= MIN_RETENTION_DAYS),
+            "retention_days",
+            "give at least 7 days",
         );
         found.check(
             self.review_email.as_ref().is_none_or(|email| contact::email(email.reveal()).is_some()),

@@ -15,6 +15,7 @@ mod logs;
 mod migration;
 mod moved;
 mod notices;
+mod privacy;
 mod quality;
 mod reconciler;
 mod recovery;

@@ -47,7 +47,10 @@ async fn a_review_sends_one_mail_with_all_that_a_person_needs_and_nothing_of_it_
     let sent = mails(&salon, &address, 1).await;
     assert_eq!(sent[0].subject, "1 Termin braucht Sie (Salon)");
     let body = &sent[0].body;
-    assert!(body.contains("wann? Etwas in den Worten ändert den Sinn") && body.contains("Wunsch: \"wie besprochen\""), "{body}");
+    assert!(
+        body.contains("wann? Etwas in den Worten ändert den Sinn") && body.contains("Wunsch: \"wie besprochen\""),
+        "{body}"
+    );
     assert!(body.contains(MARK) && body.contains("Telefon: +49"), "{body}");
     assert!(is_told(&salon, &id).await);
     salon.stack.invoke("review-notifier", &json!({})).await;

@@ -14,7 +14,7 @@ use scheduling::{
     tenant::Tenant,
 };
 use serde_json::{Value, json};
-use store::{Appointments, Calls, Phase, Versioned};
+use store::{Appointments, Calls, Versioned};
 
 use self::shown::Shown;
 use crate::{
@@ -225,23 +225,30 @@ async fn review(
     tenant: &str,
     output: Output,
 ) -> Result<(), CommandError> {
-    let tenant = context.tenant(&context.tenants()?, &TenantId::new(tenant)).await?;
+    let id = TenantId::new(tenant);
+    // What needs a person outlives its tenant.
+    let tenant = context.tenants()?.load(&id).await?;
     let calls = Calls::from_env(&context.config, context.timing)?;
     let mut waiting = Vec::new();
-    for id in appointments.in_review(&tenant.id).await? {
+    for id in appointments.in_review(&id).await? {
         waiting.extend(appointments.load(&id).await?.map(|Versioned { value, .. }| value));
     }
+    let name = match &tenant {
+        Some(tenant) => tenant.name.clone(),
+        None if waiting.is_empty() => return Err(CommandError::NotFound(format!("tenant {id}"))),
+        None => format!("{id}, which was removed"),
+    };
     waiting.sort_by_key(|appointment| appointment.wished_from().unwrap_or(DateTime::<Utc>::MAX_UTC));
     if output == Output::Json {
         return print_json(&waiting.iter().map(shown::without_personal_data).collect::<Value>());
     }
     if waiting.is_empty() {
-        return print_text(&format!("nothing needs a person at {}", tenant.name));
+        return print_text(&format!("nothing needs a person at {name}"));
     }
-    let mut text = format!("{} appointments need a person at {}\n", waiting.len(), tenant.name);
+    let mut text = format!("{} appointments need a person at {name}\n", waiting.len());
     for appointment in &waiting {
         let exchanges = appointments.exchanges(&appointment.id).await?;
-        let shown = Shown::new(appointment, Some(&tenant)).with_call(&calls).await?.with_exchanges(&exchanges);
+        let shown = Shown::new(appointment, tenant.as_deref()).with_call(&calls).await?.with_exchanges(&exchanges);
         text.push('\n');
         text.push_str(&shown.in_brief());
     }
@@ -261,12 +268,10 @@ async fn list(
     let from = midnight(&tenant, day.unwrap_or(today));
     let to = day.and_then(|day| day.checked_add_days(Days::new(1))).map(|day| midnight(&tenant, day));
     let mut found = Vec::new();
-    for phase in [Phase::Unbooked, Phase::Booked] {
-        for id in appointments.starting(phase, from, to).await? {
-            found.extend(appointments.load(&id).await?.map(|Versioned { value, .. }| value));
-        }
+    for id in appointments.starting(&tenant.id, from, to).await? {
+        found.extend(appointments.load(&id).await?.map(|Versioned { value, .. }| value));
     }
-    found.retain(|appointment| appointment.tenant == tenant.id);
+    found.retain(|appointment| appointment.is_open() && appointment.request.start.at().is_some());
     found.sort_by_key(|appointment| appointment.request.start.at());
     if output == Output::Json {
         return print_json(&found.iter().map(shown::without_personal_data).collect::<Value>());
