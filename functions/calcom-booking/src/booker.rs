@@ -144,7 +144,7 @@ impl Booker {
     }
 
     /// What follows after a failure. `None` if it is attempted again at once.
-    fn next_after(
+    pub fn next_after(
         &self,
         claim: &mut Claimed,
         failure: BookingFailure,
@@ -264,7 +264,8 @@ impl Booker {
         RetryContext {
             timing: &self.timing,
             now,
-            start: appointment.request.start.at().unwrap_or(now),
+            // What a tool booked in the call is looked for, whatever was read of the start.
+            start: appointment.request.start.at().unwrap_or(now + self.timing.retry_window),
             first_attempt: claim.progress().first_attempt.unwrap_or(now),
             retries: appointment.retries(failure.category()),
             contact_omitted: claim.progress().omitted_contact.is_some(),

@@ -13,7 +13,7 @@ use store::ExchangeRecord;
 use crate::attempt::{Attempt, AttemptLog, Attempted, recorded};
 
 /// How far Cal.com's clock and ours may differ.
-const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(5);
+pub(crate) const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
 impl Attempt<'_> {
     /// The booking that an earlier attempt made, if there is one. Of several the first one stays.
@@ -66,7 +66,7 @@ impl Attempt<'_> {
 }
 
 /// The failure of looking for an earlier booking. It does not show whether the booking exists.
-fn look_up_failed(failure: BookingFailure) -> BookingFailure {
+pub(crate) fn look_up_failed(failure: BookingFailure) -> BookingFailure {
     match failure {
         BookingFailure::RateLimited { .. }
         | BookingFailure::Unavailable { .. }

@@ -28,7 +28,7 @@ use store::{
 
 use crate::{
     accounts::Accounts,
-    attempt::AttemptLog,
+    attempt::{AttemptLog, Attempted},
     booker::{Booker, Next, Plan},
     breaker::{Admission, CredentialBreaker},
     verification::{self, Verified},
@@ -154,6 +154,9 @@ impl Bookings {
     /// Claims the appointment and its slot, attempts to book it, stores the result, and only then notifies the next
     /// step.
     async fn book(&self, mut claim: Claimed, version: Version, job: &Job<'_>) -> Result<(), StepError> {
+        if claim.progress().unconfirmed == Some(UnconfirmedBooking::MadeInCall) {
+            return self.adopt(claim, version, job).await;
+        }
         let Some(plan) = self.booker.plan(claim.appointment(), job.tenant, job.log).await? else { return Ok(()) };
         let lease = plan.span().map(|span| SlotLease {
             account: job.tenant.calcom.account.clone(),
@@ -178,6 +181,38 @@ impl Bookings {
         let lease = lease.as_ref().filter(|_| !may_be_booked);
         let update = self.appointments.update(&appointment, version).exchanges(&attempted.exchanges);
         update.release(lease).commit().await?;
+        self.notify(next, job).await
+    }
+
+    /// Looks for the booking that a tool of the voice agent made in the call, and adopts it. If there is none, the
+    /// appointment goes back to where its request begins.
+    async fn adopt(&self, mut claim: Claimed, version: Version, job: &Job<'_>) -> Result<(), StepError> {
+        let version = match self.store_claim(&claim, version, None).await {
+            Ok(version) => version,
+            Err(StoreError::Conflict) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let mut attempted = AttemptLog::default();
+        let found = self.booker.find_made_in_call(&claim, job.tenant, &self.appointments, &mut attempted).await;
+        let next = match found {
+            Ok(Some(Attempted::Booked { booking, how, .. })) => Next::Assign { booking: Box::new(booking), how },
+            Ok(Some(Attempted::CancelledAtCalcom)) => Next::CancelledAtCalcom,
+            Ok(None) => {
+                let appointment = claim.rule_out_call_bookings(self.actor());
+                let update = self.appointments.update(&appointment, version);
+                update.exchanges(&attempted.exchanges).commit().await?;
+                return match appointment.state().name() {
+                    StateName::Requested => Ok(self.bookings.send(job.message).await?),
+                    _ => Ok(()),
+                };
+            }
+            Err(failure) => match self.booker.next_after(&mut claim, failure, self.actor(), job.log) {
+                Some(next) => next,
+                None => return self.resend_at(job.message, Utc::now() + self.timing.slot).await,
+            },
+        };
+        let (appointment, next) = self.booker.conclude(claim, next, self.actor(), job.log);
+        self.appointments.update(&appointment, version).exchanges(&attempted.exchanges).commit().await?;
         self.notify(next, job).await
     }
 

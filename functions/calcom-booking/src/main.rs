@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod accounts;
+mod adoption;
 mod attempt;
 mod booker;
 mod breaker;

@@ -125,6 +125,7 @@ mod tests {
                 appointments: vec![appointment.id.clone()],
                 attendee_absent: false,
                 rescheduled_to: None,
+                made_at: None,
             })
         });
         let verified = judge(&mut appointment, found, &Timing::default(), by(2)).unwrap();

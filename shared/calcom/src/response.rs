@@ -32,6 +32,8 @@ pub struct FoundBooking {
     pub attendee_absent: bool,
     /// The booking that it was rescheduled to.
     pub rescheduled_to: Option<BookingUid>,
+    /// When it was made; `None` where Cal.com does not say so.
+    pub made_at: Option<DateTime<Utc>>,
 }
 
 /// A booking of ours in a list.
@@ -180,7 +182,7 @@ pub fn slots(body: &[u8]) -> Option<Vec<DateTime<Utc>>> {
 
 fn one_booking(value: Value) -> Option<FoundBooking> {
     let appointments = appointments_of(&value);
-    let attendee_absent = is_booker_absent(&value);
+    let (attendee_absent, made_at) = (is_booker_absent(&value), made_at(&value));
     let raw: RawBooking = serde_json::from_value(value).ok()?;
     let event_type = raw.event_type_id.or(raw.event_type.map(|event_type| event_type.id))?;
     Some(FoundBooking {
@@ -193,6 +195,7 @@ fn one_booking(value: Value) -> Option<FoundBooking> {
         },
         appointments,
         attendee_absent,
+        made_at,
         rescheduled_to: raw.rescheduled_to_uid.as_str().filter(|uid| !uid.is_empty()).map(BookingUid::new),
     })
 }

@@ -16,6 +16,7 @@ use platform::{
 use retell::event::{Call, Event, EventKind};
 use scheduling::{
     appointment::{Actor, Appointment, StateName},
+    booking::CallBookings,
     contact,
     ids::{AccountName, CallId, CustomerId},
     request::{AppointmentRequest, CallFields},
@@ -161,10 +162,19 @@ fn requested_appointments(event: &Event, tenant: &Tenant, by: Actor<'_>) -> Vec<
         return Vec::new();
     }
     let (call, said_at) = (&event.call, event.call.began_at().unwrap_or(by.now));
-    let requests = AppointmentRequest::all_of_call(call, tenant, said_at).into_iter();
+    let mut requests = AppointmentRequest::all_of_call(call, tenant, said_at);
+    let booked = call.bookings();
+    if requests.is_empty() && !booked.is_empty() {
+        requests.push(AppointmentRequest::of_booked_call(call, tenant));
+    }
     let numbered = (1..).zip(requests).map(|(number, request)| {
         let id: CallId = if number == 1 { call.id.clone() } else { call.id.further(number) };
+        let mut uids = booked.clone();
+        // Several appointments of a call look for their bookings in another order each.
+        let turn = (number - 1) % uids.len().max(1);
+        uids.rotate_left(turn);
         Appointment::new(tenant.id.clone(), id, call.source(), request.unless_passed(by.now), by)
+            .with_call_bookings(Some(CallBookings { uids, began_at: said_at }))
     });
     numbered.collect()
 }

@@ -6,12 +6,14 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use scheduling::{
-    ids::{AgentId, CallId, Source},
+    ids::{AgentId, BookingUid, CallId, Source},
     personal::Personal,
     request::CallFields,
 };
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
+
+use crate::tools;
 
 /// A webhook's body.
 #[derive(Debug, Deserialize)]
@@ -50,7 +52,7 @@ impl EventKind {
     }
 }
 
-/// A call. The transcript and everything else that Frontdesk does not use is skipped, not kept in memory.
+/// A call. What people said, and everything else that Frontdesk does not use, is skipped.
 #[derive(Deserialize)]
 pub struct Call {
     /// Retell's name for it.
@@ -80,6 +82,8 @@ pub struct Call {
     call_analysis: Option<Analysis>,
     #[serde(default, deserialize_with = "lenient")]
     collected_dynamic_variables: Option<Map<String, Value>>,
+    #[serde(default, deserialize_with = "lenient")]
+    transcript_with_tool_calls: Option<Vec<tools::Entry>>,
 }
 
 #[derive(Deserialize)]
@@ -195,6 +199,11 @@ impl Call {
     pub fn is_analyzed(&self) -> bool {
         let analysis = self.call_analysis.as_ref();
         analysis.is_some_and(|it| it.call_summary.is_some() || it.custom_analysis_data.is_some())
+    }
+
+    /// The bookings that Cal.com's tools named in it, the most likely one first.
+    pub fn bookings(&self) -> Vec<BookingUid> {
+        self.transcript_with_tool_calls.as_deref().map(tools::bookings).unwrap_or_default()
     }
 
     /// The business's own number: the called one, or the one that the agent called from.

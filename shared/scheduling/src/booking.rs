@@ -33,6 +33,17 @@ pub enum UnconfirmedBooking {
     ErrorResponse,
     /// Cal.com confirmed in a form that could not be read. It is never sent another request to book.
     UnreadableResponse,
+    /// A tool of the voice agent says that it booked while the caller was on the line.
+    MadeInCall,
+}
+
+/// Bookings that tools of the voice agent say they made in a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallBookings {
+    /// Cal.com's ids, the most likely one first.
+    pub uids: Vec<BookingUid>,
+    /// When the call began: a booking that is older was only shown in it.
+    pub began_at: DateTime<Utc>,
 }
 
 /// Cal.com's status of a booking.

@@ -167,18 +167,19 @@ impl AppointmentRequest {
 
     /// What is known of a call that was never analyzed: who called.
     pub fn of_unanalyzed_call(call: &impl CallFields, tenant: &Tenant) -> Self {
-        let caller = call.caller_number();
-        Self {
-            intent: Intent::NotAnalyzed,
-            service: None,
-            start: RequestedStart::missing(),
-            customer: Customer {
-                phone: caller.and_then(|number| spoken_contact::phone_number(number, &tenant.country)),
-                ..Customer::default()
-            },
-            staff: None,
-            notes: None,
-        }
+        Self::without_wish(call, tenant, Intent::NotAnalyzed)
+    }
+
+    /// What is known of a call in which a tool of the voice agent booked, and whose analysis names no wish: who called.
+    pub fn of_booked_call(call: &impl CallFields, tenant: &Tenant) -> Self {
+        Self::without_wish(call, tenant, Intent::Book)
+    }
+
+    fn without_wish(call: &impl CallFields, tenant: &Tenant, intent: Intent) -> Self {
+        let entry = Entry { own: BTreeMap::new(), call, is_one_of_several: false };
+        let notes = entry.shared(&tenant.fields.notes).map(|notes| Personal::new(shortened(&notes, MAX_NOTES)));
+        let (service, start, staff) = (None, RequestedStart::missing(), None);
+        Self { intent, service, start, customer: customer_of(&entry, tenant), staff, notes }
     }
 
     fn of_entry(entry: &Entry<'_, impl CallFields>, tenant: &Tenant, said_at: DateTime<Utc>) -> Option<Self> {
@@ -199,28 +200,12 @@ impl AppointmentRequest {
         if intent.is_none() && !wanted.unwrap_or(!is_empty) {
             return None;
         }
-        let name = entry.shared(&fields.name);
-        let is_several = name.as_deref().is_some_and(spoken_contact::names_several);
-        let written_phone = entry.shared(&fields.phone);
-        let read_phone = |text: &str| spoken_contact::phone_number(text, &tenant.country);
-        let said_phone = written_phone.as_deref().and_then(read_phone);
-        let raw_phone =
-            written_phone.filter(|_| said_phone.is_none()).map(|text| Personal::new(shortened(&text, MAX_FIELD)));
-        let email = entry.shared(&fields.email);
-        let readable_email = email.as_deref().and_then(spoken_contact::email);
-        let raw_email =
-            email.filter(|_| readable_email.is_none()).map(|text| Personal::new(shortened(&text, MAX_FIELD)));
+        let is_several = entry.shared(&fields.name).as_deref().is_some_and(spoken_contact::names_several);
         Some(Self {
             intent: intent.unwrap_or(if is_several { Intent::BookForSeveral } else { Intent::Book }),
             service,
             start,
-            customer: Customer {
-                name: name.as_deref().and_then(spoken_contact::name),
-                phone: said_phone.or_else(|| entry.call.caller_number().and_then(read_phone)),
-                raw_phone,
-                raw_email,
-                email: readable_email,
-            },
+            customer: customer_of(entry, tenant),
             staff: entry.own(&fields.staff).map(Personal::new),
             notes: notes.map(Personal::new),
         })
@@ -270,6 +255,23 @@ impl AppointmentRequest {
         let (start, raw) = (self.start.at().filter(|_| self.intent.is_book())?, self.service.as_deref()?);
         let service = tenant.service_called(raw)?;
         Some(format!("{}#{}", start.format("%Y-%m-%dT%H:%MZ"), service.id))
+    }
+}
+
+/// The customer of an entry: what was said of them, and the caller's number.
+fn customer_of(entry: &Entry<'_, impl CallFields>, tenant: &Tenant) -> Customer {
+    let fields = &tenant.fields;
+    let cut = |text: String| Personal::new(shortened(&text, MAX_FIELD));
+    let read_phone = |text: &str| spoken_contact::phone_number(text, &tenant.country);
+    let (written_phone, written_email) = (entry.shared(&fields.phone), entry.shared(&fields.email));
+    let phone = written_phone.as_deref().and_then(read_phone);
+    let email = written_email.as_deref().and_then(spoken_contact::email);
+    Customer {
+        name: entry.shared(&fields.name).as_deref().and_then(spoken_contact::name),
+        raw_phone: written_phone.filter(|_| phone.is_none()).map(cut),
+        phone: phone.or_else(|| entry.call.caller_number().and_then(read_phone)),
+        raw_email: written_email.filter(|_| email.is_none()).map(cut),
+        email,
     }
 }
 

@@ -110,6 +110,7 @@ impl RetryContext<'_> {
         let lookup_after = match self.unconfirmed {
             Some(UnconfirmedBooking::NoResponse) => Some(self.timing.late_booking),
             Some(UnconfirmedBooking::ErrorResponse) => Some(self.timing.replica_lag),
+            Some(UnconfirmedBooking::MadeInCall) => Some(TimeDelta::zero()),
             Some(UnconfirmedBooking::UnreadableResponse) | None => None,
         };
         if let Some(delay) = lookup_after.filter(|_| at <= lookup_until) {

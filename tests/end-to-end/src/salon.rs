@@ -220,9 +220,7 @@ impl Salon {
             "attendee": {"name": "x", "timeZone": "Europe/Berlin",
                          "email": format!("x-{}@beispiel.example", Uuid::new_v4().simple())},
         });
-        let request = self.stack.http.post(format!("{}/v2/bookings", variable("CALCOM_BASE_URL"))).json(&body);
-        let request = request.bearer_auth(self.key()).header("cal-api-version", "2024-08-13");
-        let answer: Value = request.send().await.unwrap().error_for_status().unwrap().json().await.unwrap();
+        let answer = self.post_with_key("/v2/bookings", &body).await;
         BookingUid::new(answer["data"]["uid"].as_str().unwrap())
     }
 
@@ -249,6 +247,13 @@ impl Salon {
     pub async fn change_haircut(&self, fields: Value) {
         let hosts = vec![(self.host("anna"), self.email("anna")), (self.host("ben"), self.email("ben"))];
         self.offer(self.haircut(), hosts, fields).await;
+    }
+
+    /// Sends a request to Cal.com's stand-in with the key of the salon's account.
+    pub async fn post_with_key(&self, path: &str, body: &Value) -> Value {
+        let request = self.stack.http.post(format!("{}{path}", variable("CALCOM_BASE_URL"))).json(body);
+        let request = request.bearer_auth(self.key()).header("cal-api-version", "2024-08-13");
+        request.send().await.unwrap().error_for_status().unwrap().json().await.unwrap()
     }
 
     /// Sends a request to Cal.com's stand-in with the key of a person.

@@ -14,7 +14,7 @@ static SALON: LazyLock<Tenant> = LazyLock::new(|| {
 
 fuzz_target!(|body: &[u8]| {
     if let Ok(event) = Event::parse(body) {
-        let _ = event.call.business_number();
+        let _ = (event.call.business_number(), event.call.bookings());
         let said_at = event.call.began_at().unwrap_or_default();
         for request in AppointmentRequest::all_of_call(&event.call, &SALON, said_at) {
             let _ = (request.dedup_key(&SALON), request.customer.ids(&SALON.id));

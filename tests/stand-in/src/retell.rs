@@ -89,15 +89,15 @@ impl RetellWorld {
 
 impl World {
     /// The calls of the account whose key a request has, unless a fault or a wrong key comes first.
-    fn calls_of(&mut self, headers: &HeaderMap) -> Result<&BTreeMap<String, Value>, Response> {
+    fn calls_of(&mut self, headers: &HeaderMap) -> Result<&BTreeMap<String, Value>, Box<Response>> {
         if self.faults > 0 {
             self.faults -= 1;
-            return Err(refusal(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected server error occurred."));
+            return Err(refusal(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected server error occurred.").into());
         }
         let key = headers.get("authorization").and_then(|value| value.to_str().ok());
         match key.and_then(|key| key.strip_prefix("Bearer ")).filter(|key| key.starts_with(KEYS)) {
             Some(key) => Ok(self.calls.entry(key.to_owned()).or_default()),
-            None => Err(refusal(StatusCode::UNAUTHORIZED, "API key is missing or invalid.")),
+            None => Err(refusal(StatusCode::UNAUTHORIZED, "API key is missing or invalid.").into()),
         }
     }
 }
@@ -120,7 +120,7 @@ async fn list_calls(
     let mut world = retell.lock();
     let calls = match world.calls_of(&headers) {
         Ok(calls) => calls,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let filter = request.filter_criteria.start_timestamp;
     if filter.as_ref().is_some_and(|filter| filter.kind != "number" || filter.op != "ge") {
@@ -147,7 +147,7 @@ async fn get_call(State(retell): State<RetellWorld>, headers: HeaderMap, Path(id
             Some(call) => Json(call.clone()).into_response(),
             None => refusal(StatusCode::NOT_FOUND, "Cannot find requested asset under given api key."),
         },
-        Err(refusal) => refusal,
+        Err(refusal) => *refusal,
     }
 }
 

@@ -6,11 +6,13 @@ use super::{
     history::{Actor, Cause},
     record::Appointment,
     state::{BookingProgress, CancelReason, ReviewReason, State, StateName},
+    transitions::initial,
 };
 use crate::{
     booking::{Booking, UnconfirmedBooking},
     contact::ContactPart,
     failure::{BookingFailure, Category},
+    start_time::RequestedStart,
 };
 
 /// How a booking came about.
@@ -20,6 +22,8 @@ pub enum Confirmation {
     Booked,
     /// An earlier attempt had booked it.
     Recovered,
+    /// A tool of the voice agent had booked it in the call.
+    Adopted,
 }
 
 impl Confirmation {
@@ -28,6 +32,7 @@ impl Confirmation {
         match self {
             Self::Booked => "booked",
             Self::Recovered => "recovered",
+            Self::Adopted => "adopted",
         }
     }
 }
@@ -68,6 +73,14 @@ impl Claimed {
         self.update_state();
     }
 
+    /// Back to where its request begins, because no tool of the voice agent booked it in the call.
+    pub fn rule_out_call_bookings(mut self, by: Actor<'_>) -> Appointment {
+        self.appointment.call_bookings = None;
+        let (state, _) = initial(&self.appointment.request);
+        self.appointment.move_to(state, Cause::NotBookedInCall, by);
+        self.appointment
+    }
+
     /// Omits the part of the contact that Cal.com refused from the next request.
     pub fn omit_contact(&mut self, part: ContactPart, by: Actor<'_>) {
         self.progress.omitted_contact = Some(part);
@@ -94,7 +107,13 @@ impl Claimed {
         let cause = match how {
             Confirmation::Booked => Cause::Booked,
             Confirmation::Recovered => Cause::Recovered,
+            Confirmation::Adopted => Cause::Adopted,
         };
+        if how == Confirmation::Adopted {
+            // What was booked while the caller was on the line is what was agreed.
+            let raw = self.appointment.request.start.raw().map(str::to_owned);
+            self.appointment.request.start = RequestedStart::At { at: booking.start, note: None, raw };
+        }
         self.appointment.move_to(State::booked(booking), cause, by);
         self.appointment
     }

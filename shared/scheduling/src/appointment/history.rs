@@ -98,6 +98,10 @@ pub enum Cause {
     Booked,
     /// An earlier attempt had booked it, and the booking was found.
     Recovered,
+    /// A tool of the voice agent had booked it in the call, and the booking was found.
+    Adopted,
+    /// No tool of the voice agent booked it in the call.
+    NotBookedInCall,
     /// Further bookings that earlier attempts had made were cancelled.
     DuplicateCancelled,
     /// An attempt to book it, or to look up its hosts, failed.
@@ -168,6 +172,8 @@ impl Cause {
             ("lease_expired", "") => Self::LeaseExpired,
             ("booked", "") => Self::Booked,
             ("recovered", "") => Self::Recovered,
+            ("adopted", "") => Self::Adopted,
+            ("not_booked_in_call", "") => Self::NotBookedInCall,
             ("duplicate_cancelled", "") => Self::DuplicateCancelled,
             ("failed", category) => Self::Failed(named(category)?),
             ("assigned", strategy) => Self::Assigned(named(strategy)?),
@@ -218,6 +224,8 @@ impl fmt::Display for Cause {
             Self::LeaseExpired => f.write_str("lease_expired"),
             Self::Booked => f.write_str("booked"),
             Self::Recovered => f.write_str("recovered"),
+            Self::Adopted => f.write_str("adopted"),
+            Self::NotBookedInCall => f.write_str("not_booked_in_call"),
             Self::DuplicateCancelled => f.write_str("duplicate_cancelled"),
             Self::Failed(category) => write!(f, "failed:{}", category.as_str()),
             Self::Assigned(strategy) => write!(f, "assigned:{}", strategy.as_str()),

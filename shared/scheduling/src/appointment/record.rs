@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     assignment::Assignment,
-    booking::{Booking, UnconfirmedBooking},
+    booking::{Booking, CallBookings, UnconfirmedBooking},
     failure::Category,
     ids::{AppointmentId, CallId, EventTypeId, ServiceId, Source, TenantId},
     request::AppointmentRequest,
@@ -35,6 +35,9 @@ pub struct Appointment {
     /// What a later analysis of the call says, if it says otherwise and came too late to change the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) correction: Option<AppointmentRequest>,
+    /// Bookings that tools of the voice agent say they made in the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) call_bookings: Option<CallBookings>,
     pub(super) state: State,
     /// Set while its booking is to be verified at Cal.com, because the customer requests it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -61,6 +64,11 @@ impl Appointment {
     /// What a later analysis of the call says, if it came too late to change the request.
     pub fn correction(&self) -> Option<&AppointmentRequest> {
         self.correction.as_ref()
+    }
+
+    /// Bookings that tools of the voice agent say they made in the call.
+    pub fn call_bookings(&self) -> Option<&CallBookings> {
+        self.call_bookings.as_ref()
     }
 
     /// The verification of its booking, if one is to be made.

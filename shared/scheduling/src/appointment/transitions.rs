@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     assignment::{Assignment, StrategyName, Unassigned},
-    booking::{Booking, HostEvidence, UnconfirmedBooking},
+    booking::{Booking, CallBookings, HostEvidence, UnconfirmedBooking},
     contact::Customer,
     failure::Category,
     ids::{AppointmentId, CallId, ServiceId, Source, StaffId, TenantId},
@@ -55,7 +55,7 @@ pub struct Settlement {
 }
 
 /// The state in which a request begins, and why.
-fn initial(request: &AppointmentRequest) -> (State, Cause) {
+pub(super) fn initial(request: &AppointmentRequest) -> (State, Cause) {
     let review = |reason| State::review(reason, ReviewBooking::None);
     match (request.intent, &request.start) {
         (Intent::Book, RequestedStart::At { note, .. }) => {
@@ -114,12 +114,27 @@ impl Appointment {
             created_at: by.now,
             request,
             correction: None,
+            call_bookings: None,
             state,
             verification: None,
             history: Vec::new(),
         };
         appointment.record(None, cause, by);
         appointment
+    }
+
+    /// The same, if tools of the voice agent say that they booked in the call: whatever was read of the request, Cal.com is
+    /// queried for these bookings first.
+    #[must_use]
+    pub fn with_call_bookings(mut self, bookings: Option<CallBookings>) -> Self {
+        if let Some(bookings) = bookings.filter(|bookings| !bookings.uids.is_empty()) {
+            self.state = State::requested(BookingProgress::with_unconfirmed(Some(UnconfirmedBooking::MadeInCall)));
+            self.call_bookings = Some(bookings);
+            if let Some(first) = self.history.first_mut() {
+                first.to = StateName::Requested;
+            }
+        }
+        self
     }
 
     /// Takes over what a later analysis of the call says, if nothing was done for the appointment yet. Returns whether it was

@@ -1,6 +1,7 @@
 //! The end-to-end tests, in one binary: linked once. `tests/run end-to-end` starts the stack that they need.
 
 mod accounts;
+mod adoption;
 mod batches;
 mod booking_faults;
 mod cleanup;
