@@ -48,12 +48,12 @@ impl AlertNotifier<'_> {
             }
         }
         for evaluation in &report.evaluations {
-            let raised = match evaluation.verdict {
+            let before = known.iter().find(|alert| is_same(&alert.evaluation, evaluation));
+            let raised = match &evaluation.verdict {
                 Verdict::Bad(_) => true,
-                Verdict::Good(_) => false,
+                Verdict::Good(measured) => before.is_some_and(|alert| alert.raised) && !measured.is_recovered(),
                 Verdict::TooFew => continue,
             };
-            let before = known.iter().find(|alert| is_same(&alert.evaluation, evaluation));
             if before.is_some_and(|alert| alert.raised) != raised {
                 self.transition(evaluation, raised, report, log, &mut changes).await?;
             }

@@ -130,6 +130,21 @@ pub enum Measurement {
     Version(Regression),
 }
 
+impl Measurement {
+    /// Whether it is good enough to clear an alert. That takes more than not raising one, or a value at the threshold would
+    /// raise and clear an alert with each appointment.
+    pub fn is_recovered(&self) -> bool {
+        match self {
+            Self::Rate { ratio, minimum, .. } => {
+                let margin = ((1.0 - minimum) / 3.0).min(MAX_MARGIN);
+                ratio.value().is_some_and(|value| value >= minimum + margin)
+            }
+            Self::WithoutHost { appointments, maximum, .. } => *appointments <= maximum * 2 / 3,
+            Self::Day { .. } | Self::Version(_) => true,
+        }
+    }
+}
+
 /// Invalid rules.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
@@ -144,6 +159,8 @@ pub enum RuleError {
     OutOfRange(String),
 }
 
+/// How far above its threshold a rate has to be to clear an alert, at most.
+const MAX_MARGIN: f64 = 0.05;
 /// The largest number of days that a rule can look back.
 pub const MAX_DAYS: u8 = 31;
 
@@ -404,6 +421,20 @@ mod tests {
         };
         assert_eq!(salon_verdict(&[hostless(9, 13, 3), hostless(10, 12, 3)], "bookings_without_host"), "bad");
         assert_eq!(salon_verdict(&[hostless(9, 12, 3), hostless(10, 12, 3)], "bookings_without_host"), "good");
+    }
+
+    #[test]
+    fn an_alert_is_cleared_by_more_than_its_threshold() {
+        let rate = |met, of, minimum| Measurement::Rate {
+            rate: Rate::StaffAssignment,
+            ratio: Ratio { met, of },
+            days: 2,
+            minimum,
+        };
+        assert!(!rate(71, 100, 0.70).is_recovered() && rate(75, 100, 0.70).is_recovered());
+        assert!(!rate(96, 100, 0.95).is_recovered() && rate(97, 100, 0.95).is_recovered());
+        let hostless = |appointments| Measurement::WithoutHost { appointments, of: 20, maximum: 5 };
+        assert!(!hostless(4).is_recovered() && hostless(3).is_recovered());
     }
 
     #[test]

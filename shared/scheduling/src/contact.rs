@@ -89,6 +89,13 @@ pub fn phone_number(text: &str, country: &str) -> Option<Personal<String>> {
         .then(|| Personal::new(number.format_as(PhoneNumberFormat::E164).into_owned()))
 }
 
+/// Whether these letters of ISO 3166 name a country whose phone numbers can be read.
+pub fn is_country(letters: &str) -> bool {
+    let is_written_right = letters.len() == 2 && letters.chars().all(|letter| letter.is_ascii_uppercase());
+    let region = Region::from_str(letters).ok();
+    is_written_right && region.is_some_and(|region| PHONE_NUMBER_UTIL.get_country_code_for_region(region).is_some())
+}
+
 /// Loads the numbering plans of all countries. Without this the first phone number does, which takes milliseconds of a
 /// whole core.
 pub fn load_numbering_plans() {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use chrono::{Datelike, NaiveDate, Weekday};
+use chrono::{Datelike, NaiveDate, NaiveDateTime, Timelike, Weekday};
 use serde::{Deserialize, Serialize};
 
 /// When a business is open: spans of minutes after midnight, by weekday.
@@ -15,6 +15,9 @@ pub struct OpeningHours {
     /// From Monday on.
     days: [Vec<MinuteSpan>; 7],
 }
+
+/// The end of a day.
+const LAST_MINUTE: u32 = 1440;
 
 /// Minutes after midnight, without the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +42,38 @@ impl MinuteSpan {
 }
 
 impl OpeningHours {
+    /// The hours in which these times lie, each a local start with its length in minutes: a first draft from what can be
+    /// booked. Of each weekday all weeks count, so that what is taken in one of them shows in another. A gap shorter than
+    /// the longest booking is closed.
+    pub fn covering(bookable: impl IntoIterator<Item = (NaiveDateTime, u32)>) -> Self {
+        let (mut hours, mut longest) = (Self::default(), 0);
+        for (start, minutes) in bookable {
+            let from = start.hour() * 60 + start.minute();
+            let span = MinuteSpan { from, to: (from + minutes.max(1)).min(LAST_MINUTE) };
+            longest = longest.max(minutes);
+            if let Some(day) = hours.days.get_mut(index(start.weekday())) {
+                day.push(span);
+            }
+        }
+        for day in &mut hours.days {
+            day.sort_unstable();
+            let mut joined: Vec<MinuteSpan> = Vec::new();
+            for span in day.drain(..) {
+                match joined.last_mut() {
+                    Some(last) if span.from < last.to + longest.max(1) => last.to = last.to.max(span.to),
+                    _ => joined.push(span),
+                }
+            }
+            *day = joined;
+        }
+        hours
+    }
+
+    /// Whether no day is open.
+    pub fn is_empty(&self) -> bool {
+        self.days.iter().all(Vec::is_empty)
+    }
+
     /// The spans of a day.
     pub fn on(&self, day: NaiveDate) -> &[MinuteSpan] {
         self.of(day.weekday())
@@ -101,7 +136,7 @@ impl TryFrom<BTreeMap<String, Written>> for OpeningHours {
             let mut spans = value.spans().ok_or_else(|| HoursError::Span(key.clone()))?;
             spans.sort_unstable();
             let overlap = spans.windows(2).any(|pair| matches!(pair, [one, next] if next.from < one.to));
-            if overlap || spans.iter().any(|span| span.from >= span.to || span.to > 1440) {
+            if overlap || spans.iter().any(|span| span.from >= span.to || span.to > LAST_MINUTE) {
                 return Err(HoursError::Order(key));
             }
             for weekday in weekdays(&key).ok_or_else(|| HoursError::Weekday(key.clone()))? {
@@ -161,7 +196,7 @@ fn minute(text: &str) -> Option<u32> {
     let text = text.trim().trim_end_matches("Uhr").trim_end();
     let (hour, minute) = text.split_once([':', '.']).unwrap_or((text, "0"));
     let (hour, minute): (u32, u32) = (hour.parse().ok()?, minute.parse().ok()?);
-    (minute < 60 && hour * 60 + minute <= 1440).then_some(hour * 60 + minute)
+    (minute < 60 && hour * 60 + minute <= LAST_MINUTE).then_some(hour * 60 + minute)
 }
 
 const ALL: [Weekday; 7] =
@@ -236,6 +271,26 @@ mod tests {
             let problem = read(written.clone()).unwrap_err();
             assert!(problem.contains(says), "{written}: {problem}");
         }
+    }
+
+    #[test]
+    fn what_can_be_booked_is_a_first_draft_of_the_hours() {
+        let at = |text: &str| text.parse::<NaiveDateTime>().unwrap();
+        // Two weeks of a salon with a break at noon: in the first one its Monday morning is taken, and half an hour on Tuesday.
+        let bookable = [
+            ("2026-11-30T14:00:00", 30),
+            ("2026-11-30T14:30:00", 30),
+            ("2026-12-07T09:00:00", 30),
+            ("2026-12-07T09:30:00", 30),
+            ("2026-12-01T09:00:00", 30),
+            ("2026-12-01T09:30:00", 30),
+            ("2026-12-01T10:15:00", 30),
+            ("2026-12-01T10:00:00", 90),
+        ];
+        let hours = OpeningHours::covering(bookable.map(|(start, minutes)| (at(start), minutes)));
+        let draft = json!({"mon": ["09:00-10:00", "14:00-15:00"], "tue": ["09:00-11:30"]});
+        assert_eq!(serde_json::to_value(&hours).unwrap(), draft);
+        assert!(OpeningHours::covering([]).is_empty() && !hours.is_empty());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `frontdesk tenant`: check, load, show, remove and erase tenants.
 
+mod check;
 mod erase;
 
 use std::{
@@ -35,7 +36,8 @@ use crate::{
 /// Commands for tenants.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Check a tenant file, and print every problem with its path inside the file.
+    /// Check a tenant file, and print every problem with its path inside the file. With a stack in the environment, its
+    /// accounts and agents are checked as well, and what differs from the loaded tenant is printed.
     Check {
         /// The tenant file.
         file: PathBuf,
@@ -43,6 +45,11 @@ pub enum Command {
         /// booked.
         #[arg(long)]
         calcom: bool,
+    },
+    /// Print opening hours as a first draft, taken from what Cal.com shows as bookable in the next four weeks.
+    Hours {
+        /// The tenant file.
+        file: PathBuf,
     },
     /// Load a tenant file, and resume the appointments that waited for what it adds. Cal.com is queried: its event types
     /// must be bookable, and the key must see their bookings.
@@ -112,16 +119,8 @@ pub enum Command {
 /// Runs a command.
 pub async fn run(command: Command) -> Result<(), CommandError> {
     match command {
-        Command::Check { file, calcom } => {
-            let tenant = read(&file)?;
-            if calcom {
-                let context = CommandContext::from_env().await?;
-                let catalog = CalcomAccount::of(&context, &tenant).await?.catalog().await?;
-                refuse_problems(&file, &catalog, &tenant)?;
-            }
-            say!("{} is valid: {}", file.display(), summary(&tenant));
-            Ok(())
-        }
+        Command::Check { file, calcom } => check::check(&file, calcom).await,
+        Command::Hours { file } => check::print_hours(&file).await,
         Command::Load { file, apply, accept_problems, offline } => load(file, apply, accept_problems, offline).await,
         Command::Fields { file, language } => print_json(&agent_settings(&read(&file)?, language)),
         Command::Alias { tenant, id, alias, apply } => add_alias(&TenantId::new(tenant), &id, alias, apply).await,
@@ -213,8 +212,7 @@ async fn load(file: PathBuf, apply: bool, accept_problems: bool, offline: bool) 
         prove(&context, &file, &tenant, apply, accept_problems).await?;
     }
     let before = tenants.record(&tenant.id).await?;
-    let old = before.as_ref().map(|record| flat(&as_file(record))).unwrap_or_default();
-    let new = serde_json::to_value(&tenant).map(|tenant| flat(&tenant)).unwrap_or_default();
+    let Changes { old, new } = changes(&file, &tenant, before.as_ref())?;
     if old == new {
         say!("{}: no changes", tenant.id);
         // An earlier run may have been interrupted after it had written the tenant.
@@ -225,6 +223,9 @@ async fn load(file: PathBuf, apply: bool, accept_problems: bool, offline: bool) 
         return Ok(());
     }
     print_changes(&old, &new);
+    if tenant.hours.is_none() {
+        say!("advice: without hours, 7 to 21 count as open; `frontdesk tenant hours {}` drafts them", file.display());
+    }
     if !apply {
         say!("{DRY_RUN}");
         return Ok(());
@@ -335,6 +336,24 @@ fn as_file(record: &TenantRecord) -> Value {
     tenant.host_mappings =
         operators.map(|mapping| MappedHost { host: mapping.host, staff: mapping.staff.clone() }).collect();
     serde_json::to_value(tenant).unwrap_or_default()
+}
+
+/// A tenant's values by their paths, as they are stored and as they would be.
+struct Changes {
+    old: BTreeMap<String, Value>,
+    new: BTreeMap<String, Value>,
+}
+
+/// What a file changes. Of a tenant that is not stored yet, only what the file says: its defaults are no news.
+fn changes(file: &Path, tenant: &Tenant, before: Option<&TenantRecord>) -> Result<Changes, CommandError> {
+    let old = before.map(|record| flat(&as_file(record))).unwrap_or_default();
+    let mut new = serde_json::to_value(tenant).map(|tenant| flat(&tenant)).unwrap_or_default();
+    if before.is_none() {
+        let text = fs::read(file).map_err(|error| CommandError::File { path: file.to_owned(), error })?;
+        let written = flat(&serde_json::from_slice(&text).unwrap_or_default());
+        new.retain(|path, _| written.contains_key(path));
+    }
+    Ok(Changes { old, new })
 }
 
 fn summary(tenant: &Tenant) -> String {

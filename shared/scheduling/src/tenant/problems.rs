@@ -13,7 +13,7 @@ impl Tenant {
         let mut found = Problems::default();
         found.check(is_plain_id(self.id.as_str()), "id", "use lower-case letters, digits and '-'");
         found.check(
-            self.country.len() == 2 && self.country.chars().all(|c| c.is_ascii_uppercase()),
+            contact::is_country(&self.country),
             "country",
             "use the two upper-case letters of ISO 3166, such as DE",
         );

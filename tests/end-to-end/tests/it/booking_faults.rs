@@ -100,12 +100,12 @@ async fn a_service_that_the_tenant_does_not_have_names_what_is_missing() {
 }
 
 #[tokio::test]
-async fn an_appointment_in_the_past_is_cancelled_without_asking_calcom() {
+async fn an_appointment_whose_start_passes_while_it_waits_is_cancelled_without_asking_calcom() {
     let salon = Salon::open().await;
-    let mut call = salon.haircut_at(&(Utc::now() - TimeDelta::minutes(10)).to_rfc3339());
-    // It was still to come when the caller said it.
-    call.body["call"]["start_timestamp"] = json!((Utc::now() - TimeDelta::minutes(30)).timestamp_millis());
-    let appointment = salon.settle(&call).await;
+    let (called, start) = (Utc::now() - TimeDelta::minutes(30), Utc::now() - TimeDelta::minutes(10));
+    let id = salon.store_untold_at(called, start).await;
+    salon.stack.invoke("sync-reconciler", &json!({})).await;
+    let appointment = salon.stack.until_settled(&id).await;
     assert!(matches!(appointment.state(), State::Cancelled { reason: CancelReason::Past, .. }));
     assert_eq!(salon.stack.stand_in(salon.haircut(), "/requests", None).await, json!({}));
 }

@@ -82,6 +82,57 @@ async fn a_tenant_is_shown_before_it_is_written_and_can_be_taken_out_again() {
 }
 
 #[tokio::test]
+async fn a_check_knows_accounts_and_agents_and_prints_what_differs_alone() {
+    let other = Salon::open().await;
+    let mut file = TenantFile::new();
+    let check = |file: &TenantFile| {
+        file.write();
+        frontdesk(&["tenant", "check", &file.path])
+    };
+    let (done, printed) = check(&file);
+    assert!(done && printed.contains("is not loaded yet"), "{printed}");
+    let (_, loaded) = frontdesk(&["tenant", "load", "--offline", &file.path, "--apply"]);
+    assert!(!loaded.contains("country") && loaded.contains("frontdesk tenant hours"), "defaults are no news: {loaded}");
+    let (done, printed) = check(&file);
+    assert!(done && printed.contains("is loaded as it is here"), "{printed}");
+    file.tenant["name"] = json!("Garage Nord");
+    let (done, printed) = check(&file);
+    let changes: Vec<&str> = printed.lines().filter(|line| line.starts_with(['+', '-', '~'])).collect();
+    assert!(done && changes == ["~ name: \"Garage\" -> \"Garage Nord\""], "{printed}");
+
+    let agents = other.tenant_file().await["retell"]["agent_ids"].clone();
+    file.tenant["retell"] = json!({"account": "nobodys", "agent_ids": agents});
+    file.tenant["calcom"]["account"] = json!("nobodys");
+    let (done, printed) = check(&file);
+    for problem in [
+        "retell.account: the secret of Retell keys has no account nobodys",
+        "calcom.account: the secret of Cal.com keys has no account nobodys",
+        &format!("belongs to tenant {}", other.tenant),
+    ] {
+        assert!(!done && printed.contains(problem), "{problem}: {printed}");
+    }
+    file.tenant["country"] = json!("XX");
+    let (done, printed) = check(&file);
+    assert!(!done && printed.contains("country: use the two upper-case letters"), "{printed}");
+}
+
+#[tokio::test]
+async fn hours_are_drafted_from_what_cal_com_shows_as_bookable() {
+    let salon = Salon::open().await;
+    let path = std::env::temp_dir().join(format!("{}-hours.json", salon.tenant));
+    fs::write(&path, salon.tenant_file().await.to_string()).unwrap();
+    let (done, printed) = frontdesk(&["tenant", "hours", path.to_str().unwrap()]);
+    fs::remove_file(&path).unwrap();
+    let json = printed.find('{').map(|at| &printed[at..]).unwrap_or_default();
+    let draft: Value = serde_json::from_str(json).unwrap_or_else(|error| panic!("{error}: {printed}"));
+    assert!(done && draft["hours"]["mon"][0].as_str().is_some_and(|span| span.len() == "09:00-18:00".len()), "{draft}");
+    let mut file = salon.tenant_file().await;
+    file["hours"] = draft["hours"].clone();
+    let tenant: scheduling::tenant::Tenant = serde_json::from_value(file).unwrap();
+    assert_eq!(tenant.problems(), []);
+}
+
+#[tokio::test]
 async fn a_tenant_file_that_makes_no_sense_is_refused_with_the_paths_inside_it() {
     let mut file = TenantFile::new();
     file.tenant["services"][0]["event_types"] = json!({"per_staff": {"tom": 5}});
@@ -116,7 +167,7 @@ async fn an_operator_sees_what_needs_review_and_assigns_it_by_hand() {
     salon.stack.stand_in(salon.haircut(), "", Some(&event_type)).await;
     let id = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await.id;
     let (_, listed) = frontdesk(&["appointment", "review", salon.tenant.as_str()]);
-    assert!(listed.contains(id.as_str()) && listed.contains("host unknown to us"), "{listed}");
+    assert!(listed.contains(id.as_str()) && listed.contains("booked with somebody who is not known here"), "{listed}");
     assert!(listed.contains(end_to_end::MARK), "who acts sees the customer: {listed}");
     let (done, printed) = frontdesk(&["appointment", "assign", id.as_str(), "nobody"]);
     assert!(!done && printed.contains("failed to find staff member nobody"), "{printed}");

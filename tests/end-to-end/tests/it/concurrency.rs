@@ -1,7 +1,7 @@
 //! Two at once: one wins, and the other sees why.
 
 use chrono::{TimeDelta, Utc};
-use end_to_end::{Call, Salon, SalonForm, claimed, soon, sqs_event};
+use end_to_end::{Call, Salon, SalonForm, claimed, frontdesk, soon, sqs_event};
 use scheduling::{
     appointment::{Actor, ReviewReason, State, StateName},
     failure::Category,
@@ -131,9 +131,11 @@ async fn nobody_else_asks_for_a_slot_while_cal_com_may_still_be_booking_it() {
 #[tokio::test]
 async fn a_wish_whose_appointment_was_cancelled_can_be_asked_for_again() {
     let salon = Salon::open().await;
-    let mut first = salon.haircut_at(&(Utc::now() - TimeDelta::minutes(10)).to_rfc3339());
-    first.body["call"]["start_timestamp"] = json!((Utc::now() - TimeDelta::minutes(30)).timestamp_millis());
-    let cancelled = salon.settle(&first).await;
+    salon.refuse_booking("no_available_users_found_error").await;
+    let first = salon.haircut_at(&soon(10, 0).0);
+    let id = salon.settle(&first).await.id;
+    assert!(frontdesk(&["appointment", "close", id.as_str(), "--reason", "not-wanted", "--apply"]).0);
+    let cancelled = salon.stack.appointment(&id).await;
     assert_eq!(cancelled.state().name(), StateName::Cancelled);
     let second = salon.deliver(&called_again(&first)).await;
     assert_ne!(second, cancelled.id);

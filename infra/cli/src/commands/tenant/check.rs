@@ -1,0 +1,94 @@
+//! `frontdesk tenant check` and `frontdesk tenant hours`: what is known about a tenant file without loading it.
+
+use std::{collections::BTreeSet, path::Path};
+
+use calcom::SlotsWindow;
+use chrono::{TimeDelta, Utc};
+use platform::{
+    env,
+    secrets::{CalcomKeys, RetellKeys, Secret},
+};
+use scheduling::{event_type::Catalog, hours::OpeningHours, ids::EventTypeId, tenant::Tenant};
+use serde_json::json;
+
+use super::{Changes, changes, print_changes, read, refuse_problems, summary};
+use crate::{calcom_account::CalcomAccount, context::CommandContext, error::CommandError, output::print_json};
+
+/// How far ahead Cal.com is asked for what can be booked: a draft from one week would miss what is taken in it.
+const DRAFTED_FROM: TimeDelta = TimeDelta::weeks(4);
+
+/// Checks a file: its form, and as far as a stack is in the environment, its accounts, agents and numbers.
+pub async fn check(file: &Path, with_calcom: bool) -> Result<(), CommandError> {
+    let tenant = read(file)?;
+    if env::optional("TENANTS_TABLE").is_none() && !with_calcom {
+        say!("{} is valid: {}", file.display(), summary(&tenant));
+        say!("accounts and agents were not checked: the environment names no stack");
+        return Ok(());
+    }
+    let context = CommandContext::from_env().await?;
+    let problems = problems_with_stack(&context, &tenant).await?;
+    if !problems.is_empty() {
+        return Err(CommandError::Invalid { path: file.to_owned(), problems });
+    }
+    if with_calcom {
+        let catalog: Catalog = CalcomAccount::of(&context, &tenant).await?.catalog().await?;
+        refuse_problems(file, &catalog, &tenant)?;
+    }
+    say!("{} is valid: {}", file.display(), summary(&tenant));
+    let before = context.tenants()?.record(&tenant.id).await?;
+    match (&before, changes(file, &tenant, before.as_ref())?) {
+        (None, _) => say!("{} is not loaded yet", tenant.id),
+        (Some(_), Changes { old, new }) if old == new => say!("{} is loaded as it is here", tenant.id),
+        (Some(_), Changes { old, new }) => {
+            say!("{} is loaded with other values:", tenant.id);
+            print_changes(&old, &new);
+        }
+    }
+    Ok(())
+}
+
+/// Accounts without a key, and agents and numbers that belong to another tenant.
+async fn problems_with_stack(context: &CommandContext, tenant: &Tenant) -> Result<Vec<String>, CommandError> {
+    let (retell, calcom) = (&tenant.retell.account, &tenant.calcom.account);
+    let unreadable = |error: platform::secrets::SecretError| CommandError::Refused(error.to_string());
+    let retell_keys: Secret<RetellKeys> = Secret::from_env(&context.config)?;
+    let calcom_keys: Secret<CalcomKeys> = Secret::from_env(&context.config)?;
+    let mut problems = Vec::new();
+    if retell_keys.read().await.map_err(unreadable)?.accounts().all(|(account, _)| account != retell) {
+        problems.push(format!("  retell.account: the secret of Retell keys has no account {retell}"));
+    }
+    if calcom_keys.read().await.map_err(unreadable)?.of(calcom).is_none() {
+        problems.push(format!("  calcom.account: the secret of Cal.com keys has no account {calcom}"));
+    }
+    let taken = context.tenants()?.taken_routes(tenant).await?;
+    problems.extend(taken.iter().map(|(route, owner)| format!("  retell: {route} belongs to tenant {owner}")));
+    Ok(problems)
+}
+
+/// Prints a draft of the opening hours.
+pub async fn print_hours(file: &Path) -> Result<(), CommandError> {
+    let tenant = read(file)?;
+    let context = CommandContext::from_env().await?;
+    let account = CalcomAccount::of(&context, &tenant).await?;
+    let catalog = account.catalog().await?;
+    let window = SlotsWindow { start: Utc::now(), end: Utc::now() + DRAFTED_FROM };
+    let of_service = tenant.services.iter().flat_map(|service| {
+        service.event_types.round_robin.iter().chain(service.event_types.per_staff.values()).copied()
+    });
+    let event_types: BTreeSet<EventTypeId> = of_service.collect();
+    let mut bookable = Vec::new();
+    for (at, id) in event_types.iter().enumerate() {
+        eprintln!("reading what can be booked: event type {} of {}", at + 1, event_types.len());
+        let slots = account.calcom.slots(&account.key, *id, window, None).await;
+        let slots = slots.map_err(|error| account.failed("read the free slots", &error))?.value;
+        let minutes = catalog.event_type(*id).map_or(0, |event_type| event_type.minutes);
+        bookable.extend(slots.into_iter().map(|at| (at.with_timezone(&tenant.time_zone).naive_local(), minutes)));
+    }
+    let hours = OpeningHours::covering(bookable);
+    if hours.is_empty() {
+        return Err(CommandError::Refused(
+            "failed to draft the hours: Cal.com shows nothing that can be booked in the next four weeks".to_owned(),
+        ));
+    }
+    print_json(&json!({"hours": hours}))
+}
