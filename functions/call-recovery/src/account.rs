@@ -4,22 +4,25 @@ use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt, stream};
-use intake::IntakeError;
+use intake::{CallIntake, IntakeError};
 use lambda_runtime::Context;
-use platform::{deadline::time_left, telemetry::LogContext};
+use platform::{
+    deadline::time_left,
+    telemetry::{LogContext, Metrics},
+};
 use retell::{
-    client::{CallPage, FetchedCall, RetellError},
+    client::{CallPage, FetchedCall, Retell, RetellError},
     event::{Call, CallProgress, EventKind},
 };
-use scheduling::{appointment::Actor, ids::AccountName, tenant::Tenant};
+use scheduling::{appointment::Actor, ids::AccountName, tenant::Tenant, timing::Timing};
 use secrecy::SecretString;
 use serde::Serialize;
-use store::{StoreError, UnroutedRoute};
+use store::{RecoveryCursors, StoreError, UnroutedRoute};
 
-use crate::{
-    handler::{CallRecovery, FUNCTION},
-    verdict::{self, ANALYZED, Verdict},
-};
+use crate::verdict::{self, ANALYZED, Verdict};
+
+/// The function's name.
+pub const FUNCTION: &str = "call-recovery";
 
 const ENDED: &str = "call_ended";
 /// Our own event: a call was fetched long after its end, and Retell had not analyzed it.
@@ -63,9 +66,19 @@ pub struct AccountResult {
     pub is_complete: bool,
 }
 
+/// What comparing an account needs, created once per process.
+pub struct Recovery {
+    pub retell: Retell,
+    pub intake: CallIntake,
+    pub cursors: RecoveryCursors,
+    pub metrics: Metrics,
+    pub timing: Timing,
+    pub version: String,
+}
+
 /// One account within a run.
 pub struct AccountRun<'a> {
-    pub recovery: &'a CallRecovery,
+    pub recovery: &'a Recovery,
     pub account: &'a AccountName,
     pub keys: Vec<&'a SecretString>,
     pub context: &'a Context,

@@ -12,14 +12,11 @@ use platform::{
     telemetry::{LogContext, Metrics},
 };
 use retell::client::{BASE_URL, Retell};
-use scheduling::timing::Timing;
 use serde::{Deserialize, Serialize};
 use store::RecoveryCursors;
 use tracing::Instrument;
 
-use crate::account::{AccountRun, Outcome};
-
-pub(crate) const FUNCTION: &str = "call-recovery";
+use crate::account::{AccountRun, FUNCTION, Outcome, Recovery};
 
 /// The request, from the schedule or a person.
 #[derive(Debug, Default, Deserialize)]
@@ -41,27 +38,22 @@ pub struct Response {
 /// Everything that the recovery needs, created once per process.
 pub struct CallRecovery {
     keys: Secret<RetellKeys>,
-    pub(crate) retell: Retell,
-    pub(crate) intake: CallIntake,
-    pub(crate) cursors: RecoveryCursors,
-    pub(crate) metrics: Metrics,
-    pub(crate) timing: Timing,
-    pub(crate) version: String,
+    recovery: Recovery,
 }
 
 impl CallRecovery {
     /// Reads the environment and creates the clients.
     pub fn from_env() -> Result<Self, Error> {
         let (config, timing) = (aws::function_config()?, env::timing()?);
-        Ok(Self {
-            keys: Secret::from_env(&config)?,
+        let recovery = Recovery {
             retell: Retell::new(env::optional("RETELL_BASE_URL").unwrap_or_else(|| BASE_URL.to_owned()))?,
             intake: CallIntake::from_env(&config, timing)?,
             cursors: RecoveryCursors::from_env(&config)?,
             metrics: Metrics::new(FUNCTION),
             timing,
             version: env::deployed_version(),
-        })
+        };
+        Ok(Self { keys: Secret::from_env(&config)?, recovery })
     }
 
     /// Compares the accounts concurrently, each while the invocation has time.
@@ -70,7 +62,7 @@ impl CallRecovery {
         async {
             let keys = self.keys.read().await?;
             let runs = keys.accounts().map(|(account, keys)| {
-                AccountRun { recovery: self, account, keys, context: &context, log: &log }.run(request.since)
+                AccountRun { recovery: &self.recovery, account, keys, context: &context, log: &log }.run(request.since)
             });
             let mut response = Response { calls: BTreeMap::new(), incomplete_accounts: 0 };
             for result in future::join_all(runs).await {

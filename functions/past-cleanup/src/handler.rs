@@ -20,7 +20,7 @@ use store::{
 };
 use tracing::Instrument;
 
-use crate::retention::RetentionResult;
+use crate::retention::{Retained, Retention};
 
 const FUNCTION: &str = "past-cleanup";
 /// A booked appointment is closed this long after its start: by then people have noted no-shows at Cal.com.
@@ -66,7 +66,7 @@ pub struct PastCleanup {
     pub(crate) tenants: Tenants,
     pub(crate) keys: Secret<CalcomKeys>,
     pub(crate) calcom: Calcom,
-    pub(crate) metrics: Metrics,
+    metrics: Metrics,
     version: String,
 }
 
@@ -97,8 +97,11 @@ impl PastCleanup {
                 Some(_) => None,
             };
             let aged = match &booked {
-                Some(booked) if booked.resume_after.is_none() => self.delete_aged(dry_run, &context, &log).await?,
-                _ => RetentionResult::default(),
+                Some(booked) if booked.resume_after.is_none() => {
+                    let (appointments, tenants, metrics) = (&self.appointments, &self.tenants, &self.metrics);
+                    Retention { appointments, tenants, metrics, dry_run, context: &context, log: &log }.apply().await?
+                }
+                _ => Retained::default(),
             };
             let closed = response_of(dry_run, &unbooked, booked.as_ref());
             let response = Response { deleted: aged.deleted, failed: closed.failed + aged.failed, ..closed };

@@ -2,18 +2,16 @@
 
 use chrono::{DateTime, Days, Utc};
 use lambda_runtime::Context;
-use platform::telemetry::LogContext;
+use platform::telemetry::{LogContext, Metrics};
 use scheduling::ids::{AppointmentId, TenantId};
 use store::{
-    Cursor, StoreError,
-    sweep::{self, SweepRequest, SweepResult, sweep},
+    Appointments, Cursor, StoreError, Tenants,
+    sweep::{self, SweepResult, sweep},
 };
-
-use crate::handler::PastCleanup;
 
 /// What became of an appointment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Aged {
+enum Outcome {
     /// It was deleted.
     Deleted,
     /// It is still open, however old.
@@ -22,61 +20,58 @@ pub(crate) enum Aged {
 
 /// What became of the appointments of every tenant.
 #[derive(Debug, Default)]
-pub(crate) struct RetentionResult {
-    pub(crate) deleted: u32,
-    pub(crate) failed: u32,
+pub struct Retained {
+    /// How many were deleted.
+    pub deleted: u32,
+    /// How many could not be.
+    pub failed: u32,
 }
 
-impl PastCleanup {
+/// Deletes what tenants no longer keep.
+pub struct Retention<'a> {
+    pub appointments: &'a Appointments,
+    pub tenants: &'a Tenants,
+    pub metrics: &'a Metrics,
+    pub dry_run: bool,
+    pub context: &'a Context,
+    pub log: &'a LogContext,
+}
+
+impl Retention<'_> {
     /// Deletes what each tenant no longer keeps, while the invocation has time. The next run goes on.
-    pub(crate) async fn delete_aged(
-        &self,
-        dry_run: bool,
-        context: &Context,
-        log: &LogContext,
-    ) -> Result<RetentionResult, StoreError> {
-        let mut deleted = RetentionResult::default();
+    pub async fn apply(&self) -> Result<Retained, StoreError> {
+        let mut retained = Retained::default();
         for (id, _) in self.tenants.list().await? {
             let Some(tenant) = self.tenants.load(&id).await? else { continue };
             let Some(days) = tenant.retention_days else { continue };
-            let before = Utc::now() - Days::new(days.into());
-            let result = self.delete_aged_of(&id, before, dry_run, context, log).await?;
-            deleted.deleted += result.outcomes.get(&Aged::Deleted).copied().unwrap_or_default();
-            deleted.failed += result.failed;
+            let result = self.apply_to(&id, Utc::now() - Days::new(days.into())).await?;
+            retained.deleted += result.outcomes.get(&Outcome::Deleted).copied().unwrap_or_default();
+            retained.failed += result.failed;
             if result.resume_after.is_some() {
                 break;
             }
         }
-        Ok(deleted)
+        Ok(retained)
     }
 
-    async fn delete_aged_of(
-        &self,
-        tenant: &TenantId,
-        before: DateTime<Utc>,
-        dry_run: bool,
-        context: &Context,
-        log: &LogContext,
-    ) -> Result<SweepResult<Aged>, StoreError> {
+    async fn apply_to(&self, tenant: &TenantId, before: DateTime<Utc>) -> Result<SweepResult<Outcome>, StoreError> {
         let page =
             async |from: Option<Cursor>| self.appointments.of_tenant(tenant, before, from.as_ref(), sweep::PAGE).await;
-        let work = async |id: AppointmentId| self.delete_if_closed(&id, dry_run, log).await;
-        let SweepRequest { resume_after, .. } = SweepRequest::default();
-        sweep(context, resume_after, page, work).await
+        sweep(self.context, None, page, async |id: AppointmentId| self.delete_if_closed(&id).await).await
     }
 
-    async fn delete_if_closed(&self, id: &AppointmentId, dry_run: bool, log: &LogContext) -> Result<Aged, StoreError> {
-        let Some(stored) = self.appointments.load(id).await? else { return Ok(Aged::Deleted) };
+    async fn delete_if_closed(&self, id: &AppointmentId) -> Result<Outcome, StoreError> {
+        let Some(stored) = self.appointments.load(id).await? else { return Ok(Outcome::Deleted) };
         let appointment = stored.value;
         if appointment.is_open() {
-            return Ok(Aged::Open);
+            return Ok(Outcome::Open);
         }
-        if !dry_run {
+        if !self.dry_run {
             self.appointments.delete(&appointment).await?;
-            let log = log.for_appointment(&appointment);
+            let log = self.log.for_appointment(&appointment);
             self.metrics.count("AppointmentAged", None, &log);
             log.span().in_scope(|| tracing::info!("appointment deleted: its tenant keeps it no longer"));
         }
-        Ok(Aged::Deleted)
+        Ok(Outcome::Deleted)
     }
 }

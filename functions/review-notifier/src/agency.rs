@@ -2,7 +2,7 @@
 
 use scheduling::{appointment::Notice, ids::TenantId, tenant::Tenant};
 
-use crate::handler::Entry;
+use crate::waiting::Entry;
 
 /// The subject.
 pub fn subject(tenant: &TenantId, entries: &[Entry]) -> String {

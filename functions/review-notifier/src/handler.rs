@@ -1,13 +1,8 @@
 //! Handles a scheduled run: tell the people of each tenant what waits for them.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, Utc};
-use futures_util::{StreamExt, TryStreamExt, stream};
 use lambda_runtime::{Context, Error};
 use notify::{AlertTopic, Mailer};
 use platform::{
@@ -17,24 +12,22 @@ use platform::{
     telemetry::{LogContext, Metrics},
 };
 use scheduling::{
-    appointment::{Actor, Appointment, Notice, SOON},
-    ids::{AppointmentId, TenantId},
+    appointment::{Actor, Appointment, Notice},
+    ids::TenantId,
     tenant::Tenant,
     timing::Timing,
 };
 use serde::{Deserialize, Serialize};
-use store::{Appointments, Cursor, NoticeClaims, Page, Phase, StoreError, Tenants, Version, Versioned};
+use store::{Appointments, NoticeClaims, StoreError, Tenants};
 use tracing::Instrument;
 use wording::ReviewMail;
 
-use crate::agency;
+use crate::{
+    agency,
+    waiting::{Entry, waiting},
+};
 
 const FUNCTION: &str = "review-notifier";
-const PAGE: i32 = 500;
-/// The most appointments that a run looks at. The next run goes on.
-const MAX_APPOINTMENTS: usize = 5000;
-/// How many appointments are loaded concurrently.
-const CONCURRENCY: usize = 16;
 /// A tenant is only told while the invocation has this much time left.
 const MIN_TIME: Duration = Duration::from_secs(10);
 
@@ -52,13 +45,6 @@ pub struct Response {
     pub messages: u32,
     /// Appointments whose tenant was told of others within the last ten minutes. A later run tells of them.
     pub bundled: u32,
-}
-
-/// An appointment of which people are to be told.
-pub(crate) struct Entry {
-    pub(crate) notice: Notice,
-    pub(crate) appointment: Appointment,
-    version: Version,
 }
 
 /// Everything that the notifier needs, created once per process.
@@ -95,7 +81,7 @@ impl ReviewNotifier {
         async {
             let (now, mut response) = (Utc::now(), Response::default());
             let mut of_tenants: BTreeMap<TenantId, Vec<Entry>> = BTreeMap::new();
-            for entry in self.waiting(now).await? {
+            for entry in waiting(&self.appointments, now).await? {
                 of_tenants.entry(entry.appointment.tenant.clone()).or_default().push(entry);
             }
             for (tenant, entries) in of_tenants {
@@ -114,24 +100,6 @@ impl ReviewNotifier {
         }
         .instrument(log.span())
         .await
-    }
-
-    /// What people are to be told of now.
-    async fn waiting(&self, now: DateTime<Utc>) -> Result<Vec<Entry>, StoreError> {
-        let due = async |after: Option<Cursor>| self.appointments.awaiting_notice(now, after.as_ref(), PAGE).await;
-        let soon = async |after: Option<Cursor>| {
-            self.appointments.past(Phase::Unbooked, now + SOON, after.as_ref(), PAGE).await
-        };
-        let (due, soon) = tokio::try_join!(all(due), all(soon))?;
-        let ids: BTreeSet<AppointmentId> = due.into_iter().chain(soon).collect();
-        let entry = async |id: AppointmentId| {
-            let Some(Versioned { value: appointment, version }) = self.appointments.load(&id).await? else {
-                return Ok(None);
-            };
-            Ok(appointment.notice(now).map(|notice| Entry { notice, appointment, version }))
-        };
-        let entries = stream::iter(ids).map(entry).buffer_unordered(CONCURRENCY);
-        entries.try_filter_map(async |entry| Ok(entry)).try_collect().await
     }
 
     /// Tells one tenant's people, unless they were told of something else just now.
@@ -200,19 +168,6 @@ impl ReviewNotifier {
                 log.span().in_scope(|| tracing::error!(%error, "failed to tell of reviews; a later run tries again"));
                 false
             }
-        }
-    }
-}
-
-/// The appointments of every page, up to a limit: one tenant's many must not keep another from being told.
-async fn all(page: impl AsyncFn(Option<Cursor>) -> Result<Page, StoreError>) -> Result<Vec<AppointmentId>, StoreError> {
-    let (mut found, mut after) = (Vec::new(), None);
-    loop {
-        let Page { appointments, next, .. } = page(after).await?;
-        found.extend(appointments);
-        after = next;
-        if after.is_none() || found.len() >= MAX_APPOINTMENTS {
-            return Ok(found);
         }
     }
 }

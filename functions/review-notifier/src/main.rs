@@ -2,6 +2,7 @@
 
 mod agency;
 mod handler;
+mod waiting;
 
 use handler::ReviewNotifier;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};

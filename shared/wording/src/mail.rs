@@ -10,6 +10,9 @@ use scheduling::{
 
 use crate::Language;
 
+/// Nobody works through more in one mail.
+const MAX_ENTRIES: usize = 30;
+
 /// A mail. Its body holds what a person needs in order to act, and goes to the tenant's own address alone.
 pub struct Mail {
     /// The subject, with nothing personal in it.
@@ -43,8 +46,14 @@ impl ReviewMail<'_> {
         let urgent = if is_urgent { language.choose("Dringend: ", "Urgent: ") } else { "" };
         let subject = format!("{urgent}{what} ({})", self.tenant.name);
         let mut body = format!("{}\n", language.choose("Guten Tag,", "Hello,"));
-        for (notice, appointment) in self.entries {
+        for (notice, appointment) in self.entries.iter().take(MAX_ENTRIES) {
             body += &format!("\n{}", self.entry(language, *notice, appointment));
+        }
+        if let Some(more) = count.checked_sub(MAX_ENTRIES).filter(|more| *more > 0) {
+            body += &format!(
+                "\n{} {more}\n",
+                language.choose("Weitere Termine, die Sie brauchen:", "Further appointments:")
+            );
         }
         body += language.choose(
             "\nDiese Nachricht kommt von Frontdesk, das die Anrufe Ihres Telefonassistenten in Termine verwandelt.\n",
@@ -159,6 +168,17 @@ mod tests {
     fn mail(language: &str) -> Mail {
         let (tenant, entries) = (tenant(language), [(Notice::NeedsReview, unclear())]);
         ReviewMail { tenant: &tenant, entries: &entries, now: "2026-11-26T09:00:00Z".parse().unwrap() }.write()
+    }
+
+    #[test]
+    fn a_mail_that_nobody_could_work_through_is_cut_and_says_how_many_are_left() {
+        let entries: Vec<_> = (0..42).map(|_| (Notice::NeedsReview, unclear())).collect();
+        let tenant = tenant("de");
+        let mail =
+            ReviewMail { tenant: &tenant, entries: &entries, now: "2026-11-26T09:00:00Z".parse().unwrap() }.write();
+        assert_eq!(mail.subject, "Dringend: 42 Termine brauchen Sie (Salon Sommer)");
+        assert_eq!(mail.body.reveal().matches("* Erika").count(), 30);
+        assert!(mail.body.reveal().contains("Weitere Termine, die Sie brauchen: 12"));
     }
 
     #[test]

@@ -51,8 +51,8 @@ mod assumed {
     pub const SQS_REQUESTS: f64 = 3.0;
     /// Requests to SQS in a month that bring nothing: five pollers for each of two queues, every twenty seconds.
     pub const EMPTY_RECEIVES: f64 = 2.0 * 5.0 * 30.0 * 24.0 * 180.0;
-    /// Sweeps in a month: each minute, and twice an hour.
-    pub const SWEEPS: f64 = 30.0 * 24.0 * (60.0 + 2.0);
+    /// Sweeps in a month: two each minute, one every ten minutes, and two an hour.
+    pub const SWEEPS: f64 = 30.0 * 24.0 * (2.0 * 60.0 + 6.0 + 2.0);
     /// What Lambda itself logs of an invocation, in bytes.
     pub const LOGGED_BY_LAMBDA: f64 = 300.0;
     /// How often an appointment is counted: once it is assigned, and once it is closed.

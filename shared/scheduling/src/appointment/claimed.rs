@@ -4,9 +4,8 @@ use chrono::{DateTime, Utc};
 
 use super::{
     history::{Actor, Cause},
-    record::Appointment,
+    record::{Appointment, initial},
     state::{BookingProgress, CancelReason, ReviewReason, State, StateName},
-    transitions::initial,
 };
 use crate::{
     booking::{Booking, UnconfirmedBooking},

@@ -5,14 +5,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     history::{Actor, Cause, Repetition, Transition},
-    state::{ReviewBooking, ReviewReason, State, StateName},
+    state::{BookingProgress, ReviewBooking, ReviewReason, State, StateName},
 };
 use crate::{
     assignment::Assignment,
     booking::{Booking, CallBookings, UnconfirmedBooking},
     failure::Category,
     ids::{AppointmentId, CallId, EventTypeId, ServiceId, Source, TenantId},
-    request::AppointmentRequest,
+    request::{AppointmentRequest, Intent},
+    start_time::RequestedStart,
     tenant::Tenant,
 };
 
@@ -53,6 +54,20 @@ pub struct Verification {
     /// Not to be tried before this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<DateTime<Utc>>,
+}
+
+/// The state in which a request begins, and why.
+pub(super) fn initial(request: &AppointmentRequest) -> (State, Cause) {
+    let review = |reason| State::review(reason, ReviewBooking::None);
+    match (request.intent, &request.start) {
+        (Intent::Book, RequestedStart::At { note, .. }) => {
+            (State::requested(BookingProgress::default()), Cause::Requested { ambiguous_time: note.is_some() })
+        }
+        (Intent::Book, RequestedStart::Unusable { problem, .. }) => {
+            (review(ReviewReason::Start(*problem)), Cause::UnusableStart(*problem))
+        }
+        (intent, _) => (review(ReviewReason::Intent(intent)), Cause::RequestedFromPerson(intent)),
+    }
 }
 
 impl Appointment {

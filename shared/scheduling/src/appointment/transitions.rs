@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{
     claimed::Claimed,
     history::{Actor, Cause},
-    record::{Appointment, Verification},
+    record::{Appointment, Verification, initial},
     state::{BookingProgress, CancelReason, Outcome, ReviewBooking, ReviewReason, State, StateName},
 };
 use crate::{
@@ -52,20 +52,6 @@ pub struct Settlement {
     pub service: Option<ServiceId>,
     /// The staff member.
     pub staff: Option<StaffId>,
-}
-
-/// The state in which a request begins, and why.
-pub(super) fn initial(request: &AppointmentRequest) -> (State, Cause) {
-    let review = |reason| State::review(reason, ReviewBooking::None);
-    match (request.intent, &request.start) {
-        (Intent::Book, RequestedStart::At { note, .. }) => {
-            (State::requested(BookingProgress::default()), Cause::Requested { ambiguous_time: note.is_some() })
-        }
-        (Intent::Book, RequestedStart::Unusable { problem, .. }) => {
-            (review(ReviewReason::Start(*problem)), Cause::UnusableStart(*problem))
-        }
-        (intent, _) => (review(ReviewReason::Intent(intent)), Cause::RequestedFromPerson(intent)),
-    }
 }
 
 impl Appointment {

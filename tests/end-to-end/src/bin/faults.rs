@@ -59,7 +59,7 @@ const TOLD: usize = 20;
 /// How many appointments are looked at in one round.
 const LOOKED_AT: usize = 400;
 /// How many calls one salon takes. Each salon's key has Cal.com's limit of 120 requests a minute.
-const CALLS_PER_SALON: usize = 25;
+const CALLS_PER_SALON: usize = 18;
 /// The services: they have different lengths and share their hosts, Cal.com takes its time between check and insert, and
 /// its reads lag behind.
 const CUT: &str = r#"{"thinks_for": 150, "lag": 1200, "is_host_selectable": true}"#;

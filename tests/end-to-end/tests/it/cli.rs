@@ -123,7 +123,7 @@ async fn hours_are_drafted_from_what_cal_com_shows_as_bookable() {
     fs::write(&path, salon.tenant_file().await.to_string()).unwrap();
     let (done, printed) = frontdesk(&["tenant", "hours", path.to_str().unwrap()]);
     fs::remove_file(&path).unwrap();
-    let json = printed.find('{').map(|at| &printed[at..]).unwrap_or_default();
+    let json = printed.find('{').zip(printed.rfind('}')).map(|(from, to)| &printed[from..=to]).unwrap_or_default();
     let draft: Value = serde_json::from_str(json).unwrap_or_else(|error| panic!("{error}: {printed}"));
     assert!(done && draft["hours"]["mon"][0].as_str().is_some_and(|span| span.len() == "09:00-18:00".len()), "{draft}");
     let mut file = salon.tenant_file().await;

@@ -131,7 +131,7 @@ async fn nobody_else_asks_for_a_slot_while_cal_com_may_still_be_booking_it() {
 #[tokio::test]
 async fn a_wish_whose_appointment_was_cancelled_can_be_asked_for_again() {
     let salon = Salon::open().await;
-    salon.refuse_booking("no_available_users_found_error").await;
+    salon.refuse_booking("already_signed_up_for_this_booking_error").await;
     let first = salon.haircut_at(&soon(10, 0).0);
     let id = salon.settle(&first).await.id;
     assert!(frontdesk(&["appointment", "close", id.as_str(), "--reason", "not-wanted", "--apply"]).0);
