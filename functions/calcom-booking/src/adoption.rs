@@ -1,9 +1,12 @@
-//! Adopts a booking that a tool of the voice agent made while the caller was on the line.
+//! Looks up the bookings that the voice agent's tools report from a call.
 
-use calcom::FoundBooking;
+use chrono::Utc;
+use platform::secrets::CalcomKeys;
 use scheduling::{
+    adoption::{Adoption, Reported, judge},
     appointment::{Claimed, Confirmation},
-    booking::{Booking, CallBookings, UnconfirmedBooking},
+    booking::UnconfirmedBooking,
+    exchange::Exchange,
     failure::BookingFailure,
     ids::BookingUid,
     tenant::Tenant,
@@ -13,13 +16,12 @@ use store::{Appointments, ExchangeRecord};
 
 use crate::{
     attempt::{AttemptLog, Attempted, recorded},
-    booker::Booker,
-    earlier::{CLOCK_TOLERANCE, look_up_failed},
+    booker::{Booker, keys_failed},
+    earlier::look_up_failed,
 };
 
 impl Booker {
-    /// The booking that a tool made in the call, if there is one. A booking that is older than the call was only shown in
-    /// it, and one of another appointment is that one's.
+    /// The booking that a tool made in the call, if there is one. The keys are refreshed if Cal.com refuses one.
     pub async fn find_made_in_call(
         &self,
         claim: &Claimed,
@@ -27,64 +29,71 @@ impl Booker {
         appointments: &Appointments,
         log: &mut AttemptLog,
     ) -> Result<Option<Attempted>, BookingFailure> {
-        let Some(key) = self.accounts.key_of(&tenant.calcom.account).await else {
-            return Err(BookingFailure::CredentialsRefused);
-        };
-        let Some(CallBookings { uids, began_at }) = claim.appointment().call_bookings() else { return Ok(None) };
-        let (mut unknown, mut cancelled, mut other_start) = (false, false, None);
-        for uid in uids {
-            let Some(found) = self.look_up(&key, uid, log).await? else {
-                unknown = true;
-                continue;
-            };
-            let is_older = found.made_at.is_some_and(|made_at| made_at < *began_at - CLOCK_TOLERANCE);
-            let made_for_others = !found.appointments.is_empty();
-            let uid = &found.booking.uid;
-            let holder = appointments.of_booking(uid).await.map_err(|_| BookingFailure::NOT_SENT)?;
-            let is_anothers = holder.is_some_and(|holder| holder != claim.appointment().id);
-            if is_older || made_for_others || is_anothers {
-                continue;
-            }
-            if !found.booking.status.is_active() {
-                cancelled = true;
-                continue;
-            }
-            if claim.appointment().request.start.at().is_none_or(|start| start == found.booking.start) {
-                return Ok(Some(adopted(found.booking)));
-            }
-            other_start.get_or_insert(found.booking);
-        }
-        match other_start {
-            // The analysis may have misread what the tool booked.
-            Some(booking) => Ok(Some(adopted(booking))),
-            None if cancelled => Ok(Some(Attempted::CancelledAtCalcom)),
-            // The tool may book with another account, whose bookings this key can't see: a person looks.
-            None if unknown => Err(BookingFailure::NotVisible { unconfirmed: UnconfirmedBooking::MadeInCall }),
-            None => Ok(None),
+        let keys = self.accounts.keys.read().await.map_err(keys_failed)?;
+        match self.find_with(&keys, claim, tenant, appointments, log).await {
+            Err(BookingFailure::CredentialsRefused) => match self.accounts.keys.refresh_after(&keys).await {
+                Some(refreshed) => self.find_with(&refreshed, claim, tenant, appointments, log).await,
+                None => Err(BookingFailure::CredentialsRefused),
+            },
+            found => found,
         }
     }
 
-    /// The booking of this uid as it is now. `None` if the key sees none.
+    async fn find_with(
+        &self,
+        keys: &CalcomKeys,
+        claim: &Claimed,
+        tenant: &Tenant,
+        appointments: &Appointments,
+        log: &mut AttemptLog,
+    ) -> Result<Option<Attempted>, BookingFailure> {
+        let key = keys.of(&tenant.calcom.account).ok_or(BookingFailure::CredentialsRefused)?;
+        let appointment = claim.appointment();
+        let Some(bookings) = appointment.call_bookings() else { return Ok(None) };
+        let (mut reported, mut exchanges) = (Vec::new(), Vec::new());
+        for uid in &bookings.uids {
+            let Some((found, exchange)) = self.look_up(key, uid, appointments, log).await? else {
+                reported.push(None);
+                continue;
+            };
+            exchanges.push((found.booking.uid.clone(), exchange));
+            reported.push(Some(found));
+        }
+        let unclear = Err(BookingFailure::NotVisible { unconfirmed: UnconfirmedBooking::MadeInCall });
+        match judge(&appointment.id, appointment.request.start.at(), bookings, &reported, tenant) {
+            Adoption::Adopt(booking) => {
+                // The others name customers of their own.
+                let of_it = exchanges.into_iter().find(|(uid, _)| *uid == booking.uid);
+                log.exchanges.extend(of_it.map(|(_, exchange)| ExchangeRecord { request: "get", exchange }));
+                Ok(Some(Attempted::Booked { booking, how: Confirmation::Adopted, duplicates_cancelled: false }))
+            }
+            Adoption::Cancelled => Ok(Some(Attempted::CancelledAtCalcom)),
+            Adoption::Moved(uid) => Err(BookingFailure::BookerLimit { existing: Some(uid) }),
+            // What was booked seconds ago may not be shown yet.
+            Adoption::Unclear if appointment.created_at + self.timing.replica_lag > Utc::now() => {
+                Err(BookingFailure::NOT_SENT)
+            }
+            Adoption::Unclear => unclear,
+            Adoption::None => Ok(None),
+        }
+    }
+
+    /// The booking of this uid as it is now, with the appointment that holds it. `None` if the key sees none.
     async fn look_up(
         &self,
         key: &SecretString,
         uid: &BookingUid,
+        appointments: &Appointments,
         log: &mut AttemptLog,
-    ) -> Result<Option<FoundBooking>, BookingFailure> {
-        match self.accounts.calcom.follow(key, uid).await {
-            Ok(found) => {
-                log.exchanges.push(ExchangeRecord { request: "get", exchange: found.exchange });
-                Ok(Some(found.value))
-            }
-            Err(error) if error.is_not_found() => {
-                recorded("get", error, &mut log.exchanges);
-                Ok(None)
-            }
-            Err(error) => Err(look_up_failed(recorded("get", error, &mut log.exchanges))),
-        }
+    ) -> Result<Option<(Reported, Exchange)>, BookingFailure> {
+        let found = match self.accounts.calcom.follow(key, uid).await {
+            Ok(found) => found,
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(look_up_failed(recorded("get", error, &mut log.exchanges))),
+        };
+        let holder = appointments.of_booking(&found.value.booking.uid).await.map_err(|_| BookingFailure::NOT_SENT)?;
+        let held_by = found.value.appointments.into_iter().chain(holder).collect();
+        let (booking, made_at) = (found.value.booking, found.value.made_at);
+        Ok(Some((Reported { booking, made_at, appointments: held_by }, found.exchange)))
     }
-}
-
-fn adopted(booking: Booking) -> Attempted {
-    Attempted::Booked { booking, how: Confirmation::Adopted, duplicates_cancelled: false }
 }

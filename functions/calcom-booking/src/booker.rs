@@ -215,13 +215,7 @@ impl Booker {
         attempted: &mut AttemptLog,
     ) -> Result<Attempted, BookingFailure> {
         let targets = plan.targets.as_ref().map_err(Clone::clone)?;
-        let keys = self.accounts.keys.read().await.map_err(|error| {
-            tracing::error!(%error, "failed to read the keys");
-            match error {
-                SecretError::Unavailable(_) => BookingFailure::NOT_SENT,
-                SecretError::Unreadable => BookingFailure::CredentialsRefused,
-            }
-        })?;
+        let keys = self.accounts.keys.read().await.map_err(keys_failed)?;
         let mut book = async |keys: &CalcomKeys, attempted: &mut AttemptLog| {
             let key = keys.of(&tenant.calcom.account).ok_or(BookingFailure::CredentialsRefused)?;
             match self.attempt_with(key, tenant, plan, targets).book(claim, attempted).await {
@@ -264,7 +258,7 @@ impl Booker {
         RetryContext {
             timing: &self.timing,
             now,
-            // What a tool booked in the call is looked for, whatever was read of the start.
+            // Without a usable start, a call booking is still looked up.
             start: appointment.request.start.at().unwrap_or(now + self.timing.retry_window),
             first_attempt: claim.progress().first_attempt.unwrap_or(now),
             retries: appointment.retries(failure.category()),
@@ -273,5 +267,14 @@ impl Booker {
             unconfirmed: claim.unconfirmed_after(failure),
             jitter: appointment.id.jitter(appointment.attempts()),
         }
+    }
+}
+
+/// The failure of reading the keys.
+pub(crate) fn keys_failed(error: SecretError) -> BookingFailure {
+    tracing::error!(%error, "failed to read the keys");
+    match error {
+        SecretError::Unavailable(_) => BookingFailure::NOT_SENT,
+        SecretError::Unreadable => BookingFailure::CredentialsRefused,
     }
 }

@@ -13,7 +13,7 @@ use store::ExchangeRecord;
 use crate::attempt::{Attempt, AttemptLog, Attempted, recorded};
 
 /// How far Cal.com's clock and ours may differ.
-pub(crate) const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(5);
+const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
 impl Attempt<'_> {
     /// The booking that an earlier attempt made, if there is one. Of several the first one stays.

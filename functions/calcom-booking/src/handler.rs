@@ -198,7 +198,7 @@ impl Bookings {
             Ok(Some(Attempted::Booked { booking, how, .. })) => Next::Assign { booking: Box::new(booking), how },
             Ok(Some(Attempted::CancelledAtCalcom)) => Next::CancelledAtCalcom,
             Ok(None) => {
-                let appointment = claim.rule_out_call_bookings(self.actor());
+                let appointment = claim.mark_not_booked_in_call(self.actor());
                 let update = self.appointments.update(&appointment, version);
                 update.exchanges(&attempted.exchanges).commit().await?;
                 return match appointment.state().name() {
@@ -212,7 +212,8 @@ impl Bookings {
             },
         };
         let (appointment, next) = self.booker.conclude(claim, next, self.actor(), job.log);
-        self.appointments.update(&appointment, version).exchanges(&attempted.exchanges).commit().await?;
+        let update = self.appointments.update(&appointment, version).exchanges(&attempted.exchanges);
+        update.adopt(appointment.booking().map(|booking| &booking.uid)).commit().await?;
         self.notify(next, job).await
     }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt, stream};
-use intake::{CallIntake, IntakeError};
+use intake::{CallIntake, IntakeError, NOT_ANALYZED, Received};
 use lambda_runtime::Context;
 use platform::{
     deadline::time_left,
@@ -25,12 +25,10 @@ use crate::verdict::{self, ANALYZED, Verdict};
 pub const FUNCTION: &str = "call-recovery";
 
 const ENDED: &str = "call_ended";
-/// Our own event: a call was fetched long after its end, and Retell had not analyzed it.
-const NOT_ANALYZED: &str = "call_not_analyzed";
 /// How far the first run looks back.
-const FIRST_LOOK: TimeDelta = TimeDelta::days(1);
+const INITIAL_LOOKBACK: TimeDelta = TimeDelta::days(1);
 /// No run looks back further, whatever is still missing.
-const MAX_LOOK: TimeDelta = TimeDelta::days(7);
+const MAX_LOOKBACK: TimeDelta = TimeDelta::days(7);
 /// Retell may list a call only a while after it began.
 const OVERLAP: TimeDelta = TimeDelta::hours(1);
 /// How many calls are compared concurrently.
@@ -50,9 +48,11 @@ pub enum Outcome {
     Recovered,
     /// It was kept for a person, since it was never analyzed.
     NotAnalyzed,
-    /// It was kept, since it belongs to no tenant.
+    /// It was kept, since it belongs to no tenant yet.
     Unrouted,
-    /// Retell has deleted it.
+    /// It is none of Frontdesk's: of an agent that sends it no webhooks, or from before its tenant was loaded.
+    Foreign,
+    /// Retell has no such call any more.
     Deleted,
     /// It could not be compared. The next run tries again.
     Failed,
@@ -104,16 +104,17 @@ impl AccountRun<'_> {
     /// Takes up what tenants have got an agent or number for, and compares the calls since the last run.
     pub async fn run(self, since: Option<DateTime<Utc>>) -> AccountResult {
         let mut result = AccountResult { calls: BTreeMap::new(), is_complete: false };
-        let compared = async {
-            self.take_up_unrouted().await?;
-            self.compare_all(since, &mut result.calls).await
-        };
-        match compared.await {
+        let account = self.account.as_str();
+        let taken_up = self.take_up_unrouted().await;
+        if let Err(error) = &taken_up {
+            tracing::error!(account, %error, "failed to take up the unrouted calls of an account");
+        }
+        match self.compare_all(since, &mut result.calls).await {
             Ok(is_complete) => result.is_complete = is_complete,
-            Err(error) => {
-                self.recovery.metrics.count("RecoveryFailed", None, self.log);
-                tracing::error!(account = self.account.as_str(), %error, "failed to compare the calls of an account");
-            }
+            Err(error) => tracing::error!(account, %error, "failed to compare the calls of an account"),
+        }
+        if taken_up.is_err() || !result.is_complete {
+            self.recovery.metrics.count("RecoveryFailed", None, self.log);
         }
         result
     }
@@ -125,7 +126,11 @@ impl AccountRun<'_> {
             let tenant = intake.tenants.of_call(route.agent.as_ref(), route.number.as_deref()).await?;
             if let Some(tenant) = tenant.filter(|tenant| tenant.retell.account == *self.account) {
                 let taken_up = intake.take_up_unrouted(&tenant, self.actor(), self.log).await?;
-                tracing::info!(tenant = tenant.id.as_str(), events = taken_up.events, "unrouted calls taken up");
+                tracing::info!(
+                    tenant = tenant.id.as_str(),
+                    events = taken_up.events,
+                    "unrouted calls assigned to their tenant"
+                );
             }
         }
         Ok(())
@@ -137,8 +142,8 @@ impl AccountRun<'_> {
         counts: &mut BTreeMap<Outcome, u32>,
     ) -> Result<bool, CompareError> {
         let now = Utc::now();
-        let cursor = self.recovery.cursors.of(self.account).await?;
-        let from = since.or(cursor.map(|at| at - OVERLAP)).unwrap_or(now - FIRST_LOOK).max(now - MAX_LOOK);
+        let cursor = self.recovery.cursors.load(self.account).await?;
+        let from = since.or(cursor.map(|at| at - OVERLAP)).unwrap_or(now - INITIAL_LOOKBACK).max(now - MAX_LOOKBACK);
         let (mut page, mut complete_until, mut is_complete) = (None, now, true);
         loop {
             let list = async |key: &SecretString| self.recovery.retell.list_calls(key, from, page.as_deref()).await;
@@ -163,7 +168,7 @@ impl AccountRun<'_> {
         }
         // A run that a person began further back leaves the schedule's own cursor where it is.
         if since.is_none() {
-            self.recovery.cursors.set(self.account, complete_until.max(cursor.unwrap_or(complete_until))).await?;
+            self.recovery.cursors.save(self.account, complete_until.max(cursor.unwrap_or(complete_until))).await?;
         }
         Ok(is_complete)
     }
@@ -174,7 +179,7 @@ impl AccountRun<'_> {
         match self.try_to_compare(listed, &log).await {
             Ok(outcome) => outcome,
             Err(CompareError::Retell(RetellError::NotFound)) => {
-                log.span().in_scope(|| tracing::warn!("call not recovered: Retell has deleted it"));
+                log.span().in_scope(|| tracing::warn!("call not recovered: Retell has no such call"));
                 Outcome::Deleted
             }
             Err(error) => {
@@ -187,17 +192,22 @@ impl AccountRun<'_> {
 
     async fn try_to_compare(&self, listed: &Call, log: &LogContext) -> Result<Outcome, CompareError> {
         let (recovery, now) = (self.recovery, Utc::now());
-        match verdict::before_lookup(listed, &recovery.timing, now) {
+        match verdict::judge_listed(listed, &recovery.timing, now) {
             Some(Verdict::Complete) => return Ok(Outcome::Complete),
             Some(_) => return Ok(Outcome::Underway),
             None => {}
         }
         let Some(tenant) = recovery.intake.tenant_of(listed, self.account).await? else {
-            return self.keep_unrouted(listed, log).await;
+            return self.keep_unrouted(listed).await;
         };
         let stored = recovery.intake.calls.event_names(&tenant.id, &listed.id).await?;
-        if verdict::of_ended(listed, &stored) == Verdict::Complete {
+        if verdict::judge_ended(listed, &stored) == Verdict::Complete {
             return Ok(Outcome::Complete);
+        }
+        // What the business did with its calls before is not known here: another system may have booked them.
+        let loaded_at = recovery.intake.tenants.loaded_at(&tenant.id).await?;
+        if loaded_at.is_some_and(|loaded_at| listed.began_at().is_none_or(|began_at| began_at < loaded_at)) {
+            return Ok(Outcome::Foreign);
         }
         let log = LogContext { tenant: Some(tenant.id.clone()), ..log.clone() };
         let fetched = self.fetch(listed).await?;
@@ -211,8 +221,8 @@ impl AccountRun<'_> {
         if stored.is_empty() {
             self.take_in(fetched, EventKind::Other(ENDED.to_owned()), &tenant, &log).await?;
         }
-        let is_waited_for = listed.progress() == CallProgress::Ended;
-        Ok(if is_waited_for { Outcome::Underway } else { Outcome::Recovered })
+        let awaits_analysis = verdict::is_analysis_due(listed, &recovery.timing, now);
+        Ok(if awaits_analysis { Outcome::Underway } else { Outcome::Recovered })
     }
 
     async fn take_in(
@@ -223,10 +233,13 @@ impl AccountRun<'_> {
         log: &LogContext,
     ) -> Result<Outcome, CompareError> {
         let (event, body) = fetched.into_event(kind);
-        let appointments = self.recovery.intake.take_in(&event, &body, tenant, self.actor(), log).await?;
+        let received = Received { event: &event, body: &body, received_at: Utc::now() };
+        let appointments = self.recovery.intake.take_in(received, tenant, self.actor(), log).await?;
         self.recovery.metrics.count("CallRecovered", Some(event.kind.as_str()), log);
         let (event, appointments) = (event.kind.as_str(), appointments.len());
-        log.span().in_scope(|| tracing::warn!(event, appointments, "call recovered: its webhook never arrived"));
+        log.span().in_scope(|| {
+            tracing::warn!(event, appointments, "call recovered from Retell: this event's webhook never arrived")
+        });
         Ok(Outcome::Recovered)
     }
 
@@ -238,30 +251,40 @@ impl AccountRun<'_> {
         log: &LogContext,
     ) -> Result<Outcome, CompareError> {
         let (event, body) = fetched.into_event(EventKind::Other(NOT_ANALYZED.to_owned()));
-        self.recovery.intake.take_in_unanalyzed(&event, &body, tenant, self.actor(), log).await?;
+        let received = Received { event: &event, body: &body, received_at: Utc::now() };
+        self.recovery.intake.take_in_unanalyzed(received, tenant, self.actor(), log).await?;
         if is_new {
             self.recovery.metrics.count("CallNotAnalyzed", None, log);
-            log.span().in_scope(|| tracing::error!("call kept for a person: Retell never analyzed it"));
+            log.span().in_scope(|| tracing::error!("call needs a person: Retell did not analyze it"));
         }
         Ok(Outcome::NotAnalyzed)
     }
 
-    async fn keep_unrouted(&self, listed: &Call, log: &LogContext) -> Result<Outcome, CompareError> {
+    /// Keeps a call that belongs to no tenant yet, if webhooks of its agent have come: other agents of the account have
+    /// nothing to do with Frontdesk.
+    async fn keep_unrouted(&self, listed: &Call) -> Result<Outcome, CompareError> {
         let intake = &self.recovery.intake;
-        let route = UnroutedRoute::new(self.account, listed.agent_id.as_ref(), listed.business_number(), Utc::now());
-        if intake.unrouted.has(&route, &listed.id, ANALYZED).await? {
-            return Ok(Outcome::Complete);
+        let (agent, number) = (listed.agent_id.as_ref(), listed.business_number());
+        let route = UnroutedRoute::new(self.account, agent, number, Utc::now());
+        if !intake.unrouted.is_open(&route).await? {
+            return Ok(Outcome::Foreign);
+        }
+        for name in [ANALYZED, NOT_ANALYZED] {
+            if intake.unrouted.has(&route, &listed.id, name).await? {
+                return Ok(Outcome::Complete);
+            }
         }
         let fetched = self.fetch(listed).await?;
-        if !fetched.call().is_analyzed() {
-            let is_overdue = verdict::is_analysis_overdue(listed, &self.recovery.timing, Utc::now());
-            return Ok(if is_overdue { Outcome::Complete } else { Outcome::Underway });
-        }
-        let (event, body) = fetched.into_event(EventKind::CallAnalyzed);
-        if intake.keep_unrouted(&event, &body, self.account, Utc::now()).await? {
-            self.recovery.metrics.count("CallUnrouted", None, log);
-            log.span().in_scope(|| tracing::error!("call kept: no tenant has its agent or number; load one that does"));
-        }
+        let kind = match fetched.call().is_analyzed() {
+            true => EventKind::CallAnalyzed,
+            false if verdict::is_analysis_due(listed, &self.recovery.timing, Utc::now()) => {
+                return Ok(Outcome::Underway);
+            }
+            false if listed.progress() == CallProgress::Connected => EventKind::Other(NOT_ANALYZED.to_owned()),
+            false => return Ok(Outcome::Complete),
+        };
+        let (event, body) = fetched.into_event(kind);
+        intake.keep_unrouted(&event, &body, self.account, Utc::now()).await?;
         Ok(Outcome::Unrouted)
     }
 

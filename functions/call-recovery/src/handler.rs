@@ -71,7 +71,7 @@ impl CallRecovery {
                     *response.calls.entry(outcome).or_default() += count;
                 }
             }
-            tracing::info!(result = %serde_json::to_string(&response)?, "calls compared with Retell's");
+            tracing::info!(result = %serde_json::to_string(&response)?, "stored calls compared with Retell");
             Ok(response)
         }
         .instrument(log.span())

@@ -8,8 +8,8 @@ use scheduling::timing::Timing;
 
 /// The event that holds what the caller wants.
 pub const ANALYZED: &str = "call_analyzed";
-/// Retell gives up a call that was registered and never began within this time.
-const LONGEST_CALL: chrono::TimeDelta = chrono::TimeDelta::hours(3);
+/// A call that is still under way after this time is abandoned.
+const MAX_CALL_DURATION: chrono::TimeDelta = chrono::TimeDelta::hours(3);
 
 /// What is missing of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,10 +23,10 @@ pub enum Verdict {
 }
 
 /// Judges a call by its entry in Retell's list, before anything is looked up.
-pub fn before_lookup(call: &Call, timing: &Timing, now: DateTime<Utc>) -> Option<Verdict> {
+pub fn judge_listed(call: &Call, timing: &Timing, now: DateTime<Utc>) -> Option<Verdict> {
     match (call.progress(), call.ended_at()) {
         (CallProgress::Underway, _) => {
-            let is_abandoned = call.began_at().is_none_or(|began_at| began_at + LONGEST_CALL < now);
+            let is_abandoned = call.began_at().is_none_or(|began_at| began_at + MAX_CALL_DURATION < now);
             Some(if is_abandoned { Verdict::Complete } else { Verdict::Underway })
         }
         (_, Some(ended_at)) if ended_at + timing.webhook_delay > now => Some(Verdict::Underway),
@@ -35,18 +35,23 @@ pub fn before_lookup(call: &Call, timing: &Timing, now: DateTime<Utc>) -> Option
 }
 
 /// Judges a call that has ended, by the names of its stored events.
-pub fn of_ended(call: &Call, stored: &BTreeSet<String>) -> Verdict {
+pub fn judge_ended(call: &Call, stored: &BTreeSet<String>) -> Verdict {
     let is_complete = match call.progress() {
         CallProgress::NotConnected => !stored.is_empty(),
-        CallProgress::Underway | CallProgress::Ended => stored.contains(ANALYZED),
+        CallProgress::Underway | CallProgress::Connected => stored.contains(ANALYZED),
     };
     if is_complete { Verdict::Complete } else { Verdict::Missing }
+}
+
+/// Whether the analysis of a call that has none may still come.
+pub fn is_analysis_due(call: &Call, timing: &Timing, now: DateTime<Utc>) -> bool {
+    call.progress() == CallProgress::Connected && !is_analysis_overdue(call, timing, now)
 }
 
 /// Whether Retell should have analyzed a call by now.
 pub fn is_analysis_overdue(call: &Call, timing: &Timing, now: DateTime<Utc>) -> bool {
     let is_due = call.ended_at().is_none_or(|ended_at| ended_at + timing.analysis_delay <= now);
-    call.progress() == CallProgress::Ended && is_due
+    call.progress() == CallProgress::Connected && is_due
 }
 
 #[cfg(test)]
@@ -68,7 +73,7 @@ mod tests {
     }
 
     fn judged(call: &Call) -> Option<Verdict> {
-        before_lookup(call, &Timing::default(), now())
+        judge_listed(call, &Timing::default(), now())
     }
 
     #[test]
@@ -88,11 +93,11 @@ mod tests {
     fn only_the_analysis_makes_a_connected_call_complete() {
         let stored = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
         let connected = call("ended", "2026-11-26T11:00:00Z", Some("2026-11-26T11:05:00Z"));
-        assert_eq!(of_ended(&connected, &stored(&["call_started", "call_ended"])), Verdict::Missing);
-        assert_eq!(of_ended(&connected, &stored(&["call_analyzed"])), Verdict::Complete);
+        assert_eq!(judge_ended(&connected, &stored(&["call_started", "call_ended"])), Verdict::Missing);
+        assert_eq!(judge_ended(&connected, &stored(&["call_analyzed"])), Verdict::Complete);
         let missed = call("not_connected", "2026-11-26T11:00:00Z", None);
-        assert_eq!(of_ended(&missed, &stored(&["call_ended"])), Verdict::Complete);
-        assert_eq!(of_ended(&missed, &stored(&[])), Verdict::Missing);
+        assert_eq!(judge_ended(&missed, &stored(&["call_ended"])), Verdict::Complete);
+        assert_eq!(judge_ended(&missed, &stored(&[])), Verdict::Missing);
     }
 
     #[test]
@@ -102,6 +107,8 @@ mod tests {
             is_analysis_overdue(&call, &Timing::default(), now())
         };
         assert!(overdue("2026-11-26T11:30:00Z") && !overdue("2026-11-26T11:31:00Z"));
+        let missed = call("not_connected", "2026-11-26T11:50:00Z", Some("2026-11-26T11:51:00Z"));
+        assert!(!is_analysis_due(&missed, &Timing::default(), now()), "nobody waits for it");
         assert!(!is_analysis_overdue(&call("not_connected", "2026-11-26T08:00:00Z", None), &Timing::default(), now()));
     }
 }

@@ -20,7 +20,7 @@ use store::{
 };
 use tracing::Instrument;
 
-use crate::retention::{Retained, Retention};
+use crate::retention::{Retention, RetentionResult};
 
 const FUNCTION: &str = "past-cleanup";
 /// A booked appointment is closed this long after its start: by then people have noted no-shows at Cal.com.
@@ -96,15 +96,15 @@ impl PastCleanup {
                 }
                 Some(_) => None,
             };
-            let aged = match &booked {
+            let expired = match &booked {
                 Some(booked) if booked.resume_after.is_none() => {
                     let (appointments, tenants, metrics) = (&self.appointments, &self.tenants, &self.metrics);
                     Retention { appointments, tenants, metrics, dry_run, context: &context, log: &log }.apply().await?
                 }
-                _ => Retained::default(),
+                _ => RetentionResult::default(),
             };
             let closed = response_of(dry_run, &unbooked, booked.as_ref());
-            let response = Response { deleted: aged.deleted, failed: closed.failed + aged.failed, ..closed };
+            let response = Response { deleted: expired.deleted, failed: closed.failed + expired.failed, ..closed };
             tracing::info!(result = %serde_json::to_string(&response)?, "past appointments closed");
             Ok(response)
         }

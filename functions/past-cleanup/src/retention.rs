@@ -20,10 +20,10 @@ enum Outcome {
 
 /// What became of the appointments of every tenant.
 #[derive(Debug, Default)]
-pub struct Retained {
+pub struct RetentionResult {
     /// How many were deleted.
     pub deleted: u32,
-    /// How many could not be.
+    /// How many could not be deleted.
     pub failed: u32,
 }
 
@@ -39,8 +39,8 @@ pub struct Retention<'a> {
 
 impl Retention<'_> {
     /// Deletes what each tenant no longer keeps, while the invocation has time. The next run goes on.
-    pub async fn apply(&self) -> Result<Retained, StoreError> {
-        let mut retained = Retained::default();
+    pub async fn apply(&self) -> Result<RetentionResult, StoreError> {
+        let mut retained = RetentionResult::default();
         for (id, _) in self.tenants.list().await? {
             let Some(tenant) = self.tenants.load(&id).await? else { continue };
             let Some(days) = tenant.retention_days else { continue };
@@ -69,8 +69,8 @@ impl Retention<'_> {
         if !self.dry_run {
             self.appointments.delete(&appointment).await?;
             let log = self.log.for_appointment(&appointment);
-            self.metrics.count("AppointmentAged", None, &log);
-            log.span().in_scope(|| tracing::info!("appointment deleted: its tenant keeps it no longer"));
+            self.metrics.count("AppointmentExpired", None, &log);
+            log.span().in_scope(|| tracing::info!("appointment deleted: older than its tenant's retention_days"));
         }
         Ok(Outcome::Deleted)
     }

@@ -1,23 +1,23 @@
-//! What the agency is told on the alert topic, where nothing personal may go.
+//! The notice to the agency on the alert topic, where nothing personal may go.
 
 use scheduling::{appointment::Notice, ids::TenantId, tenant::Tenant};
 
-use crate::waiting::Entry;
+use crate::pending::PendingNotice;
 
 /// The subject.
-pub fn subject(tenant: &TenantId, entries: &[Entry]) -> String {
+pub fn subject(tenant: &TenantId, entries: &[PendingNotice]) -> String {
     format!("Frontdesk: {} appointments of {tenant} need a person", entries.len())
 }
 
 /// The text: ids and reasons.
-pub fn text(id: &TenantId, tenant: Option<&Tenant>, entries: &[Entry]) -> String {
+pub fn text(id: &TenantId, tenant: Option<&Tenant>, entries: &[PendingNotice]) -> String {
     let why = match tenant {
         None => "The tenant was removed, and these appointments are still open.",
         Some(tenant) if tenant.review_email.is_none() => "The tenant has no review_email in its file.",
-        Some(_) => "No mail could be sent to the tenant's review_email.",
+        Some(_) => "No mail could be sent to the tenant's review_email, or the stack has no MailSender.",
     };
     let mut text = format!("{why}\n\n");
-    for Entry { notice, appointment, .. } in entries {
+    for PendingNotice { notice, appointment, .. } in entries {
         let reason = match (notice, appointment.review_reason()) {
             (Notice::NeedsReview, Some(reason)) => reason.to_string(),
             (Notice::Missed, _) => "passed unbooked".to_owned(),

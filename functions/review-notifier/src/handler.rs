@@ -1,4 +1,4 @@
-//! Handles a scheduled run: tell the people of each tenant what waits for them.
+//! Handles a scheduled run: notify each tenant of the appointments that need a person.
 
 use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
@@ -18,17 +18,17 @@ use scheduling::{
     timing::Timing,
 };
 use serde::{Deserialize, Serialize};
-use store::{Appointments, NoticeClaims, StoreError, Tenants};
+use store::{Appointments, NoticeThrottle, StoreError, Tenants};
 use tracing::Instrument;
-use wording::ReviewMail;
+use wording::{MAX_ENTRIES, ReviewMail};
 
 use crate::{
     agency,
-    waiting::{Entry, waiting},
+    pending::{PendingNotice, find_pending},
 };
 
 const FUNCTION: &str = "review-notifier";
-/// A tenant is only told while the invocation has this much time left.
+/// A tenant is only notified while the invocation has this much time left.
 const MIN_TIME: Duration = Duration::from_secs(10);
 
 /// The request of the schedule.
@@ -39,11 +39,11 @@ pub struct Request {}
 /// The response of a run.
 #[derive(Debug, Default, Serialize)]
 pub struct Response {
-    /// Appointments of which people were told.
-    pub told: u32,
+    /// Appointments of which their tenants were notified.
+    pub notified: u32,
     /// Messages that were sent.
     pub messages: u32,
-    /// Appointments whose tenant was told of others within the last ten minutes. A later run tells of them.
+    /// Appointments whose tenant was notified of others within the notice interval. A later run names them.
     pub bundled: u32,
 }
 
@@ -51,7 +51,7 @@ pub struct Response {
 pub struct ReviewNotifier {
     appointments: Appointments,
     tenants: Tenants,
-    claims: NoticeClaims,
+    throttle: NoticeThrottle,
     mailer: Option<Mailer>,
     topic: AlertTopic,
     metrics: Metrics,
@@ -66,7 +66,7 @@ impl ReviewNotifier {
         Ok(Self {
             appointments: Appointments::from_env(&config, timing)?,
             tenants: Tenants::from_env(&config)?,
-            claims: NoticeClaims::from_env(&config)?,
+            throttle: NoticeThrottle::from_env(&config)?,
             mailer: Mailer::from_env(&config),
             topic: AlertTopic::from_env(&config)?,
             metrics: Metrics::new(FUNCTION),
@@ -75,58 +75,63 @@ impl ReviewNotifier {
         })
     }
 
-    /// Tells the people of each tenant what waits for them.
+    /// Notifies each tenant of the appointments that need a person.
     pub async fn handle(&self, _: Request, context: Context) -> Result<Response, Error> {
         let log = LogContext::for_request(&context);
         async {
             let (now, mut response) = (Utc::now(), Response::default());
-            let mut of_tenants: BTreeMap<TenantId, Vec<Entry>> = BTreeMap::new();
-            for entry in waiting(&self.appointments, now).await? {
-                of_tenants.entry(entry.appointment.tenant.clone()).or_default().push(entry);
+            let mut by_tenant: BTreeMap<TenantId, Vec<PendingNotice>> = BTreeMap::new();
+            for entry in find_pending(&self.appointments, now).await? {
+                by_tenant.entry(entry.appointment.tenant.clone()).or_default().push(entry);
             }
-            for (tenant, entries) in of_tenants {
+            for (tenant, entries) in by_tenant {
                 if time_left(&context) < MIN_TIME {
                     break;
                 }
                 let log = LogContext { tenant: Some(tenant.clone()), ..log.clone() };
-                if let Err(error) = self.tell(&tenant, entries, now, &log, &mut response).await {
-                    log.span().in_scope(
-                        || tracing::error!(%error, "failed to tell a tenant's people; the next run tries again"),
-                    );
+                if let Err(error) = self.notify(&tenant, entries, now, &log, &mut response).await {
+                    log.span().in_scope(|| tracing::error!(%error, "failed to notify the tenant; a later run retries"));
                 }
             }
-            tracing::info!(result = %serde_json::to_string(&response)?, "people told of what waits for them");
+            tracing::info!(result = %serde_json::to_string(&response)?, "review notices processed");
             Ok(response)
         }
         .instrument(log.span())
         .await
     }
 
-    /// Tells one tenant's people, unless they were told of something else just now.
-    async fn tell(
+    /// Notifies one tenant, unless it was notified of something else just now.
+    async fn notify(
         &self,
         tenant: &TenantId,
-        mut entries: Vec<Entry>,
+        mut entries: Vec<PendingNotice>,
         now: DateTime<Utc>,
         log: &LogContext,
         response: &mut Response,
     ) -> Result<(), StoreError> {
-        let is_urgent = |entry: &Entry| entry.appointment.is_urgent(now);
-        let interval = if entries.iter().any(is_urgent) { self.timing.urgent_notices } else { self.timing.notices };
-        if !self.claims.take(tenant, now, interval).await? {
+        let is_urgent = |entry: &PendingNotice| entry.appointment.is_urgent(now);
+        let interval = if entries.iter().any(is_urgent) {
+            self.timing.urgent_notice_interval
+        } else {
+            self.timing.notice_interval
+        };
+        if !self.throttle.admit(tenant, now, interval).await? {
             response.bundled += u32::try_from(entries.len()).unwrap_or(u32::MAX);
             return Ok(());
         }
-        entries.sort_by_key(|entry| (Reverse(is_urgent(entry)), entry.appointment.wished_from(), entry.notice));
+        entries.sort_by_key(|entry| (Reverse(is_urgent(entry)), entry.appointment.earliest_start(), entry.notice));
+        // The next message names the others.
+        let more = entries.len().saturating_sub(MAX_ENTRIES);
+        entries.truncate(MAX_ENTRIES);
         let stored = self.tenants.load(tenant).await?;
-        if !self.send(tenant, stored.as_deref(), &entries, now, log).await {
+        if !self.send(tenant, stored.as_deref(), &entries, more, now, log).await {
             return Ok(());
         }
         response.messages += 1;
-        for Entry { mut appointment, version, .. } in entries {
+        for PendingNotice { mut appointment, version, .. } in entries {
             appointment.record_notice(Actor { function: FUNCTION, version: &self.version, now: Utc::now() });
             match self.appointments.update(&appointment, version).commit().await {
-                Ok(_) => response.told += 1,
+                Ok(_) => response.notified += 1,
                 // It has moved on. If it still waits, the next message names it once more.
                 Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error),
@@ -140,16 +145,17 @@ impl ReviewNotifier {
         &self,
         id: &TenantId,
         tenant: Option<&Tenant>,
-        entries: &[Entry],
+        entries: &[PendingNotice],
+        more: usize,
         now: DateTime<Utc>,
         log: &LogContext,
     ) -> bool {
         if let (Some(mailer), Some(tenant)) = (&self.mailer, tenant)
             && let Some(address) = &tenant.review_email
         {
-            let told: Vec<(Notice, Appointment)> =
+            let noticed: Vec<(Notice, Appointment)> =
                 entries.iter().map(|entry| (entry.notice, entry.appointment.clone())).collect();
-            let mail = ReviewMail { tenant, entries: &told, now }.write();
+            let mail = ReviewMail { tenant, entries: &noticed, more, now }.write();
             match mailer.send(address.reveal(), &mail.subject, mail.body.reveal()).await {
                 Ok(()) => {
                     self.metrics.count("ReviewMailSent", None, log);
@@ -157,7 +163,7 @@ impl ReviewNotifier {
                 }
                 Err(error) => {
                     self.metrics.count("ReviewMailFailed", None, log);
-                    log.span().in_scope(|| tracing::error!(%error, "mail not sent; the alert topic is told instead"));
+                    log.span().in_scope(|| tracing::error!(%error, "failed to send the review mail; publishing to the alert topic instead"));
                 }
             }
         }
@@ -165,7 +171,8 @@ impl ReviewNotifier {
         match self.topic.publish("review", &subject, &text).await {
             Ok(()) => true,
             Err(error) => {
-                log.span().in_scope(|| tracing::error!(%error, "failed to tell of reviews; a later run tries again"));
+                log.span()
+                    .in_scope(|| tracing::error!(%error, "failed to publish the review notice; a later run retries"));
                 false
             }
         }

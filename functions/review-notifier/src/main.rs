@@ -2,7 +2,7 @@
 
 mod agency;
 mod handler;
-mod waiting;
+mod pending;
 
 use handler::ReviewNotifier;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};

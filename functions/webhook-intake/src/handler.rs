@@ -2,7 +2,7 @@
 
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use chrono::{DateTime, Utc};
-use intake::{CallIntake, IntakeError};
+use intake::{CallIntake, IntakeError, Received};
 use lambda_runtime::{Context, Error};
 use platform::{
     aws, env,
@@ -25,7 +25,7 @@ use crate::{
 };
 
 const FUNCTION: &str = "webhook-intake";
-const UNROUTED: &str = "no tenant has the call's agent_id or to_number yet; the call is kept";
+const UNROUTED: &str = "no tenant has the call's agent or business number yet; the call is stored until one has";
 
 /// Everything that the intake needs, created once per process.
 pub struct Intake {
@@ -94,7 +94,8 @@ impl Intake {
         log.tenant = Some(tenant.id.clone());
         let by = Actor { function: FUNCTION, version: &self.version, now };
         async {
-            let appointments = self.intake.take_in(&event, webhook.body, &tenant, by, log).await?;
+            let received = Received { event: &event, body: webhook.body, received_at: now };
+            let appointments = self.intake.take_in(received, &tenant, by, log).await?;
             tracing::info!(event = event.kind.as_str(), appointments = appointments.len(), "call stored");
             Ok(stored(appointments))
         }
@@ -114,7 +115,9 @@ impl Intake {
         let kept = self.intake.keep_unrouted(event, webhook.body, &webhook.account, now).await;
         if kept.map_err(IntakeError::from)? {
             self.metrics.count("CallUnrouted", None, log);
-            log.span().in_scope(|| tracing::error!("call kept: no tenant has its agent or number; load one that does"));
+            log.span().in_scope(|| {
+                tracing::error!("unrouted call stored: no tenant has its agent or number; load a tenant that has")
+            });
         }
         Ok(json!({"status": "unrouted", "message": UNROUTED}))
     }

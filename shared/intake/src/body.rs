@@ -33,7 +33,7 @@ const IDENTITY: [&str; 10] = [
 const OMITTED: &str = "omitted_by_frontdesk";
 
 /// The body as it is stored: whole, or without the fields that make it too large, whose names it holds instead.
-pub(crate) fn stored(body: &[u8]) -> Cow<'_, [u8]> {
+pub(crate) fn fit_into_transaction(body: &[u8]) -> Cow<'_, [u8]> {
     if body.len() <= MAX_BODY {
         return Cow::Borrowed(body);
     }
@@ -74,13 +74,13 @@ mod tests {
             call[key] = value.clone();
         }
         let body = json!({"event": "call_analyzed", "call": call}).to_string();
-        serde_json::from_slice(&stored(body.as_bytes())).unwrap()
+        serde_json::from_slice(&fit_into_transaction(body.as_bytes())).unwrap()
     }
 
     #[test]
     fn a_body_that_fits_is_stored_byte_for_byte() {
         let body = br#"{ "event":"call_ended",  "call":{"call_id":"c"}}"#;
-        assert_eq!(stored(body).as_ref(), body);
+        assert_eq!(fit_into_transaction(body).as_ref(), body);
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod unrouted;
 
 use std::sync::Arc;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use platform::{
     aws::SdkConfig,
     env::EnvError,
@@ -28,7 +29,7 @@ use store::{Appointments, CallEvent, Calls, StoreError, Tenants, UnroutedCalls};
 use crate::recording::Recorder;
 pub use crate::unrouted::TakenUp;
 
-/// Why an event could not be taken in. Whoever brings it tries again.
+/// Why an event could not be taken in. Its sender retries.
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
     /// It could not be stored.
@@ -37,6 +38,23 @@ pub enum IntakeError {
     /// It is stored and could not be queued.
     #[error(transparent)]
     Queue(#[from] QueueError),
+}
+
+/// A call whose beginning Retell does not name began no longer ago.
+const LONGEST_CALL: TimeDelta = TimeDelta::hours(3);
+
+/// Our own event of a call that Retell did not analyze: it was fetched long after its end.
+pub const NOT_ANALYZED: &str = "call_not_analyzed";
+
+/// An event with its body.
+#[derive(Debug, Clone, Copy)]
+pub struct Received<'a> {
+    /// The event.
+    pub event: &'a Event,
+    /// The body that it was parsed from.
+    pub body: &'a [u8],
+    /// When it came: of two analyses of a call, the later one counts.
+    pub received_at: DateTime<Utc>,
 }
 
 /// Takes events of calls into the store.
@@ -87,14 +105,13 @@ impl CallIntake {
     /// [`IntakeError`]. What was stored stays; the same event again does no harm.
     pub async fn take_in(
         &self,
-        event: &Event,
-        body: &[u8],
+        received: Received<'_>,
         tenant: &Tenant,
         by: Actor<'_>,
         log: &LogContext,
     ) -> Result<Vec<Appointment>, IntakeError> {
-        let requested = requested_appointments(event, tenant, by);
-        self.store_and_queue(event, body, requested, tenant, by, log).await
+        let requested = requested_appointments(received.event, tenant, by);
+        self.store_and_queue(received, requested, tenant, by, log).await
     }
 
     /// Stores a call that was never analyzed, with an appointment for a person to find out what the caller wants.
@@ -103,22 +120,21 @@ impl CallIntake {
     /// [`IntakeError`].
     pub async fn take_in_unanalyzed(
         &self,
-        event: &Event,
-        body: &[u8],
+        received: Received<'_>,
         tenant: &Tenant,
         by: Actor<'_>,
         log: &LogContext,
     ) -> Result<Vec<Appointment>, IntakeError> {
-        let request = AppointmentRequest::of_unanalyzed_call(&event.call, tenant);
-        let call = &event.call;
+        let call = &received.event.call;
+        let request = AppointmentRequest::of_unanalyzed_call(call, tenant);
         let requested = Appointment::new(tenant.id.clone(), call.id.clone(), call.source(), request, by);
-        self.store_and_queue(event, body, vec![requested], tenant, by, log).await
+        let bookings = CallBookings { uids: call.bookings(), began_at: began_at(call, by), is_only_request: true };
+        self.store_and_queue(received, vec![requested.with_call_bookings(&bookings)], tenant, by, log).await
     }
 
     async fn store_and_queue(
         &self,
-        event: &Event,
-        body: &[u8],
+        Received { event, body, received_at }: Received<'_>,
         requested: Vec<Appointment>,
         tenant: &Tenant,
         by: Actor<'_>,
@@ -126,14 +142,14 @@ impl CallIntake {
     ) -> Result<Vec<Appointment>, IntakeError> {
         let caller = event.call.caller_number().and_then(|number| contact::phone_number(number, &tenant.country));
         let caller = caller.map(|number| CustomerId::of_phone(&tenant.id, number.reveal()));
-        let body = body::stored(body);
+        let body = body::fit_into_transaction(body);
         let call_event = CallEvent {
             tenant: &tenant.id,
             call: &event.call.id,
             caller: caller.as_ref(),
             name: event.kind.as_str(),
             body: &body,
-            received_at: by.now,
+            received_at,
         };
         let recorder = Recorder { calls: &self.calls, appointments: &self.appointments, tenant, by };
         let recorded = recorder.record_all(&call_event, requested).await?;
@@ -163,18 +179,20 @@ fn requested_appointments(event: &Event, tenant: &Tenant, by: Actor<'_>) -> Vec<
     }
     let (call, said_at) = (&event.call, event.call.began_at().unwrap_or(by.now));
     let mut requests = AppointmentRequest::all_of_call(call, tenant, said_at);
-    let booked = call.bookings();
-    if requests.is_empty() && !booked.is_empty() {
+    let uids = call.bookings();
+    if requests.is_empty() && !uids.is_empty() {
         requests.push(AppointmentRequest::of_booked_call(call, tenant));
     }
+    let bookings = CallBookings { uids, began_at: began_at(call, by), is_only_request: requests.len() == 1 };
     let numbered = (1..).zip(requests).map(|(number, request)| {
         let id: CallId = if number == 1 { call.id.clone() } else { call.id.further(number) };
-        let mut uids = booked.clone();
-        // Several appointments of a call look for their bookings in another order each.
-        let turn = (number - 1) % uids.len().max(1);
-        uids.rotate_left(turn);
-        Appointment::new(tenant.id.clone(), id, call.source(), request.unless_passed(by.now), by)
-            .with_call_bookings(Some(CallBookings { uids, began_at: said_at }))
+        Appointment::new(tenant.id.clone(), id, call.source(), request.escalate_if_passed(by.now), by)
+            .with_call_bookings(&bookings)
     });
     numbered.collect()
+}
+
+/// When a call began: the bookings that its tools made are younger.
+fn began_at(call: &Call, by: Actor<'_>) -> DateTime<Utc> {
+    call.began_at().unwrap_or(by.now - LONGEST_CALL)
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use scheduling::{
     appointment::{Actor, Appointment, StateName, Transition},
+    booking::CallBookings,
     duplicate::{Duplicate, judge},
     ids::{AppointmentId, CustomerId},
     tenant::Tenant,
@@ -13,8 +14,8 @@ use store::{Appointments, CallEvent, Calls, NewAppointment, Recorded, SlotClaim,
 
 /// How often a slot in the customer index is claimed before the appointment goes beside the others.
 const TRIES: u32 = 3;
-/// How often, and at what intervals, an appointment is looked at that is being booked while it is corrected. Then Retell is
-/// told to send the analysis again.
+/// How often, and how far apart, an appointment is polled that is being booked while a correction arrives. After that the
+/// event fails, and its sender retries.
 const CORRECTION_TRIES: u32 = 10;
 const BOOKING_POLL: Duration = Duration::from_millis(500);
 
@@ -75,10 +76,10 @@ impl Recorder<'_> {
             };
             let stored = self.load(&existing).await?;
             claim = match judge(stored.as_ref(), &appointment) {
-                Duplicate::Same => return self.link(event, stored, &customers).await,
+                Duplicate::Same => return self.link(event, stored, &appointment, &customers).await,
                 Duplicate::Closed => SlotClaim::Replacing(existing),
                 Duplicate::OtherPerson => match self.find_same(&existing, &new).await? {
-                    Some(same) => return self.link(event, Some(same), &customers).await,
+                    Some(same) => return self.link(event, Some(same), &appointment, &customers).await,
                     None => SlotClaim::Beside,
                 },
             };
@@ -121,7 +122,7 @@ impl Recorder<'_> {
                 continue;
             }
             // Of several appointments it can't be told which one an entry corrects.
-            let is_changed = is_alone && stored.correct(analyzed.request.clone(), self.by);
+            let is_changed = is_alone && stored.correct(analyzed.request.clone(), analyzed.call_bookings(), self.by);
             if is_changed {
                 self.enter(&mut stored).await?;
             } else if !stored.note_correction(analyzed.request.clone(), self.by) {
@@ -158,25 +159,31 @@ impl Recorder<'_> {
         &self,
         event: &CallEvent<'_>,
         existing: Option<Appointment>,
+        requested: &Appointment,
         customers: &[CustomerId],
     ) -> Result<Option<Appointment>, StoreError> {
         let Some(existing) = existing else { return Ok(None) };
         self.calls.link(event, &existing.id, customers).await?;
         tracing::info!(linked_to = existing.id.as_str(), "call linked to an existing appointment");
         for _ in 1..TRIES {
-            match self.request_again(&existing.id).await {
+            match self.request_again(&existing.id, requested.call_bookings()).await {
                 Err(StoreError::Conflict) => {}
                 requested => return requested,
             }
         }
-        self.request_again(&existing.id).await
+        self.request_again(&existing.id, requested.call_bookings()).await
     }
 
-    async fn request_again(&self, id: &AppointmentId) -> Result<Option<Appointment>, StoreError> {
+    async fn request_again(
+        &self,
+        id: &AppointmentId,
+        bookings: Option<&CallBookings>,
+    ) -> Result<Option<Appointment>, StoreError> {
         let Some(Versioned { value: mut appointment, version }) = self.appointments.load(id).await? else {
             return Ok(None);
         };
-        if appointment.request_again(self.by).is_ok() {
+        let has_news = appointment.note_call_bookings(bookings, self.by);
+        if has_news || appointment.request_again(self.by).is_ok() {
             self.appointments.update(&appointment, version).commit().await?;
         }
         Ok(Some(appointment))

@@ -1,12 +1,14 @@
 //! Calls that belong to no tenant yet: they are kept, and taken up once a tenant has their agent or number.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use platform::telemetry::LogContext;
 use retell::event::Event;
 use scheduling::{appointment::Actor, ids::AccountName, tenant::Tenant};
-use store::{StoreError, UnroutedEvent, UnroutedRoute};
+use store::{StoreError, UnroutedEvent, UnroutedKey, UnroutedRoute};
 
-use crate::{CallIntake, IntakeError, body};
+use crate::{CallIntake, IntakeError, NOT_ANALYZED, Received, body};
 
 /// What was taken up.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +33,7 @@ impl CallIntake {
         now: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
         let route = UnroutedRoute::new(account, event.call.agent_id.as_ref(), event.call.business_number(), now);
-        let body = body::stored(body);
+        let body = body::fit_into_transaction(body);
         let kept =
             UnroutedEvent { call: event.call.id.clone(), name: event.kind.as_str().to_owned(), received_at: now };
         self.unrouted.keep(&route, &kept, &body).await
@@ -57,7 +59,8 @@ impl CallIntake {
         Ok(taken_up)
     }
 
-    /// Takes up what was kept of one route, and what is kept while that happens.
+    /// Takes up what was kept of one route, and what is kept while that happens. An event that can't be taken up stays, and
+    /// keeps no other from it.
     async fn take_up(
         &self,
         route: &UnroutedRoute,
@@ -66,22 +69,52 @@ impl CallIntake {
         log: &LogContext,
         taken_up: &mut TakenUp,
     ) -> Result<(), IntakeError> {
-        let mut is_closed = false;
+        let (mut seen, mut failed, mut is_closed) = (BTreeSet::new(), None, false);
         loop {
-            let kept = self.unrouted.events(route).await?;
-            if kept.is_empty() && is_closed {
-                return Ok(());
+            let mut keys = self.unrouted.keys(route).await?;
+            keys.retain(|key| seen.insert(key.clone()));
+            if keys.is_empty() && (is_closed || failed.is_some()) {
+                return failed.map_or(Ok(()), Err);
             }
-            for (kept, body) in kept {
-                // It was parsed before it was kept.
-                if let Ok(event) = Event::parse(&body) {
-                    taken_up.appointments += self.take_in(&event, &body, tenant, by, log).await?.len();
+            for key in &keys {
+                match self.take_up_one(route, key, tenant, by, log).await {
+                    Ok(appointments) => {
+                        taken_up.appointments += appointments;
+                        taken_up.events += 1;
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "failed to take up a stored event of an unrouted call");
+                        failed = Some(error);
+                    }
                 }
-                self.unrouted.forget(route, &kept).await?;
-                taken_up.events += 1;
             }
-            self.unrouted.close(route).await?;
-            is_closed = true;
+            if failed.is_none() {
+                self.unrouted.close(route).await?;
+                is_closed = true;
+            }
         }
+    }
+
+    async fn take_up_one(
+        &self,
+        route: &UnroutedRoute,
+        key: &UnroutedKey,
+        tenant: &Tenant,
+        by: Actor<'_>,
+        log: &LogContext,
+    ) -> Result<usize, IntakeError> {
+        let Some((kept, body)) = self.unrouted.load(route, key).await? else { return Ok(0) };
+        let mut appointments = 0;
+        // It was parsed before it was kept.
+        if let Ok(event) = Event::parse(&body) {
+            let received = Received { event: &event, body: &body, received_at: kept.received_at };
+            let taken_in = match event.kind.as_str() {
+                NOT_ANALYZED => self.take_in_unanalyzed(received, tenant, by, log).await?,
+                _ => self.take_in(received, tenant, by, log).await?,
+            };
+            appointments = taken_in.len();
+        }
+        self.unrouted.forget(route, key).await?;
+        Ok(appointments)
     }
 }

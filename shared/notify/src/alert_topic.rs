@@ -24,7 +24,7 @@ impl AlertTopic {
         Ok(Self { client: Client::new(config), arn: env::required("ALERTS_TOPIC")? })
     }
 
-    /// Publishes a message. A subscription can filter by `kind`: `alert` or `report`.
+    /// Publishes a message. A subscription can filter by `kind`: `alert`, `report` or `review`.
     ///
     /// # Errors
     /// If SNS does not accept it.

@@ -18,10 +18,10 @@ use crate::event::{Call, Event, EventKind};
 pub const BASE_URL: &str = "https://api.retellai.com";
 /// The timeout of a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// The timeout of a request: a page holds up to 1,000 calls, and a long call is megabytes.
+/// The timeout of a request: a page holds up to 500 calls, and a long call is megabytes.
 const TIMEOUT: Duration = Duration::from_secs(15);
 /// How many calls a page has at most.
-const PAGE: u16 = 500;
+const PAGE_SIZE: u16 = 500;
 /// A longer response is not read to its end.
 const MAX_BODY: usize = 32 * 1024 * 1024;
 
@@ -29,22 +29,22 @@ const MAX_BODY: usize = 32 * 1024 * 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RetellError {
     /// It refuses the key.
-    #[error("Retell refuses the account's key; put a valid one into the secret")]
+    #[error("failed to query Retell: it refuses the account's key; put a valid one into the secret")]
     KeyRefused,
     /// It does not know the call: it was deleted, or belongs to another account.
-    #[error("Retell has no such call")]
+    #[error("failed to fetch the call: Retell has no such call")]
     NotFound,
     /// It limits requests.
-    #[error("Retell limits the account's requests; the next run goes on")]
+    #[error("failed to query Retell: its rate limit is reached")]
     RateLimited,
-    /// It does not respond, or with an error of its own.
-    #[error("Retell is unavailable; the next run goes on")]
+    /// It does not respond, or responds with 5xx.
+    #[error("failed to query Retell: no response, or a server error")]
     Unavailable,
     /// It responds with another status.
-    #[error("Retell responds with status {0}")]
+    #[error("failed to query Retell: it responds with status {0}")]
     Refused(u16),
     /// Its response has another form.
-    #[error("Retell's response has another form than its documentation says")]
+    #[error("failed to decode Retell's response")]
     Unreadable,
 }
 
@@ -99,7 +99,7 @@ impl Retell {
         }
         let began = json!({"type": "number", "op": "ge", "value": began_from.timestamp_millis()});
         let mut body = json!({
-            "filter_criteria": {"start_timestamp": began}, "sort_order": "ascending", "limit": PAGE,
+            "filter_criteria": {"start_timestamp": began}, "sort_order": "ascending", "limit": PAGE_SIZE,
         });
         if let Some(page) = page {
             body["pagination_key"] = json!(page);
@@ -107,7 +107,12 @@ impl Retell {
         let request = self.request(Method::POST, "/v3/list-calls").json(&body);
         let list: List = parse(&self.send(request, key).await?)?;
         let calls: Result<Vec<Call>, _> = list.items.iter().map(|item| parse(item.get().as_bytes())).collect();
-        Ok(CallPage { calls: calls?, next: list.pagination_key.filter(|_| list.has_more) })
+        let next = list.pagination_key.filter(|_| list.has_more);
+        if list.has_more && next.is_none() {
+            // Taken for the last page, it would end the comparison too early.
+            return Err(RetellError::Unreadable);
+        }
+        Ok(CallPage { calls: calls?, next })
     }
 
     /// Fetches a call whole.

@@ -52,7 +52,7 @@ impl EventKind {
     }
 }
 
-/// A call. What people said, and everything else that Frontdesk does not use, is skipped.
+/// A call. Whatever Frontdesk does not use is skipped, such as the times of each word.
 #[derive(Deserialize)]
 pub struct Call {
     /// Retell's name for it.
@@ -83,7 +83,7 @@ pub struct Call {
     #[serde(default, deserialize_with = "lenient")]
     collected_dynamic_variables: Option<Map<String, Value>>,
     #[serde(default, deserialize_with = "lenient")]
-    transcript_with_tool_calls: Option<Vec<tools::Entry>>,
+    transcript_with_tool_calls: Option<Vec<tools::MaybeEntry>>,
 }
 
 #[derive(Deserialize)]
@@ -107,8 +107,8 @@ impl std::fmt::Debug for Call {
 pub enum CallProgress {
     /// It has not ended.
     Underway,
-    /// Caller and agent were connected.
-    Ended,
+    /// Caller and agent were connected, and it has ended.
+    Connected,
     /// They were not.
     NotConnected,
 }
@@ -191,7 +191,7 @@ impl Call {
             Some("registered" | "ongoing") => CallProgress::Underway,
             Some("not_connected" | "error") => CallProgress::NotConnected,
             // An unknown word is taken for a call that somebody made.
-            _ => CallProgress::Ended,
+            _ => CallProgress::Connected,
         }
     }
 

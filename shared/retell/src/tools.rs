@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use scheduling::ids::BookingUid;
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 
 /// More bookings than this are not made in a call.
@@ -16,8 +16,8 @@ const MAX_BOOKINGS: usize = 8;
 /// The keys under which tools name a booking, in lower case and without underscores.
 const UID_KEYS: [&str; 2] = ["uid", "bookinguid"];
 
-/// An entry of the transcript. What people said is skipped.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// An entry of the transcript. Of what people said, the words with their times are skipped.
+#[derive(Clone, Default, Deserialize)]
 pub(crate) struct Entry {
     #[serde(default)]
     role: String,
@@ -33,17 +33,30 @@ pub(crate) struct Entry {
     successful: Option<bool>,
 }
 
-/// The bookings that Cal.com's tools named in a call, the last one first: of a booking that was moved it is the one that
-/// counts.
-pub(crate) fn bookings(transcript: &[Entry]) -> Vec<BookingUid> {
+/// An entry, or something in its place that is none.
+#[derive(Clone, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum MaybeEntry {
+    Entry(Entry),
+    Other(IgnoredAny),
+}
+
+/// The bookings that Cal.com's tools named in a call, latest first: of a booking that was moved, the latest uid is
+/// the valid one.
+pub(crate) fn bookings(transcript: &[MaybeEntry]) -> Vec<BookingUid> {
     let mut invoked: BTreeMap<&str, &Entry> = BTreeMap::new();
     let mut found: Vec<BookingUid> = Vec::new();
-    for entry in transcript {
+    let entries = transcript.iter().filter_map(|entry| match entry {
+        MaybeEntry::Entry(entry) => Some(entry),
+        MaybeEntry::Other(_) => None,
+    });
+    for entry in entries {
         match entry.role.as_str() {
             "tool_call_invocation" => drop(invoked.insert(&entry.tool_call_id, entry)),
             "tool_call_result" if entry.successful != Some(false) => {
-                let is_calcoms = invoked.get(entry.tool_call_id.as_str()).is_some_and(|invoked| invoked.is_calcoms());
-                if let (true, Some(content)) = (is_calcoms, &entry.content) {
+                let may_book_at_calcom =
+                    invoked.get(entry.tool_call_id.as_str()).is_some_and(|invoked| invoked.may_book_at_calcom());
+                if let (true, Some(content)) = (may_book_at_calcom, &entry.content) {
                     found.extend(uids_in(content));
                 }
             }
@@ -64,13 +77,14 @@ pub(crate) fn bookings(transcript: &[Entry]) -> Vec<BookingUid> {
 
 impl Entry {
     /// Whether the tool may book at Cal.com. A custom function is the agency's own, and is no tool of Retell's.
-    fn is_calcoms(&self) -> bool {
+    fn may_book_at_calcom(&self) -> bool {
         let name = self.name.as_deref().unwrap_or_default().to_lowercase();
-        let sounds_like_it =
-            ["book", "buch", "termin", "appointment", "cal", "schedul"].iter().any(|it| name.contains(it));
+        let stems = ["book", "buch", "termin", "appointment", "schedul", "reschedul", "calcom"];
+        let mut words = name.split(|letter: char| !letter.is_alphanumeric());
+        let name_suggests_booking = words.any(|word| word == "cal" || stems.iter().any(|stem| word.starts_with(stem)));
         match self.kind.as_deref() {
             Some(kind) if kind.ends_with("_cal") => true,
-            Some("integration_app" | "mcp") | None => sounds_like_it,
+            Some("integration_app" | "mcp") | None => name_suggests_booking,
             Some(_) => false,
         }
     }
@@ -81,7 +95,7 @@ fn uids_in(content: &str) -> Vec<BookingUid> {
     let mut found = Vec::new();
     match serde_json::from_str::<Value>(content) {
         Ok(value) => collect(&value, &mut found),
-        Err(_) => found.extend(uid_in_text(content)),
+        Err(_) => found.extend(uids_in_text(content)),
     }
     found
 }
@@ -110,12 +124,15 @@ fn collect(value: &Value, found: &mut Vec<BookingUid>) {
     }
 }
 
-fn uid_in_text(text: &str) -> Option<BookingUid> {
-    let lower = text.to_ascii_lowercase();
-    let behind = lower.find("uid").map(|at| at + "uid".len())?;
-    let rest = text.get(behind..)?.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
-    let uid = rest.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_')).next()?;
-    is_uid(uid).then(|| BookingUid::new(uid))
+/// The words behind each `uid` of a text.
+fn uids_in_text(text: &str) -> Vec<BookingUid> {
+    let is_separator = |c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    let words: Vec<&str> = text.split(is_separator).filter(|word| !word.is_empty()).collect();
+    let behind = words.windows(2).filter_map(|pair| match pair {
+        [name, uid] if UID_KEYS.contains(&name.to_lowercase().replace('_', "").as_str()) && is_uid(uid) => Some(*uid),
+        _ => None,
+    });
+    behind.map(BookingUid::new).collect()
 }
 
 /// Cal.com's uids are short UUIDs of 21 or 22 characters, or plain UUIDs.
@@ -134,17 +151,18 @@ mod tests {
     fn of(kind: Option<&str>, name: &str, successful: bool, content: &str) -> Vec<String> {
         let transcript = json!([
             {"role": "agent", "content": "Einen Moment.", "words": [{"word": "Einen", "start": 0.1, "end": 0.2}]},
+            {"role": "dtmf", "content": {"digit": 5}}, "no object",
             {"role": "tool_call_invocation", "tool_call_id": "t1", "name": name, "type": kind, "arguments": "{}"},
             {"role": "tool_call_result", "tool_call_id": "t1", "content": content, "successful": successful},
         ]);
-        let transcript: Vec<Entry> = serde_json::from_value(transcript).unwrap();
+        let transcript: Vec<MaybeEntry> = serde_json::from_value(transcript).unwrap();
         bookings(&transcript).iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn a_booking_is_found_wherever_a_tool_names_it() {
         let nested = json!({"result": json!({"data": {"uid": UID, "id": 5}}).to_string()}).to_string();
-        let text = format!("Booked. Booking uid: {UID}.");
+        let text = format!("Follow the guide. Booked. Booking uid: {UID}.");
         for content in [
             json!({"status": "success", "data": {"uid": UID, "status": "accepted"}}).to_string(),
             json!({"booking_uid": UID}).to_string(),
@@ -163,7 +181,7 @@ mod tests {
         let content = json!({"uid": UID}).to_string();
         assert_eq!(of(Some("integration_app"), "Termin buchen", false, &content), [""; 0]);
         assert_eq!(of(Some("custom"), "book_appointment", true, &content), [""; 0]);
-        assert_eq!(of(Some("integration_app"), "search_crm", true, &content), [""; 0]);
+        assert_eq!(of(Some("integration_app"), "call_lookup", true, &content), [""; 0]);
         assert_eq!(of(None, "book_appointment", true, "{\"uid\": \"short\"}"), [""; 0]);
         assert_eq!(of(None, "book_appointment", true, "no slot is free"), [""; 0]);
     }
@@ -177,7 +195,7 @@ mod tests {
         };
         let all: Vec<Value> =
             [entry("1", UID), entry("2", second)].iter().flat_map(|it| it.as_array().unwrap().clone()).collect();
-        let transcript: Vec<Entry> = serde_json::from_value(Value::Array(all)).unwrap();
+        let transcript: Vec<MaybeEntry> = serde_json::from_value(Value::Array(all)).unwrap();
         assert_eq!(bookings(&transcript).iter().map(BookingUid::as_str).collect::<Vec<_>>(), [second, UID]);
     }
 }

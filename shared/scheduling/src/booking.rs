@@ -44,6 +44,9 @@ pub struct CallBookings {
     pub uids: Vec<BookingUid>,
     /// When the call began: a booking that is older was only shown in it.
     pub began_at: DateTime<Utc>,
+    /// Whether the call requests this appointment alone.
+    #[serde(default)]
+    pub is_only_request: bool,
 }
 
 /// Cal.com's status of a booking.

@@ -16,8 +16,7 @@ pub struct OpeningHours {
     days: [Vec<MinuteSpan>; 7],
 }
 
-/// The end of a day.
-const LAST_MINUTE: u32 = 1440;
+const MINUTES_PER_DAY: u32 = 1440;
 
 /// Minutes after midnight, without the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,12 +43,12 @@ impl MinuteSpan {
 impl OpeningHours {
     /// The hours in which these times lie, each a local start with its length in minutes: a first draft from what can be
     /// booked. Of each weekday all weeks count, so that what is taken in one of them shows in another. A gap shorter than
-    /// the longest booking is closed.
+    /// the longest booking counts as open.
     pub fn covering(bookable: impl IntoIterator<Item = (NaiveDateTime, u32)>) -> Self {
         let (mut hours, mut longest) = (Self::default(), 0);
         for (start, minutes) in bookable {
             let from = start.hour() * 60 + start.minute();
-            let span = MinuteSpan { from, to: (from + minutes.max(1)).min(LAST_MINUTE) };
+            let span = MinuteSpan { from, to: (from + minutes.max(1)).min(MINUTES_PER_DAY) };
             longest = longest.max(minutes);
             if let Some(day) = hours.days.get_mut(index(start.weekday())) {
                 day.push(span);
@@ -136,7 +135,7 @@ impl TryFrom<BTreeMap<String, Written>> for OpeningHours {
             let mut spans = value.spans().ok_or_else(|| HoursError::Span(key.clone()))?;
             spans.sort_unstable();
             let overlap = spans.windows(2).any(|pair| matches!(pair, [one, next] if next.from < one.to));
-            if overlap || spans.iter().any(|span| span.from >= span.to || span.to > LAST_MINUTE) {
+            if overlap || spans.iter().any(|span| span.from >= span.to || span.to > MINUTES_PER_DAY) {
                 return Err(HoursError::Order(key));
             }
             for weekday in weekdays(&key).ok_or_else(|| HoursError::Weekday(key.clone()))? {
@@ -196,7 +195,7 @@ fn minute(text: &str) -> Option<u32> {
     let text = text.trim().trim_end_matches("Uhr").trim_end();
     let (hour, minute) = text.split_once([':', '.']).unwrap_or((text, "0"));
     let (hour, minute): (u32, u32) = (hour.parse().ok()?, minute.parse().ok()?);
-    (minute < 60 && hour * 60 + minute <= LAST_MINUTE).then_some(hour * 60 + minute)
+    (minute < 60 && hour * 60 + minute <= MINUTES_PER_DAY).then_some(hour * 60 + minute)
 }
 
 const ALL: [Weekday; 7] =

@@ -167,15 +167,15 @@ impl AppointmentRequest {
 
     /// What is known of a call that was never analyzed: who called.
     pub fn of_unanalyzed_call(call: &impl CallFields, tenant: &Tenant) -> Self {
-        Self::without_wish(call, tenant, Intent::NotAnalyzed)
+        Self::with_caller_only(call, tenant, Intent::NotAnalyzed)
     }
 
     /// What is known of a call in which a tool of the voice agent booked, and whose analysis names no wish: who called.
     pub fn of_booked_call(call: &impl CallFields, tenant: &Tenant) -> Self {
-        Self::without_wish(call, tenant, Intent::Book)
+        Self::with_caller_only(call, tenant, Intent::Book)
     }
 
-    fn without_wish(call: &impl CallFields, tenant: &Tenant, intent: Intent) -> Self {
+    fn with_caller_only(call: &impl CallFields, tenant: &Tenant, intent: Intent) -> Self {
         let entry = Entry { own: BTreeMap::new(), call, is_one_of_several: false };
         let notes = entry.shared(&tenant.fields.notes).map(|notes| Personal::new(shortened(&notes, MAX_NOTES)));
         let (service, start, staff) = (None, RequestedStart::missing(), None);
@@ -190,12 +190,12 @@ impl AppointmentRequest {
         let start = start_of(entry, tenant, said_at);
         let said_of_time = start.raw().map(str::to_owned);
         let said_intent = entry.shared(&fields.intent);
-        let asks_for_a_call = said_intent.as_deref().is_some_and(asks_to_be_called);
+        let wants_callback = said_intent.as_deref().is_some_and(requests_callback);
         let intent = [said_intent, service.clone(), said_of_time, notes.clone()]
             .iter()
             .flatten()
             .find_map(|text| intent_in(text))
-            .or(asks_for_a_call.then_some(Intent::CallBack));
+            .or(wants_callback.then_some(Intent::CallBack));
         let is_empty = service.is_none() && start.raw().is_none();
         if intent.is_none() && !wanted.unwrap_or(!is_empty) {
             return None;
@@ -211,11 +211,11 @@ impl AppointmentRequest {
         })
     }
 
-    /// The same, or for a person to settle, if its start passed before the call arrived: nobody has told the customer that
-    /// it was not booked.
+    /// Marks a start that passed before the call arrived as unusable, so that a person settles it: nobody has told the
+    /// customer that it was not booked.
     #[must_use]
-    pub fn unless_passed(self, now: DateTime<Utc>) -> Self {
-        Self { start: self.start.unless_passed(now), ..self }
+    pub fn escalate_if_passed(self, now: DateTime<Utc>) -> Self {
+        Self { start: self.start.escalate_if_passed(now), ..self }
     }
 
     /// Whether both were read from the same words. The same words heard at another moment may be read otherwise.
@@ -318,7 +318,7 @@ fn intent_in(text: &str) -> Option<Intent> {
 
 /// Whether an agent says that the caller asks to be called back. What a caller says besides decides nothing: "rufen Sie an, wenn
 /// es nicht klappt" is a wish that can be booked.
-fn asks_to_be_called(intent: &str) -> bool {
+fn requests_callback(intent: &str) -> bool {
     let folded = fold(intent);
     ["ruckruf", "rueckruf", "zuruckruf", "zurueckruf", "callback", "call back", "call me back"]
         .iter()

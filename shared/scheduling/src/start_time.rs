@@ -128,9 +128,9 @@ impl RequestedStart {
         Self::At { at, note: None, raw: None }
     }
 
-    /// The same, or, if it had passed before it could be booked, a start for a person to settle.
+    /// Marks a start that has passed as unusable.
     #[must_use]
-    pub fn unless_passed(self, now: DateTime<Utc>) -> Self {
+    pub fn escalate_if_passed(self, now: DateTime<Utc>) -> Self {
         match self {
             Self::At { at, raw, .. } if at <= now => {
                 let readings = vec![Candidate::At { at }];

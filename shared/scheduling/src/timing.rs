@@ -44,13 +44,13 @@ pub struct Timing {
     pub grace: TimeDelta,
     /// The reconciler's longest delay between two resends.
     pub max_resend_delay: TimeDelta,
-    /// How often a tenant's people are told what waits for them, at most.
-    pub notices: TimeDelta,
+    /// The shortest time between two notices to a tenant.
+    pub notice_interval: TimeDelta,
     /// The same, if something is urgent.
-    pub urgent_notices: TimeDelta,
+    pub urgent_notice_interval: TimeDelta,
     /// How long after its end the webhooks of a call may take before the call is fetched.
     pub webhook_delay: TimeDelta,
-    /// How long after its end the analysis of a call may take before a person has to listen to it.
+    /// How long after its end the analysis of a call may take before a person has to follow up.
     pub analysis_delay: TimeDelta,
 }
 
@@ -72,8 +72,8 @@ impl Default for Timing {
             defer_window: TimeDelta::hours(3),
             grace: TimeDelta::minutes(2),
             max_resend_delay: TimeDelta::hours(1),
-            notices: TimeDelta::minutes(10),
-            urgent_notices: TimeDelta::minutes(1),
+            notice_interval: TimeDelta::minutes(10),
+            urgent_notice_interval: TimeDelta::minutes(1),
             webhook_delay: TimeDelta::minutes(5),
             analysis_delay: TimeDelta::minutes(30),
         }
@@ -101,8 +101,8 @@ impl Timing {
             defer_window: shorter(self.defer_window),
             grace: shorter(self.grace),
             max_resend_delay: shorter(self.max_resend_delay),
-            notices: shorter(self.notices),
-            urgent_notices: shorter(self.urgent_notices),
+            notice_interval: shorter(self.notice_interval),
+            urgent_notice_interval: shorter(self.urgent_notice_interval),
             webhook_delay: shorter(self.webhook_delay),
             analysis_delay: shorter(self.analysis_delay),
         }

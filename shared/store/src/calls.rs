@@ -27,6 +27,8 @@ use crate::{
     transaction::{RETRY_DELAY, Transaction, TransactionError, build_put, is_condition_failed, put, write_one},
 };
 
+/// Stands for the digest of an event whose content was erased.
+const ERASED: &str = "erased";
 /// The maximum number of attempts to store a call while others write the same items.
 const TRIES: u32 = 8;
 
@@ -188,7 +190,7 @@ impl Calls {
     /// # Errors
     /// If DynamoDB fails.
     pub async fn event_names(&self, tenant: &TenantId, call: &CallId) -> Result<BTreeSet<String>, StoreError> {
-        let sorts = self.table.query_sorts(&key_of(tenant, call), "").await?;
+        let sorts = self.table.query_sort_keys(&key_of(tenant, call), "").await?;
         Ok(sorts.iter().filter_map(|sort| sort.split('#').next()).map(str::to_owned).collect())
     }
 
@@ -266,7 +268,11 @@ impl Calls {
     pub async fn events(&self, tenant: &TenantId, call: &CallId) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
         let mut events: Vec<(String, Vec<Vec<u8>>)> = Vec::new();
         for mut item in self.table.query(&key_of(tenant, call), "").await? {
-            let (event, part) = (take_text(&mut item, schema::CALLS.sort)?, take_bytes(&mut item, "part")?);
+            let event = take_text(&mut item, schema::CALLS.sort)?;
+            if event.ends_with(&format!("#{ERASED}#000")) {
+                continue;
+            }
+            let part = take_bytes(&mut item, "part")?;
             let name = event.rsplit_once('#').map_or(event.as_str(), |(name, _)| name).to_owned();
             match events.last_mut() {
                 Some((last, parts)) if *last == name => parts.push(part),
@@ -274,6 +280,24 @@ impl Calls {
             }
         }
         events.into_iter().map(|(name, parts)| Ok((name, blob::decompress(&parts)?))).collect()
+    }
+
+    /// Deletes what every event of a call holds, and keeps its name: a call whose events are all missing would be fetched from
+    /// Retell once more.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn erase_content(&self, tenant: &TenantId, call: &CallId, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let key = key_of(tenant, call);
+        for name in self.event_names(tenant, call).await? {
+            let mut item = self.table.key(&key, &format!("{name}#{ERASED}#000"));
+            item.insert("received_at".to_owned(), text(now.to_rfc3339()));
+            item.insert("expires_at".to_owned(), number((now + self.retention).timestamp()));
+            write_one(&self.table.client, build_put(put(&self.table.name, item))?).await?;
+        }
+        let sorts = self.table.query_sort_keys(&key, "").await?;
+        let items = sorts.iter().filter(|sort| !sort.ends_with(&format!("#{ERASED}#000")));
+        self.table.delete_all(items.map(|sort| self.table.key(&key, sort)).collect()).await.map(drop)
     }
 
     /// Deletes every event of a call, and returns how many items there were.

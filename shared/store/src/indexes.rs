@@ -149,7 +149,7 @@ pub(crate) fn insert_keys(item: &mut Item, appointment: &Appointment, timing: &T
         insert(BY_DUE, NOTICE, since);
     }
     insert(BY_UNCOUNTED, UNCOUNTED, appointment.created_at);
-    insert(BY_TENANT, appointment.tenant.as_str(), listed_at(appointment));
+    insert(BY_TENANT, appointment.tenant.as_str(), list_position(appointment));
     if let State::NeedsReview { .. } = appointment.state() {
         insert(BY_REVIEW, appointment.tenant.as_str(), appointment.entered_at());
     }
@@ -158,9 +158,10 @@ pub(crate) fn insert_keys(item: &mut Item, appointment: &Appointment, timing: &T
     }
 }
 
-/// Where an appointment belongs in its tenant's list: at its start, or at its call if there is none.
-pub(crate) fn listed_at(appointment: &Appointment) -> DateTime<Utc> {
-    start_of(appointment).or_else(|| appointment.wished_from()).unwrap_or(appointment.created_at)
+/// Where an appointment belongs in its tenant's list: at the start of its booking or request, else at the earliest start
+/// that may be meant, else when it was stored.
+pub(crate) fn list_position(appointment: &Appointment) -> DateTime<Utc> {
+    start_of(appointment).or_else(|| appointment.earliest_start()).unwrap_or(appointment.created_at)
 }
 
 fn start_of(appointment: &Appointment) -> Option<DateTime<Utc>> {

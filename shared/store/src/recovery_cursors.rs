@@ -33,7 +33,7 @@ impl RecoveryCursors {
     ///
     /// # Errors
     /// If DynamoDB fails, or the item can't be decoded.
-    pub async fn of(&self, account: &AccountName) -> Result<Option<DateTime<Utc>>, StoreError> {
+    pub async fn load(&self, account: &AccountName) -> Result<Option<DateTime<Utc>>, StoreError> {
         let Some(mut item) = self.table.get_consistent(&partition(account), CURSOR).await? else { return Ok(None) };
         take_text(&mut item, "began_at")?.parse().map(Some).map_err(|_| StoreError::Undecodable)
     }
@@ -42,7 +42,7 @@ impl RecoveryCursors {
     ///
     /// # Errors
     /// If DynamoDB fails.
-    pub async fn set(&self, account: &AccountName, began_at: DateTime<Utc>) -> Result<(), StoreError> {
+    pub async fn save(&self, account: &AccountName, began_at: DateTime<Utc>) -> Result<(), StoreError> {
         let mut item = self.table.key(&partition(account), CURSOR);
         item.insert("began_at".to_owned(), text(began_at.to_rfc3339()));
         write_one(&self.table.client, build_put(put(&self.table.name, item))?).await

@@ -75,18 +75,18 @@ impl Table {
 
     /// The items of a partition whose sort key begins with `prefix`, in order.
     pub(crate) async fn query(&self, partition: &str, prefix: &str) -> Result<Vec<Item>, StoreError> {
-        collect(self.querying(partition, prefix)).await
+        collect(self.build_query(partition, prefix)).await
     }
 
     /// The sort keys of a partition that begin with `prefix`, in order. Nothing else of the items is sent.
-    pub(crate) async fn query_sorts(&self, partition: &str, prefix: &str) -> Result<Vec<String>, StoreError> {
-        let query = self.querying(partition, prefix);
+    pub(crate) async fn query_sort_keys(&self, partition: &str, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let query = self.build_query(partition, prefix);
         let query = query.projection_expression("#sort").expression_attribute_names("#sort", self.schema.sort);
         let items = collect(query).await?;
         Ok(items.iter().filter_map(|item| self.sort_key(item)).map(str::to_owned).collect())
     }
 
-    fn querying(&self, partition: &str, prefix: &str) -> QueryFluentBuilder {
+    fn build_query(&self, partition: &str, prefix: &str) -> QueryFluentBuilder {
         let query = self.client.query().table_name(&self.name).consistent_read(true);
         let query = query
             .expression_attribute_names("#partition", self.schema.partition)

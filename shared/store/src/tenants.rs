@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use aws_sdk_dynamodb::types::{Delete, Put};
+use aws_sdk_dynamodb::types::{Delete, Put, Update};
 use chrono::{DateTime, Utc};
 use platform::{aws::SdkConfig, env::EnvError, ttl_cache::TtlCache};
 use scheduling::{
@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 use crate::{
     error::{StoreError, applied},
-    item::{Item, decode, encode, take_text, text},
+    item::{Item, decode, encode, take_text, text, timestamp},
     schema,
     table::Table,
     transaction::{Transaction, build_put, put, write_one},
@@ -160,6 +160,20 @@ impl Tenants {
         Ok(tenants)
     }
 
+    /// Since when a tenant is loaded. `None` if that is not known.
+    ///
+    /// # Errors
+    /// If DynamoDB fails, or the item can't be decoded.
+    pub async fn loaded_at(&self, id: &TenantId) -> Result<Option<DateTime<Utc>>, StoreError> {
+        #[derive(Deserialize)]
+        struct Entry {
+            #[serde(default)]
+            loaded_at: Option<DateTime<Utc>>,
+        }
+        let item = self.table.get(REGISTRY, id.as_str()).await?;
+        Ok(item.map(decode::<Entry>).transpose()?.and_then(|entry| entry.loaded_at))
+    }
+
     /// A stored tenant with every host mapping.
     ///
     /// # Errors
@@ -211,9 +225,16 @@ impl Tenants {
                     .expression_attribute_values(":tenant", text(tenant.id.as_str())),
             )?);
         }
-        let mut entry = self.table.key(REGISTRY, tenant.id.as_str());
-        entry.insert("name".to_owned(), text(&tenant.name));
-        changes.put(build_put(put(&self.table.name, entry))?);
+        changes.update(
+            Update::builder()
+                .table_name(&self.table.name)
+                .set_key(Some(self.table.key(REGISTRY, tenant.id.as_str())))
+                .update_expression("SET #name = :name, loaded_at = if_not_exists(loaded_at, :since)")
+                .expression_attribute_names("#name", "name")
+                .expression_attribute_values(":name", text(&tenant.name))
+                // Since when a tenant is loaded that another version loaded is not known.
+                .expression_attribute_values(":since", timestamp(before.map_or(now, |_| DateTime::UNIX_EPOCH))),
+        )?;
         for mapping in &mapped {
             let mapping = HostMapping {
                 tenant: tenant.id.clone(),

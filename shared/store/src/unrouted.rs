@@ -3,6 +3,7 @@
 //! A route is what would have led to a tenant: the account with the agent and the number. The routes of an account are one
 //! partition, and the events of a route another, so that looking for routes reads no bodies.
 
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use chrono::{DateTime, TimeDelta, Utc};
 use platform::{
     aws::SdkConfig,
@@ -13,11 +14,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     blob,
-    error::{StoreError, applied},
+    error::StoreError,
     item::{Item, bytes, decode, encode, fingerprint, number, take_bytes, take_text, text},
     schema,
     table::Table,
-    transaction::{Transaction, build_put, put, write_one},
+    transaction::{Transaction, build_put, put},
 };
 
 /// Calls that belong to no tenant yet.
@@ -41,6 +42,10 @@ pub struct UnroutedRoute {
     /// When the first of the calls was received.
     pub since: DateTime<Utc>,
 }
+
+/// Names an event of a route: its call, its name and its digest.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UnroutedKey(String);
 
 /// An event without its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,13 +109,29 @@ impl UnroutedCalls {
             parts.put(build_put(put(&self.table.name, item))?);
         }
         parts.commit_with_retries(&self.table.client).await?;
-        let mut item = encode(route)?;
-        item.extend(self.table.key(&routes_of(&route.account), &route.name()));
-        item.insert("expires_at".to_owned(), expires_at);
-        let first = put(&self.table.name, item)
-            .condition_expression("attribute_not_exists(#call)")
-            .expression_attribute_names("#call", schema::CALLS.partition);
-        applied(write_one(&self.table.client, build_put(first)?).await)
+        self.open(route, expires_at).await
+    }
+
+    /// Notes the route, or that it is still needed: it expires with its last event. Returns whether it is new.
+    async fn open(&self, route: &UnroutedRoute, expires_at: AttributeValue) -> Result<bool, StoreError> {
+        let mut fields = encode(route)?;
+        let since = fields.remove("since").ok_or(StoreError::Unencodable)?;
+        let update = self.table.client.update_item().table_name(&self.table.name);
+        let mut update = update
+            .set_key(Some(self.table.key(&routes_of(&route.account), &route.name())))
+            .expression_attribute_values(":since", since)
+            .expression_attribute_values(":expires_at", expires_at)
+            .return_values(ReturnValue::UpdatedOld);
+        let mut assignments =
+            vec!["since = if_not_exists(since, :since)".to_owned(), "expires_at = :expires_at".to_owned()];
+        for (name, value) in fields {
+            assignments.push(format!("#{name} = :{name}"));
+            update = update
+                .expression_attribute_names(format!("#{name}"), &name)
+                .expression_attribute_values(format!(":{name}"), value);
+        }
+        let updated = update.update_expression(format!("SET {}", assignments.join(", "))).send().await?;
+        Ok(updated.attributes.is_none_or(|before| before.is_empty()))
     }
 
     /// The routes of an account under which something is kept.
@@ -122,12 +143,20 @@ impl UnroutedCalls {
         items.into_iter().map(|item| decode(self.table.without_key(item))).collect()
     }
 
+    /// Whether something is kept under a route.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn is_open(&self, route: &UnroutedRoute) -> Result<bool, StoreError> {
+        Ok(self.table.get(&routes_of(&route.account), &route.name()).await?.is_some())
+    }
+
     /// Whether an event of this name of the call is kept under the route.
     ///
     /// # Errors
     /// If DynamoDB fails.
     pub async fn has(&self, route: &UnroutedRoute, call: &CallId, name: &str) -> Result<bool, StoreError> {
-        let sorts = self.table.query_sorts(&route.partition(), &format!("{call}#{name}#")).await?;
+        let sorts = self.table.query_sort_keys(&route.partition(), &format!("{call}#{name}#")).await?;
         Ok(!sorts.is_empty())
     }
 
@@ -136,37 +165,50 @@ impl UnroutedCalls {
     /// # Errors
     /// If DynamoDB fails.
     pub async fn calls(&self, route: &UnroutedRoute) -> Result<Vec<CallId>, StoreError> {
-        let sorts = self.table.query_sorts(&route.partition(), "").await?;
+        let sorts = self.table.query_sort_keys(&route.partition(), "").await?;
         let mut calls: Vec<CallId> = sorts.iter().filter_map(|sort| sort.split('#').next()).map(CallId::new).collect();
         calls.dedup();
         Ok(calls)
     }
 
-    /// Every event of a route with its body, the one received first at the beginning.
+    /// The keys of the events of a route.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn keys(&self, route: &UnroutedRoute) -> Result<Vec<UnroutedKey>, StoreError> {
+        let sorts = self.table.query_sort_keys(&route.partition(), "").await?;
+        let parts = sorts.iter().filter_map(|sort| sort.rsplit_once('#'));
+        let mut keys: Vec<UnroutedKey> = parts.map(|(event, _)| UnroutedKey(event.to_owned())).collect();
+        keys.dedup();
+        Ok(keys)
+    }
+
+    /// An event with its body. `None` if it was taken up meanwhile.
     ///
     /// # Errors
     /// If DynamoDB fails, or an item can't be decoded.
-    pub async fn events(&self, route: &UnroutedRoute) -> Result<Vec<(UnroutedEvent, Vec<u8>)>, StoreError> {
-        let mut events: Vec<(String, UnroutedEvent, Vec<Vec<u8>>)> = Vec::new();
-        for mut item in self.table.query(&route.partition(), "").await? {
-            let sort = take_text(&mut item, schema::CALLS.sort)?;
-            let whole = sort.rsplit_once('#').map_or(sort.as_str(), |(whole, _)| whole).to_owned();
-            let part = take_bytes(&mut item, "part")?;
-            match events.last_mut() {
-                Some((last, _, parts)) if *last == whole => parts.push(part),
-                _ => events.push((whole, event_in(&mut item)?, vec![part])),
+    pub async fn load(
+        &self,
+        route: &UnroutedRoute,
+        UnroutedKey(key): &UnroutedKey,
+    ) -> Result<Option<(UnroutedEvent, Vec<u8>)>, StoreError> {
+        let mut parts = Vec::new();
+        let mut event = None;
+        for mut item in self.table.query(&route.partition(), &format!("{key}#")).await? {
+            parts.push(take_bytes(&mut item, "part")?);
+            if event.is_none() {
+                event = Some(event_in(&mut item)?);
             }
         }
-        events.sort_by_key(|(_, event, _)| event.received_at);
-        events.into_iter().map(|(_, event, parts)| Ok((event, blob::decompress(&parts)?))).collect()
+        event.map(|event| Ok((event, blob::decompress(&parts)?))).transpose()
     }
 
     /// Deletes an event that was taken up.
     ///
     /// # Errors
     /// If DynamoDB fails.
-    pub async fn forget(&self, route: &UnroutedRoute, event: &UnroutedEvent) -> Result<(), StoreError> {
-        let sorts = self.table.query_sorts(&route.partition(), &event.prefix()).await?;
+    pub async fn forget(&self, route: &UnroutedRoute, UnroutedKey(key): &UnroutedKey) -> Result<(), StoreError> {
+        let sorts = self.table.query_sort_keys(&route.partition(), &format!("{key}#")).await?;
         let items = sorts.iter().map(|sort| self.table.key(&route.partition(), sort)).collect();
         self.table.delete_all(items).await.map(drop)
     }

@@ -1,12 +1,13 @@
 //! The update of an appointment with everything that must be written in the same step.
 
+use aws_sdk_dynamodb::types::Put;
 use chrono::{DateTime, Utc};
-use scheduling::{appointment::Appointment, assignment::HostMapping, timing::Timing};
+use scheduling::{appointment::Appointment, assignment::HostMapping, ids::BookingUid, timing::Timing};
 
 use crate::{
     error::StoreError,
     exchanges::{self, ExchangeRecord},
-    item::number,
+    item::{number, text},
     record::{UNCHANGED, Version, item_of},
     slot_leases::SlotLease,
     table::Table,
@@ -39,11 +40,12 @@ pub struct Update<'a> {
     exchanges: &'a [ExchangeRecord],
     mapping: Option<(&'a Tenants, &'a HostMapping)>,
     lease: Option<LeaseChange<'a>>,
+    adopted: Option<&'a BookingUid>,
 }
 
 impl<'a> Update<'a> {
     pub(crate) fn new(table: &'a Table, timing: Timing, appointment: &'a Appointment, version: Version) -> Self {
-        Self { table, timing, appointment, version, exchanges: &[], mapping: None, lease: None }
+        Self { table, timing, appointment, version, exchanges: &[], mapping: None, lease: None, adopted: None }
     }
 
     /// Stores exchanges with Cal.com. Nothing is stored of a customer who was erased: a response names the customer.
@@ -54,6 +56,11 @@ impl<'a> Update<'a> {
     /// Stores a host mapping that was found, if there is one.
     pub fn mapping(self, tenants: &'a Tenants, mapping: Option<&'a HostMapping>) -> Self {
         Self { mapping: mapping.map(|mapping| (tenants, mapping)), ..self }
+    }
+
+    /// Marks a booking that was not made by Frontdesk as this appointment's: no other appointment can adopt it.
+    pub fn adopt(self, uid: Option<&'a BookingUid>) -> Self {
+        Self { adopted: uid, ..self }
     }
 
     /// Takes the lease until a time, unless another holder has it.
@@ -90,6 +97,9 @@ impl<'a> Update<'a> {
         if let Some((tenants, mapping)) = self.mapping {
             puts.push(put_found_mapping(mapping, tenants)?);
         }
+        if let Some(uid) = self.adopted {
+            puts.push(put_adopted(table, uid, self.appointment)?);
+        }
         if puts.is_empty() && self.lease.is_none() {
             write_one(&table.client, record).await?;
             return Ok(next);
@@ -114,6 +124,17 @@ impl<'a> Update<'a> {
         }
         Ok(next)
     }
+}
+
+/// The put that marks a booking as the appointment's.
+fn put_adopted(table: &Table, uid: &BookingUid, appointment: &Appointment) -> Result<Put, StoreError> {
+    let mut item = table.key(&format!("adopted#{uid}"), "adopted");
+    item.insert("appointment".to_owned(), text(appointment.id.as_str()));
+    build_put(
+        put(&table.name, item)
+            .condition_expression("attribute_not_exists(id) OR appointment = :own")
+            .expression_attribute_values(":own", text(appointment.id.as_str())),
+    )
 }
 
 /// Commits with the lease, if no other lease overlaps. Another one that was taken meanwhile is looked at again.

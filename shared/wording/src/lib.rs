@@ -7,7 +7,7 @@ use chrono::{DateTime, Datelike, Timelike, Utc};
 use chrono_tz::Tz;
 use scheduling::{spoken_time::Candidate, tenant::Tenant};
 
-pub use mail::{Mail, ReviewMail};
+pub use mail::{MAX_ENTRIES, Mail, ReviewMail};
 
 /// A language in which people are written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! The mail that tells a tenant's people what waits for them.
+//! The mail that notifies a tenant of appointments that need a person.
 
 use chrono::{DateTime, Utc};
 use scheduling::{
@@ -10,8 +10,8 @@ use scheduling::{
 
 use crate::Language;
 
-/// Nobody works through more in one mail.
-const MAX_ENTRIES: usize = 30;
+/// The most appointments that one mail lists.
+pub const MAX_ENTRIES: usize = 30;
 
 /// A mail. Its body holds what a person needs in order to act, and goes to the tenant's own address alone.
 pub struct Mail {
@@ -21,12 +21,14 @@ pub struct Mail {
     pub body: Personal<String>,
 }
 
-/// What a tenant's people are told, with each appointment.
+/// The content of a review mail.
 pub struct ReviewMail<'a> {
     /// The tenant.
     pub tenant: &'a Tenant,
     /// The appointments, the most urgent first.
     pub entries: &'a [(Notice, Appointment)],
+    /// How many more there are, which a further mail names.
+    pub more: usize,
     /// Now.
     pub now: DateTime<Utc>,
 }
@@ -35,29 +37,27 @@ impl ReviewMail<'_> {
     /// Writes the mail in the tenant's language.
     pub fn write(&self) -> Mail {
         let language = Language::of(self.tenant);
-        let count = self.entries.len();
+        let count = self.entries.len() + self.more;
         let is_urgent = self.entries.iter().any(|(_, appointment)| appointment.is_urgent(self.now));
         let what = match (language, count) {
-            (Language::German, 1) => "1 Termin braucht Sie".to_owned(),
-            (Language::German, _) => format!("{count} Termine brauchen Sie"),
-            (Language::English, 1) => "1 appointment needs you".to_owned(),
-            (Language::English, _) => format!("{count} appointments need you"),
+            (Language::German, 1) => "1 Termin zu klären".to_owned(),
+            (Language::German, _) => format!("{count} Termine zu klären"),
+            (Language::English, 1) => "1 appointment needs your attention".to_owned(),
+            (Language::English, _) => format!("{count} appointments need your attention"),
         };
         let urgent = if is_urgent { language.choose("Dringend: ", "Urgent: ") } else { "" };
         let subject = format!("{urgent}{what} ({})", self.tenant.name);
         let mut body = format!("{}\n", language.choose("Guten Tag,", "Hello,"));
-        for (notice, appointment) in self.entries.iter().take(MAX_ENTRIES) {
+        for (notice, appointment) in self.entries {
             body += &format!("\n{}", self.entry(language, *notice, appointment));
         }
-        if let Some(more) = count.checked_sub(MAX_ENTRIES).filter(|more| *more > 0) {
-            body += &format!(
-                "\n{} {more}\n",
-                language.choose("Weitere Termine, die Sie brauchen:", "Further appointments:")
-            );
+        if self.more > 0 {
+            let more = self.more;
+            body += &format!("\n{} {more}\n", language.choose("Weitere Termine zu klären:", "Further appointments:"));
         }
         body += language.choose(
-            "\nDiese Nachricht kommt von Frontdesk, das die Anrufe Ihres Telefonassistenten in Termine verwandelt.\n",
-            "\nThis message comes from Frontdesk, which turns the calls of your voice agent into appointments.\n",
+            "\nDiese Nachricht wurde automatisch von Frontdesk verschickt. Frontdesk bucht die Termine, die Ihr\nTelefonassistent entgegennimmt.\n",
+            "\nFrontdesk, which books the appointments that your voice agent takes, sent this message automatically.\n",
         );
         Mail { subject, body: Personal::new(body) }
     }
@@ -67,7 +67,7 @@ impl ReviewMail<'_> {
         let (zone, customer) = (self.tenant.time_zone, &request.customer);
         let revealed = |value: &Option<Personal<String>>| value.as_ref().map(|value| value.reveal().clone());
         let name = revealed(&customer.name);
-        let unknown = language.choose("Name nicht bekannt", "name not known").to_owned();
+        let unknown = language.choose("Name unbekannt", "name not known").to_owned();
         let mut lines = vec![format!("* {}: {}", name.unwrap_or(unknown), reason(language, notice, appointment))];
         let phone = revealed(&customer.phone).or_else(|| revealed(&customer.raw_phone));
         let email = revealed(&customer.email).or_else(|| revealed(&customer.raw_email));
@@ -89,19 +89,24 @@ impl ReviewMail<'_> {
         let proposals: Vec<String> = proposals.iter().take(3).map(|at| language.moment(*at, zone)).collect();
         let listed = |values: Vec<String>| (!values.is_empty()).then(|| values.join("; "));
         let reach = (phone.is_none() && email.is_none()).then(|| {
-            language.choose("keine Nummer und keine E-Mail bekannt", "no number and no email known").to_owned()
+            language
+                .choose(
+                    "weder Telefonnummer noch E-Mail-Adresse bekannt",
+                    "neither a phone number nor an email address is known",
+                )
+                .to_owned()
         });
         for (label, value) in [
             (language.choose("Telefon", "Phone"), phone),
             (language.choose("E-Mail", "Email"), email),
-            (language.choose("Erreichbar", "Reachable"), reach),
-            (language.choose("Wunsch", "Wish"), wish),
-            (language.choose("Gemeint vielleicht", "Perhaps meant"), listed(readings)),
+            (language.choose("Kontakt", "Contact"), reach),
+            (language.choose("Wunsch", "Requested"), wish),
+            (language.choose("Vielleicht gemeint", "Perhaps meant"), listed(readings)),
             (language.choose("Leistung", "Service"), request.service.clone()),
             (language.choose("Bei", "With"), revealed(&request.staff)),
             (language.choose("Notiz", "Note"), revealed(&request.notes)),
-            (language.choose("Frei wäre", "Free slots"), listed(proposals)),
-            (language.choose("Angerufen", "Called"), Some(language.moment(appointment.created_at, zone))),
+            (language.choose("Freie Zeiten", "Free slots"), listed(proposals)),
+            (language.choose("Eingegangen", "Received"), Some(language.moment(appointment.created_at, zone))),
         ] {
             lines.extend(value.map(|value| format!("    {label}: {value}")));
         }
@@ -113,12 +118,12 @@ fn reason(language: Language, notice: Notice, appointment: &Appointment) -> &'st
     match (notice, appointment.state()) {
         (Notice::NeedsReview, State::NeedsReview { reason, .. }) => language.reason(*reason, appointment),
         (Notice::Missed, _) => language.choose(
-            "wollte kommen, und der Termin wurde nie gebucht; bitte anrufen",
-            "wanted to come, and it was never booked; please call",
+            "der Termin wurde nicht gebucht, und die gewünschte Zeit ist vorbei; bitte anrufen",
+            "the requested time passed before it was booked; please call",
         ),
         _ => language.choose(
-            "der Termin beginnt bald und ist noch nicht gebucht, weil Cal.com nicht antwortet",
-            "it starts soon and is not booked yet, because Cal.com does not respond",
+            "der Termin beginnt bald und ist noch nicht gebucht: Cal.com ist nicht erreichbar oder verweigert den Zugriff",
+            "it starts soon and is not booked yet: Cal.com is unavailable or refuses access",
         ),
     }
 }
@@ -167,30 +172,31 @@ mod tests {
 
     fn mail(language: &str) -> Mail {
         let (tenant, entries) = (tenant(language), [(Notice::NeedsReview, unclear())]);
-        ReviewMail { tenant: &tenant, entries: &entries, now: "2026-11-26T09:00:00Z".parse().unwrap() }.write()
+        ReviewMail { tenant: &tenant, entries: &entries, more: 0, now: "2026-11-26T09:00:00Z".parse().unwrap() }.write()
     }
 
     #[test]
-    fn a_mail_that_nobody_could_work_through_is_cut_and_says_how_many_are_left() {
-        let entries: Vec<_> = (0..42).map(|_| (Notice::NeedsReview, unclear())).collect();
+    fn a_mail_says_how_many_more_a_further_one_names() {
+        let entries: Vec<_> = (0..30).map(|_| (Notice::NeedsReview, unclear())).collect();
         let tenant = tenant("de");
         let mail =
-            ReviewMail { tenant: &tenant, entries: &entries, now: "2026-11-26T09:00:00Z".parse().unwrap() }.write();
-        assert_eq!(mail.subject, "Dringend: 42 Termine brauchen Sie (Salon Sommer)");
+            ReviewMail { tenant: &tenant, entries: &entries, more: 12, now: "2026-11-26T09:00:00Z".parse().unwrap() }
+                .write();
+        assert_eq!(mail.subject, "Dringend: 42 Termine zu klären (Salon Sommer)");
         assert_eq!(mail.body.reveal().matches("* Erika").count(), 30);
-        assert!(mail.body.reveal().contains("Weitere Termine, die Sie brauchen: 12"));
+        assert!(mail.body.reveal().contains("Weitere Termine zu klären: 12"));
     }
 
     #[test]
     fn a_mail_says_who_wants_what_and_what_to_ask_in_the_tenants_language() {
         let german = mail("de");
-        assert_eq!(german.subject, "Dringend: 1 Termin braucht Sie (Salon Sommer)");
+        assert_eq!(german.subject, "Dringend: 1 Termin zu klären (Salon Sommer)");
         let expected = "* Erika Beispiel: diese oder nächste Woche?\n    Telefon: +4930901821\n    Wunsch: \"nächsten \
-                        Freitag um zehn\"\n    Gemeint vielleicht: Fr 27.11.2026 10:00\n    Leistung: Haarschnitt\n    \
-                        Angerufen: Do 26.11.2026 10:00\n";
+                        Freitag um zehn\"\n    Vielleicht gemeint: Fr 27.11.2026 10:00\n    Leistung: Haarschnitt\n    \
+                        Eingegangen: Do 26.11.2026 10:00\n";
         assert!(german.body.reveal().contains(expected), "{}", german.body.reveal());
         let english = mail("fr");
-        assert_eq!(english.subject, "Urgent: 1 appointment needs you (Salon Sommer)");
+        assert_eq!(english.subject, "Urgent: 1 appointment needs your attention (Salon Sommer)");
         assert!(english.body.reveal().contains("* Erika Beispiel: this week or next week?"));
         assert!(english.body.reveal().contains("Perhaps meant: Fri 27 Nov 2026 10:00"));
     }

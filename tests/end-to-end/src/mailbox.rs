@@ -19,10 +19,10 @@ pub struct Mail {
 pub fn mails_to(address: &str) -> Vec<Mail> {
     let Ok(files) = fs::read_dir(format!("{}/new", variable("MAIL_DIRECTORY"))) else { return Vec::new() };
     let texts = files.filter_map(|file| fs::read_to_string(file.ok()?.path()).ok());
-    texts.filter(|text| header(text, "To").contains(address)).map(|text| parsed(&text)).collect()
+    texts.filter(|text| header(text, "To").contains(address)).map(|text| parse(&text)).collect()
 }
 
-fn parsed(text: &str) -> Mail {
+fn parse(text: &str) -> Mail {
     let (_, part) = text.split_once("Content-Transfer-Encoding: base64").expect("a body in base64");
     let (_, encoded) = part.split_once("\n\n").expect("a body after the headers");
     let encoded: String = encoded.lines().take_while(|line| !line.is_empty() && !line.starts_with("--")).collect();

@@ -45,7 +45,7 @@ pub async fn run(command: Command) -> Result<(), CommandError> {
             });
             print_json(&Value::Array(shown.collect()))
         }
-        Output::Text if found.is_empty() => print_text("every call belongs to a tenant"),
+        Output::Text if found.is_empty() => print_text("no unrouted calls are stored"),
         Output::Text => {
             let rows = found.into_iter().map(|(route, calls)| {
                 let agent = route.agent.as_ref().map_or("-", AgentId::as_str).to_owned();

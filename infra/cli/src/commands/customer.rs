@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use chrono::Utc;
 use clap::{Args, Subcommand};
 use scheduling::{
     appointment::{Appointment, StateName},
@@ -251,7 +252,7 @@ impl Stores {
             }
         }
         for call in &found.calls {
-            self.calls.erase(&self.tenant, call).await?;
+            self.calls.erase_content(&self.tenant, call, Utc::now()).await?;
         }
         let ids: Vec<&AppointmentId> = found.appointments.iter().map(|appointment| &appointment.id).collect();
         for customer in &found.customers {

@@ -98,7 +98,7 @@ pub enum Command {
         /// The tenant's id.
         tenant: String,
     },
-    /// Erase everything that is stored of a tenant that was removed: appointments, exchanges, calls. Counters stay.
+    /// Erase a removed tenant's appointments, exchanges and calls. Counters stay.
     Erase {
         /// The tenant's id.
         tenant: String,
@@ -106,7 +106,7 @@ pub enum Command {
         #[arg(long)]
         apply: bool,
     },
-    /// Remove a tenant. Its appointments stay, and those that need a person are told to the alert topic.
+    /// Remove a tenant. Its appointments stay, and notices about those that need a person go to the alert topic.
     Remove {
         /// The tenant's id.
         tenant: String,
@@ -148,11 +148,13 @@ pub async fn run(command: Command) -> Result<(), CommandError> {
             let record = context.tenant_record(&tenants, &TenantId::new(&tenant)).await?;
             print_changes(&flat(&as_file(&record)), &BTreeMap::new());
             let appointments = context.appointments()?;
-            let (to_come, in_review) = tokio::try_join!(
-                appointments.starting(&record.tenant.id, Utc::now(), None),
-                appointments.in_review(&record.tenant.id)
-            )?;
-            say!("{} appointments are to come, and {} need a person", to_come.len(), in_review.len());
+            let mut upcoming = 0;
+            for id in appointments.starting(&record.tenant.id, Utc::now(), None).await? {
+                let stored = appointments.load(&id).await?;
+                upcoming += u32::from(stored.is_some_and(|stored| stored.value.is_open()));
+            }
+            let in_review = appointments.in_review(&record.tenant.id).await?.len();
+            say!("upcoming open appointments: {upcoming}; appointments that need a person: {in_review}");
             if !apply {
                 say!("{DRY_RUN}");
                 return Ok(());
@@ -270,7 +272,11 @@ async fn add_alias(tenant: &TenantId, id: &str, alias: String, apply: bool) -> R
 async fn take_up_calls(context: &CommandContext, tenant: &Tenant) -> Result<(), CommandError> {
     let taken_up = context.intake()?.take_up_unrouted(tenant, context.actor(), &LogContext::default()).await?;
     if taken_up.events > 0 {
-        say!("{} events of earlier calls taken up, with {} appointments", taken_up.events, taken_up.appointments);
+        say!(
+            "processed {} stored events of earlier calls; they request {} appointments",
+            taken_up.events,
+            taken_up.appointments
+        );
     }
     Ok(())
 }

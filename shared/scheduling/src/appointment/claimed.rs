@@ -4,13 +4,14 @@ use chrono::{DateTime, Utc};
 
 use super::{
     history::{Actor, Cause},
-    record::{Appointment, initial},
-    state::{BookingProgress, CancelReason, ReviewReason, State, StateName},
+    record::{Appointment, initial_state},
+    state::{BookingProgress, CancelReason, ReviewBooking, ReviewReason, State, StateName},
 };
 use crate::{
     booking::{Booking, UnconfirmedBooking},
     contact::ContactPart,
     failure::{BookingFailure, Category},
+    request::Intent,
     start_time::RequestedStart,
 };
 
@@ -72,10 +73,10 @@ impl Claimed {
         self.update_state();
     }
 
-    /// Back to where its request begins, because no tool of the voice agent booked it in the call.
-    pub fn rule_out_call_bookings(mut self, by: Actor<'_>) -> Appointment {
+    /// Returns the appointment to its initial state: no tool booked it in the call.
+    pub fn mark_not_booked_in_call(mut self, by: Actor<'_>) -> Appointment {
         self.appointment.call_bookings = None;
-        let (state, _) = initial(&self.appointment.request);
+        let (state, _) = initial_state(&self.appointment.request);
         self.appointment.move_to(state, Cause::NotBookedInCall, by);
         self.appointment
     }
@@ -113,7 +114,14 @@ impl Claimed {
             let raw = self.appointment.request.start.raw().map(str::to_owned);
             self.appointment.request.start = RequestedStart::At { at: booking.start, note: None, raw };
         }
-        self.appointment.move_to(State::booked(booking), cause, by);
+        let state = match self.appointment.request.intent {
+            intent @ (Intent::BookForSeveral | Intent::CallBack | Intent::Cancel | Intent::NotAnalyzed) => {
+                // A tool booked one part of what the caller wants; a person does the rest.
+                State::review(ReviewReason::Intent(intent), ReviewBooking::Booked(booking))
+            }
+            Intent::Book | Intent::Reschedule => State::booked(booking),
+        };
+        self.appointment.move_to(state, cause, by);
         self.appointment
     }
 

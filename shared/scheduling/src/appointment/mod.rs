@@ -25,7 +25,7 @@ mod transitions;
 pub use claimed::{Claimed, Confirmation};
 pub use due::{Due, DueCause};
 pub use history::{Actor, Cause, OPERATOR, Repetition, Transition};
-pub use notice::{Notice, SOON};
+pub use notice::{DELAY_NOTICE_WINDOW, Notice};
 pub use record::{Appointment, Verification};
 pub use state::{BookingProgress, CancelReason, Outcome, ReviewBooking, ReviewReason, State, StateName};
 pub use transitions::{InvalidTransition, NotClaimable, Settlement};

@@ -1,4 +1,4 @@
-//! When the people of a tenant are to be told of an appointment.
+//! When a tenant is to be notified of an appointment.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -12,53 +12,53 @@ use crate::{request::Intent, spoken_time::Candidate, start_time::RequestedStart}
 /// A start this near makes a review urgent.
 const NEAR: TimeDelta = TimeDelta::hours(24);
 /// An appointment that starts this soon should have been booked.
-pub const SOON: TimeDelta = TimeDelta::hours(3);
-/// Booking may take this long before people are told.
-const PATIENCE: TimeDelta = TimeDelta::minutes(15);
+pub const DELAY_NOTICE_WINDOW: TimeDelta = TimeDelta::hours(3);
+/// Booking may take this long before the tenant is notified.
+const BOOKING_GRACE: TimeDelta = TimeDelta::minutes(15);
 
-/// What people are told.
+/// What a tenant is notified of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Notice {
     /// It starts soon and is not booked yet: Cal.com does not respond, or refuses the account's key.
     Delayed,
     /// A person has to decide.
     NeedsReview,
-    /// Its start passed before it was booked, and nobody was told before.
+    /// Its start passed before it was booked, and nobody was notified before.
     Missed,
 }
 
 impl Appointment {
-    /// Since when people are to be told that it needs review or was missed. `None` if they were told, and if there is
-    /// nothing to tell.
+    /// Since when the tenant is to be notified that it needs review or was missed. `None` if that was done, or if it is
+    /// neither.
     pub fn notice_due(&self) -> Option<DateTime<Utc>> {
-        let is_told = match &self.state {
-            State::NeedsReview { .. } => self.is_notified(self.since_entered()),
+        let is_notified_already = match &self.state {
+            State::NeedsReview { .. } => self.is_notified(self.since_news()),
             State::Cancelled { reason: CancelReason::Past, booking: None, .. } => {
-                self.is_notified(self.since_requested())
+                self.is_notified(self.since_requested_or_settled())
             }
             _ => return None,
         };
-        let entered = self.since_entered().first().map_or(self.created_at, |transition| transition.at);
-        (!is_told && !self.is_erased()).then_some(entered)
+        (!is_notified_already && !self.is_erased()).then(|| self.entered_at())
     }
 
-    /// What people are to be told now, if anything.
+    /// What the tenant is to be notified of now, if anything.
     pub fn notice(&self, now: DateTime<Utc>) -> Option<Notice> {
         match &self.state {
             State::Requested { .. } => {
-                let starts_soon = self.request.start.at().is_some_and(|start| start > now && start <= now + SOON);
-                let is_late = self.requested_at() + PATIENCE <= now;
-                let is_told = self.is_notified(self.since_requested());
-                (starts_soon && is_late && !is_told && !self.is_erased()).then_some(Notice::Delayed)
+                let starts_soon =
+                    self.request.start.at().is_some_and(|start| start > now && start <= now + DELAY_NOTICE_WINDOW);
+                let is_late = self.requested_at() + BOOKING_GRACE <= now;
+                let is_notified_already = self.is_notified(self.since_requested_or_settled());
+                (starts_soon && is_late && !is_notified_already && !self.is_erased()).then_some(Notice::Delayed)
             }
             State::NeedsReview { .. } => self.notice_due().map(|_| Notice::NeedsReview),
             _ => self.notice_due().map(|_| Notice::Missed),
         }
     }
 
-    /// Whether people are to be told at once: it starts soon or has passed, or the caller was promised an answer.
+    /// Whether to notify at once: it starts soon or has passed, or the caller asks to be called back.
     pub fn is_urgent(&self, now: DateTime<Utc>) -> bool {
-        let is_promised =
+        let requests_callback =
             matches!(self.state, State::NeedsReview { reason: ReviewReason::Intent(Intent::CallBack), .. });
         let is_near = match &self.request.start {
             RequestedStart::At { at, .. } => *at <= now + NEAR,
@@ -68,11 +68,11 @@ impl Appointment {
                 Candidate::Window(window) => window.to <= now + NEAR,
             }),
         };
-        is_promised || is_near || !matches!(self.state, State::NeedsReview { .. })
+        requests_callback || is_near || !matches!(self.state, State::NeedsReview { .. })
     }
 
     /// When the customer wants to come, at the earliest.
-    pub fn wished_from(&self) -> Option<DateTime<Utc>> {
+    pub fn earliest_start(&self) -> Option<DateTime<Utc>> {
         match &self.request.start {
             RequestedStart::At { at, .. } => Some(*at),
             RequestedStart::Unusable { readings, .. } => readings.first().map(|reading| match reading {
@@ -82,26 +82,45 @@ impl Appointment {
         }
     }
 
-    /// Records that people were told. The state stays.
+    /// Records that the tenant was notified. The state stays.
     pub fn record_notice(&mut self, by: Actor<'_>) {
         self.record(Some(self.state.name()), Cause::Notified, by);
     }
 
-    /// When it came into its present state.
+    /// When it came into its present state, or when what people have to know of it last changed.
     pub fn entered_at(&self) -> DateTime<Utc> {
-        self.since_entered().first().map_or(self.created_at, |transition| transition.at)
+        self.since_news().first().map_or(self.created_at, |transition| transition.at)
     }
 
-    /// The transitions since it came into its present state, that one included.
-    fn since_entered(&self) -> &[Transition] {
+    /// The transitions since there was something new to know.
+    fn since_news(&self) -> &[Transition] {
+        let is_review = matches!(self.state, State::NeedsReview { .. });
         let current = self.state.name();
-        let entered = self.history.iter().rposition(|it| it.to == current && it.from != Some(current));
-        &self.history[entered.unwrap_or_default()..]
+        let is_news = |it: &Transition| match is_review {
+            true => it.to == current && !is_quiet(&it.cause),
+            false => it.from != Some(it.to) && it.to == current && !matches!(it.cause, Cause::Failed(_)),
+        };
+        let at = self.history.iter().rposition(is_news);
+        &self.history[at.unwrap_or_default()..]
+    }
+
+    /// The transitions since it was last requested, or a person had it booked.
+    fn since_requested_or_settled(&self) -> &[Transition] {
+        let begins =
+            |it: &Transition| matches!(it.cause, Cause::Reopened | Cause::Settled | Cause::Resumed | Cause::Corrected);
+        let at = self.history.iter().rposition(begins);
+        &self.history[at.unwrap_or_default()..]
     }
 
     fn is_notified(&self, within: &[Transition]) -> bool {
         within.iter().any(|transition| transition.cause == Cause::Notified)
     }
+}
+
+/// Whether a transition within a review tells people nothing new.
+fn is_quiet(cause: &Cause) -> bool {
+    let by_people = matches!(cause, Cause::CalledBack | Cause::Proposed | Cause::NotBooked | Cause::Erased);
+    by_people || matches!(cause, Cause::Notified | Cause::CorrectionNoted)
 }
 
 #[cfg(test)]
@@ -140,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_review_is_told_once_and_again_when_it_comes_back() {
+    fn a_review_is_notified_once_and_again_when_it_comes_back() {
         let mut review = unreadable();
         assert_eq!(review.notice(at("2026-12-01T08:00:01Z")), Some(Notice::NeedsReview));
         assert_eq!(review.notice_due(), Some(at("2026-12-01T08:00:00Z")));
@@ -154,17 +173,21 @@ mod tests {
     }
 
     #[test]
-    fn a_start_within_a_day_and_a_promised_answer_are_urgent() {
+    fn a_start_within_a_day_and_a_requested_callback_are_urgent() {
         let now = at("2026-12-01T08:00:00Z");
         let mut later = requested(RequestedStart::exactly(at("2026-12-04T08:00:00Z")));
         later.stall("x".to_owned(), by(now)).unwrap();
         let mut near = requested(RequestedStart::exactly(at("2026-12-02T07:00:00Z")));
         near.stall("x".to_owned(), by(now)).unwrap();
         assert_eq!((later.is_urgent(now), near.is_urgent(now), unreadable().is_urgent(now)), (false, true, false));
+        let mut callback = unreadable().request;
+        callback.intent = Intent::CallBack;
+        let callback = Appointment::new(TenantId::new("salon"), CallId::new("d"), Source::phone(), callback, by(now));
+        assert!(callback.is_urgent(now));
     }
 
     #[test]
-    fn what_starts_soon_and_is_not_booked_is_told_once_booking_has_had_its_time() {
+    fn what_starts_soon_and_is_not_booked_is_notified_once_booking_has_had_its_time() {
         let waiting = requested(RequestedStart::exactly(at("2026-12-01T10:00:00Z")));
         assert_eq!(waiting.notice(at("2026-12-01T08:14:00Z")), None);
         assert_eq!(waiting.notice(at("2026-12-01T08:15:00Z")), Some(Notice::Delayed));
@@ -176,14 +199,20 @@ mod tests {
     }
 
     #[test]
-    fn a_start_that_passed_unbooked_is_told_unless_people_knew_of_it() {
+    fn a_start_that_passed_unbooked_is_notified_unless_people_knew_of_it() {
         let now = at("2026-12-02T08:00:00Z");
         let mut missed = requested(RequestedStart::exactly(at("2026-12-01T10:00:00Z")));
         let mut known = missed.clone();
         missed.cancel_past(by(now)).unwrap();
         assert_eq!(missed.notice(now), Some(Notice::Missed));
         known.record_notice(by(at("2026-12-01T09:00:00Z")));
+        let mut settled = known.clone();
         known.cancel_past(by(now)).unwrap();
         assert_eq!(known.notice(now), None);
+        settled.stall("x".to_owned(), by(at("2026-12-01T09:01:00Z"))).unwrap();
+        settled.record_notice(by(at("2026-12-01T09:02:00Z")));
+        settled.resume(by(at("2026-12-01T09:03:00Z"))).unwrap();
+        settled.cancel_past(by(now)).unwrap();
+        assert_eq!(settled.notice(now), Some(Notice::Missed), "whoever resumed it takes it for booked");
     }
 }

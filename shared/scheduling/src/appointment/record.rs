@@ -57,7 +57,7 @@ pub struct Verification {
 }
 
 /// The state in which a request begins, and why.
-pub(super) fn initial(request: &AppointmentRequest) -> (State, Cause) {
+pub(super) fn initial_state(request: &AppointmentRequest) -> (State, Cause) {
     let review = |reason| State::review(reason, ReviewBooking::None);
     match (request.intent, &request.start) {
         (Intent::Book, RequestedStart::At { note, .. }) => {

@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{
     claimed::Claimed,
     history::{Actor, Cause},
-    record::{Appointment, Verification, initial},
+    record::{Appointment, Verification, initial_state},
     state::{BookingProgress, CancelReason, Outcome, ReviewBooking, ReviewReason, State, StateName},
 };
 use crate::{
@@ -57,7 +57,7 @@ pub struct Settlement {
 impl Appointment {
     /// A new appointment: `requested`, or `needs_review` if its start can't be used or a person has to act.
     pub fn new(tenant: TenantId, call: CallId, source: Source, request: AppointmentRequest, by: Actor<'_>) -> Self {
-        let (state, cause) = initial(&request);
+        let (state, cause) = initial_state(&request);
         Self::created(state, cause, tenant, call, source, request, by)
     }
 
@@ -109,13 +109,11 @@ impl Appointment {
         appointment
     }
 
-    /// The same, if tools of the voice agent say that they booked in the call: whatever was read of the request, Cal.com is
-    /// queried for these bookings first.
+    /// Adds the bookings that the agent's tools report: Cal.com is queried for them before anything is booked.
     #[must_use]
-    pub fn with_call_bookings(mut self, bookings: Option<CallBookings>) -> Self {
-        if let Some(bookings) = bookings.filter(|bookings| !bookings.uids.is_empty()) {
-            self.state = State::requested(BookingProgress::with_unconfirmed(Some(UnconfirmedBooking::MadeInCall)));
-            self.call_bookings = Some(bookings);
+    pub fn with_call_bookings(mut self, bookings: &CallBookings) -> Self {
+        if !bookings.uids.is_empty() {
+            self.look_for(bookings);
             if let Some(first) = self.history.first_mut() {
                 first.to = StateName::Requested;
             }
@@ -123,19 +121,46 @@ impl Appointment {
         self
     }
 
-    /// Takes over what a later analysis of the call says, if nothing was done for the appointment yet. Returns whether it was
-    /// taken over.
-    pub fn correct(&mut self, request: AppointmentRequest, by: Actor<'_>) -> bool {
-        let is_untouched = match &self.state {
+    fn look_for(&mut self, bookings: &CallBookings) {
+        self.state = State::requested(BookingProgress::with_unconfirmed(Some(UnconfirmedBooking::MadeInCall)));
+        self.call_bookings = Some(bookings.clone());
+    }
+
+    /// Whether nothing was done for it at Cal.com yet.
+    fn is_untouched(&self) -> bool {
+        match &self.state {
             State::Requested { progress, .. } => progress.unconfirmed.is_none(),
             State::NeedsReview { booking, .. } => matches!(booking, ReviewBooking::None),
             _ => false,
+        }
+    }
+
+    /// Looks for the bookings that the agent's tools report from another call for it, if nothing was done for it at Cal.com
+    /// yet. Returns whether there are any.
+    pub fn note_call_bookings(&mut self, bookings: Option<&CallBookings>, by: Actor<'_>) -> bool {
+        let Some(bookings) = bookings.filter(|bookings| !bookings.uids.is_empty() && self.is_untouched()) else {
+            return false;
         };
+        let from = self.state.name();
+        self.look_for(bookings);
+        self.record(Some(from), Cause::RequestedAgain, by);
+        true
+    }
+
+    /// Takes over what a later analysis of the call says, if nothing was done for the appointment yet. Returns whether it was
+    /// taken over.
+    pub fn correct(&mut self, request: AppointmentRequest, bookings: Option<&CallBookings>, by: Actor<'_>) -> bool {
+        let is_untouched = self.is_untouched();
         if is_untouched {
-            let (state, _) = initial(&request);
+            let (state, _) = initial_state(&request);
             self.request = request;
             self.correction = None;
-            self.move_to(state, Cause::Corrected, by);
+            let from = self.state.name();
+            self.state = state;
+            if let Some(bookings) = bookings.filter(|bookings| !bookings.uids.is_empty()) {
+                self.look_for(bookings);
+            }
+            self.record(Some(from), Cause::Corrected, by);
         }
         is_untouched
     }

@@ -304,6 +304,11 @@ fn near_misses(near: &[NearMiss<ServiceId>]) -> String {
 }
 
 impl Tenant {
+    /// Whether one of its services has this event type.
+    pub fn has_event_type(&self, event_type: EventTypeId) -> bool {
+        self.services.iter().any(|service| service.event_types.all().any(|id| id == event_type))
+    }
+
     /// The staff member of this id.
     pub fn staff_member(&self, id: &StaffId) -> Option<&StaffMember> {
         self.staff.iter().find(|member| member.id == *id)

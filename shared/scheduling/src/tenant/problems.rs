@@ -7,16 +7,16 @@ use chrono_tz::Tz;
 use super::{EventTypes, LANGUAGES, MIN_RETENTION_DAYS, Tenant};
 use crate::{contact, ids::StaffId};
 
+/// Words with which keys of the calls table begin that belong to no tenant.
+const RESERVED_IDS: [&str; 3] = ["customer", "unrouted", "recovery"];
+
 impl Tenant {
     /// Every problem of this configuration, with its path inside the tenant file.
     pub fn problems(&self) -> Vec<Problem> {
         let mut found = Problems::default();
         found.check(is_plain_id(self.id.as_str()), "id", "use lower-case letters, digits and '-'");
-        found.check(
-            contact::is_country(&self.country),
-            "country",
-            "use the two upper-case letters of ISO 3166, such as DE",
-        );
+        found.check(!RESERVED_IDS.contains(&self.id.as_str()), "id", "use another id: the store uses this word itself");
+        found.check(contact::is_country(&self.country), "country", "use a known ISO 3166 country code, such as DE");
         found.check(
             LANGUAGES.contains(&self.language.as_str()),
             "language",

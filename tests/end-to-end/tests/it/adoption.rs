@@ -5,7 +5,7 @@ use end_to_end::{Call, Salon, soon};
 use scheduling::{
     appointment::{Appointment, CancelReason, Cause, ReviewReason, State, StateName},
     failure::Category,
-    ids::BookingUid,
+    ids::{AppointmentId, BookingUid},
 };
 use serde_json::json;
 
@@ -109,4 +109,44 @@ async fn while_cal_com_fails_nothing_is_booked_until_the_tools_booking_is_found(
     assert!(appointment.attempts() > 1, "{appointment:#?}");
     assert!(is_adopted(&appointment, &uid), "{appointment:#?}");
     assert_eq!(salon.bookings_of(salon.haircut()).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_booking_that_the_late_analysis_comes_with_is_adopted_by_the_review_that_waited_for_it() {
+    let salon = Salon::open().await;
+    let (said, start) = soon(14, 0);
+    let uid = booked_by_tool(&salon, start).await;
+    let analyzed = with_tool(salon.haircut_at(&said), Utc::now(), uid.as_str(), start);
+    let mut ended = analyzed.body["call"].clone();
+    ended["call_status"] = json!("ended");
+    ended["start_timestamp"] = json!((Utc::now() - TimeDelta::minutes(65)).timestamp_millis());
+    ended["end_timestamp"] = json!((Utc::now() - TimeDelta::minutes(60)).timestamp_millis());
+    for field in ["call_analysis", "transcript_with_tool_calls"] {
+        ended.as_object_mut().unwrap().remove(field);
+    }
+    salon.stack.put_to_retell(&json!({"calls": [ended]})).await;
+    salon.stack.invoke("call-recovery", &json!({"since": Utc::now() - TimeDelta::hours(2)})).await;
+    let id = AppointmentId::of_call(&salon.tenant, &analyzed.id);
+    assert_eq!(salon.stack.appointment(&id).await.state().name(), StateName::NeedsReview);
+    salon.deliver(&analyzed).await;
+    let appointment = salon.stack.until(&id, &[StateName::Assigned]).await;
+    assert!(is_adopted(&appointment, &uid), "{appointment:#?}");
+    assert_eq!(salon.bookings_of(salon.haircut()).await.len(), 1);
+}
+
+#[tokio::test]
+async fn of_two_appointments_of_a_call_the_tools_booking_is_the_one_that_fits() {
+    let salon = Salon::open().await;
+    let ((ten, start), (eleven, later)) = (soon(15, 0), soon(16, 0));
+    let uid = booked_by_tool(&salon, start).await;
+    let call = salon.call(json!({"appointments": [
+        {"service": "Haarschnitt", "appointment_start": eleven, "customer_name": "Max"},
+        {"service": "Haarschnitt", "appointment_start": ten, "customer_name": "Erika"}]}));
+    let call = with_tool(call, Utc::now(), uid.as_str(), start);
+    let answer = salon.stack.deliver(&call.body).await;
+    let ids: Vec<AppointmentId> = serde_json::from_value(answer.body["appointment_ids"].clone()).unwrap();
+    let (first, second) = (salon.stack.until_settled(&ids[0]).await, salon.stack.until_settled(&ids[1]).await);
+    assert_eq!(first.booking().map(|booking| booking.start), Some(later), "{first:#?}");
+    assert!(!is_adopted(&first, &uid) && is_adopted(&second, &uid), "{second:#?}");
+    assert_eq!(salon.bookings_of(salon.haircut()).await.len(), 2);
 }

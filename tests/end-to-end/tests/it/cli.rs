@@ -94,7 +94,7 @@ async fn a_check_knows_accounts_and_agents_and_prints_what_differs_alone() {
     let (_, loaded) = frontdesk(&["tenant", "load", "--offline", &file.path, "--apply"]);
     assert!(!loaded.contains("country") && loaded.contains("frontdesk tenant hours"), "defaults are no news: {loaded}");
     let (done, printed) = check(&file);
-    assert!(done && printed.contains("is loaded as it is here"), "{printed}");
+    assert!(done && printed.contains("is loaded and matches the file"), "{printed}");
     file.tenant["name"] = json!("Garage Nord");
     let (done, printed) = check(&file);
     let changes: Vec<&str> = printed.lines().filter(|line| line.starts_with(['+', '-', '~'])).collect();
@@ -113,7 +113,7 @@ async fn a_check_knows_accounts_and_agents_and_prints_what_differs_alone() {
     }
     file.tenant["country"] = json!("XX");
     let (done, printed) = check(&file);
-    assert!(!done && printed.contains("country: use the two upper-case letters"), "{printed}");
+    assert!(!done && printed.contains("country: use a known ISO 3166 country code"), "{printed}");
 }
 
 #[tokio::test]

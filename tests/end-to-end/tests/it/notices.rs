@@ -45,10 +45,10 @@ async fn a_review_sends_one_mail_with_all_that_a_person_needs_and_nothing_of_it_
     let call = unreadable(&salon);
     let id = salon.deliver(&call).await;
     let sent = mails(&salon, &address, 1).await;
-    assert_eq!(sent[0].subject, "1 Termin braucht Sie (Salon)");
+    assert_eq!(sent[0].subject, "1 Termin zu klären (Salon)");
     let body = &sent[0].body;
     assert!(
-        body.contains("wann? Etwas in den Worten ändert den Sinn") && body.contains("Wunsch: \"wie besprochen\""),
+        body.contains("wann? Die Angabe wurde nicht sicher verstanden") && body.contains("Wunsch: \"wie besprochen\""),
         "{body}"
     );
     assert!(body.contains(MARK) && body.contains("Telefon: +49"), "{body}");
@@ -72,7 +72,7 @@ async fn what_comes_within_ten_minutes_is_told_together_and_what_is_urgent_at_on
     salon.deliver(&promised).await;
     let sent = mails(&salon, &address, 2).await;
     let urgent = sent.iter().find(|mail| mail.subject.starts_with("Dringend: ")).unwrap();
-    assert_eq!(urgent.subject, "Dringend: 3 Termine brauchen Sie (Salon)");
+    assert_eq!(urgent.subject, "Dringend: 3 Termine zu klären (Salon)");
     let first = urgent.body.lines().find(|line| line.starts_with('*')).unwrap();
     assert!(first.contains("bittet um R"), "the urgent one comes first: {}", urgent.body);
     assert!(is_told(&salon, &third).await);

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::cleanup::SWEEPING;
 
 #[tokio::test]
-async fn what_was_said_only_in_a_tied_call_is_found_and_erased() {
+async fn what_was_said_only_in_a_linked_call_is_found_and_erased() {
     let salon = Salon::open().await;
     let first = salon.haircut_at(&soon(9, 0).0);
     let booked = salon.settle(&first).await;
@@ -23,7 +23,7 @@ async fn what_was_said_only_in_a_tied_call_is_found_and_erased() {
     again["call"]["from_number"] = json!("anonymous");
     again["call"]["call_analysis"]["custom_analysis_data"]["customer_email"] = json!(email);
     let answer = salon.stack.deliver(&again).await;
-    assert_eq!(answer.appointment(), booked.id, "the second call is tied to the first one's appointment");
+    assert_eq!(answer.appointment(), booked.id, "the second call is linked to the first one's appointment");
     // Another event of the same call must not hide that.
     again["event"] = json!("call_ended");
     salon.stack.deliver(&again).await;
@@ -47,11 +47,11 @@ async fn a_whole_tenant_is_erased_once_it_was_removed() {
     let (done, printed) = frontdesk(&["tenant", "erase", tenant, "--apply"]);
     assert!(!done && printed.contains("frontdesk tenant remove"), "{printed}");
     let (_, printed) = frontdesk(&["tenant", "remove", tenant, "--apply"]);
-    assert!(printed.contains("1 appointments are to come, and 0 need a person"), "{printed}");
+    assert!(printed.contains("upcoming open appointments: 1; appointments that need a person: 0"), "{printed}");
     let (_, printed) = frontdesk(&["tenant", "erase", tenant]);
     assert!(printed.contains("1 appointments and 2 calls to erase") && printed.contains("Dry run"), "{printed}");
     let (done, printed) = frontdesk(&["tenant", "erase", tenant, "--apply"]);
-    assert!(done && printed.contains("cancel or erase it there"), "{printed}");
+    assert!(done && printed.contains("stays at Cal.com: cancel or erase it there"), "{printed}");
     assert!(salon.stack.appointments.load(&booked.id).await.unwrap().is_none());
     assert!(salon.stack.appointments.exchanges(&booked.id).await.unwrap().is_empty());
     assert!(salon.stack.calls.of_tenant(&salon.tenant).await.unwrap().is_empty());

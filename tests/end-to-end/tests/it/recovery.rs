@@ -113,3 +113,35 @@ async fn a_start_that_passed_before_its_call_arrived_is_for_a_person() {
     let (_, shown) = end_to_end::frontdesk(&["appointment", "show", id.as_str()]);
     assert!(shown.contains("the time had passed when the call arrived"), "{shown}");
 }
+
+#[tokio::test]
+async fn calls_of_other_systems_are_left_to_them() {
+    let salon = Salon::open().await;
+    let (before, strangers) = (salon.haircut_at(&soon(11, 0).0), salon.haircut_at(&soon(11, 30).0));
+    let two_days_ago = Utc::now() - TimeDelta::days(2);
+    let mut of_before = made(&before);
+    of_before["start_timestamp"] = json!(two_days_ago.timestamp_millis());
+    of_before["end_timestamp"] = json!((two_days_ago + TimeDelta::minutes(3)).timestamp_millis());
+    let mut of_a_stranger = made(&strangers);
+    of_a_stranger["agent_id"] = json!(format!("agent_of_another_system_{}", salon.tenant));
+    salon.stack.put_to_retell(&json!({"calls": [of_before, of_a_stranger]})).await;
+    let answer = salon.stack.invoke("call-recovery", &json!({"since": two_days_ago - TimeDelta::hours(1)})).await;
+    assert!(answer["calls"]["foreign"].as_u64() >= Some(2), "{answer}");
+    assert!(salon.stack.calls.event_names(&salon.tenant, &before.id).await.unwrap().is_empty());
+    assert!(!end_to_end::frontdesk(&["calls", "unrouted"]).1.contains("agent_of_another_system"));
+}
+
+#[tokio::test]
+async fn what_was_erased_is_not_fetched_again() {
+    let salon = Salon::open().await;
+    let call = salon.haircut_at(&soon(14, 0).0);
+    salon.settle(&call).await;
+    salon.stack.put_to_retell(&json!({"calls": [made(&call)]})).await;
+    let phone = call.body["call"]["from_number"].as_str().unwrap();
+    let erase = ["customer", "erase", "--tenant", salon.tenant.as_str(), "--phone", phone, "--everyone", "--apply"];
+    let (done, printed) = end_to_end::frontdesk(&erase);
+    assert!(done, "{printed}");
+    recover(&salon.stack).await;
+    assert!(salon.stack.calls.events(&salon.tenant, &call.id).await.unwrap().is_empty());
+    assert_eq!(salon.stack.times_counted("call-recovery", "CallRecovered", &call.id).await, 0);
+}

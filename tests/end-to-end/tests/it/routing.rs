@@ -56,7 +56,10 @@ async fn a_call_before_its_tenant_is_kept_and_taken_up_by_the_next_load() {
     fs::write(&path, file.to_string()).unwrap();
     let (done, printed) = frontdesk(&["tenant", "load", "--offline", path.to_str().unwrap(), "--apply"]);
     fs::remove_file(&path).unwrap();
-    assert!(done && printed.contains("1 events of earlier calls taken up, with 1 appointments"), "{printed}");
+    assert!(
+        done && printed.contains("processed 1 stored events of earlier calls; they request 1 appointments"),
+        "{printed}"
+    );
     let booked = salon.stack.until_settled(&AppointmentId::of_call(&salon.tenant, &call.id)).await;
     assert_eq!(booked.state().name(), StateName::Assigned, "{booked:#?}");
     assert!(!frontdesk(&["calls", "unrouted"]).1.contains(&agent));

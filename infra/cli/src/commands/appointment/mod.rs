@@ -238,7 +238,7 @@ async fn review(
         None if waiting.is_empty() => return Err(CommandError::NotFound(format!("tenant {id}"))),
         None => format!("{id}, which was removed"),
     };
-    waiting.sort_by_key(|appointment| appointment.wished_from().unwrap_or(DateTime::<Utc>::MAX_UTC));
+    waiting.sort_by_key(|appointment| appointment.earliest_start().unwrap_or(DateTime::<Utc>::MAX_UTC));
     if output == Output::Json {
         return print_json(&waiting.iter().map(shown::without_personal_data).collect::<Value>());
     }

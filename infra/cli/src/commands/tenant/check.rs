@@ -14,8 +14,8 @@ use serde_json::json;
 use super::{Changes, changes, print_changes, read, refuse_problems, summary};
 use crate::{calcom_account::CalcomAccount, context::CommandContext, error::CommandError, output::print_json};
 
-/// How far ahead Cal.com is asked for what can be booked: a draft from one week would miss what is taken in it.
-const DRAFTED_FROM: TimeDelta = TimeDelta::weeks(4);
+/// How far ahead Cal.com is queried for free slots: a draft from one week would miss what is taken in it.
+const DRAFT_WINDOW: TimeDelta = TimeDelta::weeks(4);
 
 /// Checks a file: its form, and as far as a stack is in the environment, its accounts, agents and numbers.
 pub async fn check(file: &Path, with_calcom: bool) -> Result<(), CommandError> {
@@ -38,9 +38,9 @@ pub async fn check(file: &Path, with_calcom: bool) -> Result<(), CommandError> {
     let before = context.tenants()?.record(&tenant.id).await?;
     match (&before, changes(file, &tenant, before.as_ref())?) {
         (None, _) => say!("{} is not loaded yet", tenant.id),
-        (Some(_), Changes { old, new }) if old == new => say!("{} is loaded as it is here", tenant.id),
+        (Some(_), Changes { old, new }) if old == new => say!("{} is loaded and matches the file", tenant.id),
         (Some(_), Changes { old, new }) => {
-            say!("{} is loaded with other values:", tenant.id);
+            say!("{} is loaded, and the file differs:", tenant.id);
             print_changes(&old, &new);
         }
     }
@@ -71,7 +71,7 @@ pub async fn print_hours(file: &Path) -> Result<(), CommandError> {
     let context = CommandContext::from_env().await?;
     let account = CalcomAccount::of(&context, &tenant).await?;
     let catalog = account.catalog().await?;
-    let window = SlotsWindow { start: Utc::now(), end: Utc::now() + DRAFTED_FROM };
+    let window = SlotsWindow { start: Utc::now(), end: Utc::now() + DRAFT_WINDOW };
     let of_service = tenant.services.iter().flat_map(|service| {
         service.event_types.round_robin.iter().chain(service.event_types.per_staff.values()).copied()
     });

@@ -1,4 +1,4 @@
-//! `frontdesk tenant erase`: everything that is stored of a tenant that was removed.
+//! `frontdesk tenant erase`: a removed tenant's appointments, exchanges and calls.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use scheduling::{
@@ -12,7 +12,7 @@ use crate::{
     error::CommandError,
 };
 
-/// Erases everything of a tenant. It must have been removed: otherwise its next call would be stored again.
+/// Erases a tenant's appointments, exchanges and calls. It must have been removed: otherwise its next call would be stored again.
 pub async fn erase(tenant: &TenantId, apply: bool) -> Result<(), CommandError> {
     let context = CommandContext::from_env().await?;
     if context.tenants()?.load(tenant).await?.is_some() {
@@ -44,7 +44,7 @@ pub async fn erase(tenant: &TenantId, apply: bool) -> Result<(), CommandError> {
     say!("{} appointments and {} calls to erase", found.len(), kept_calls.len());
     let to_come = found.iter().filter(|it| it.is_booked()).filter_map(Appointment::booking);
     for booking in to_come.filter(|booking| booking.start > Utc::now()) {
-        say!("Cal.com keeps the booking {} to come: cancel or erase it there", booking.uid);
+        say!("upcoming booking {} stays at Cal.com: cancel or erase it there", booking.uid);
     }
     if !apply {
         say!("{DRY_RUN}");
