@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use base64::{Engine, prelude::BASE64_STANDARD};
+use mail_parser::MessageParser;
 
 use crate::variable;
 
@@ -18,19 +18,13 @@ pub struct Mail {
 /// Every mail to this address so far.
 pub fn mails_to(address: &str) -> Vec<Mail> {
     let Ok(files) = fs::read_dir(format!("{}/new", variable("MAIL_DIRECTORY"))) else { return Vec::new() };
-    let texts = files.filter_map(|file| fs::read_to_string(file.ok()?.path()).ok());
-    texts.filter(|text| header(text, "To").contains(address)).map(|text| parse(&text)).collect()
+    let contents = files.filter_map(|file| fs::read(file.ok()?.path()).ok());
+    contents.filter_map(|content| parse(&content, address)).collect()
 }
 
-fn parse(text: &str) -> Mail {
-    let (_, part) = text.split_once("Content-Transfer-Encoding: base64").expect("a body in base64");
-    let (_, encoded) = part.split_once("\n\n").expect("a body after the headers");
-    let encoded: String = encoded.lines().take_while(|line| !line.is_empty() && !line.starts_with("--")).collect();
-    let body = BASE64_STANDARD.decode(encoded).expect("base64");
-    Mail { subject: header(text, "Subject"), body: String::from_utf8(body).expect("UTF-8") }
-}
-
-fn header(text: &str, name: &str) -> String {
-    let start = format!("{name}: ");
-    text.lines().find_map(|line| line.strip_prefix(&start)).unwrap_or_default().to_owned()
+/// The mail, if it is to this address.
+fn parse(content: &[u8], address: &str) -> Option<Mail> {
+    let message = MessageParser::default().parse(content)?;
+    message.to()?.contains(address).then_some(())?;
+    Some(Mail { subject: message.subject()?.to_owned(), body: message.body_text(0)?.into_owned() })
 }
