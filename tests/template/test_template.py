@@ -75,7 +75,7 @@ class TheTemplate(unittest.TestCase):
         for name, table in self.of_type("AWS::DynamoDB::Table").items():
             self.assertTrue(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], name)
             self.assertEqual(table["BillingMode"], "PAY_PER_REQUEST", name)
-            self.assertEqual(self.resources[name]["DeletionPolicy"], "Retain", name)
+            self.assertEqual(self.resources[name]["DeletionPolicy"], "RetainExceptOnCreate", name)
 
     def test_the_tables_have_the_keys_that_the_store_uses(self):
         source = (TEMPLATE.parents[1] / "shared/store/src/schema.rs").read_text()
@@ -104,9 +104,9 @@ class TheTemplate(unittest.TestCase):
         functions = self.of_type("AWS::Lambda::Function")
         roles = [self.referenced(function["Role"]) for function in functions.values()]
         self.assertEqual(len(set(roles)), len(functions))
-        # All objects of our own bucket; and X-Ray, which knows no resources.
+        # All objects of our own bucket; X-Ray, which knows no resources; and CodeDeploy's queries for alarms by name.
         every_object, every_trace = "${ReportsBucket.Arn}/*", ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
-        policies = [(name, policy) for name, policy in self.of_type("AWS::IAM::Policy").items()]
+        policies = []
         for name, role in self.of_type("AWS::IAM::Role").items():
             self.assertNotIn("ManagedPolicyArns", role, name)
             policies += [(name, policy) for policy in role["Policies"]]
@@ -114,7 +114,7 @@ class TheTemplate(unittest.TestCase):
             for statement in policy["PolicyDocument"]["Statement"]:
                 # A statement under a condition is checked as if that holds.
                 _, statement, _ = statement.get("Fn::If", [None, statement, None])
-                if statement["Action"] == every_trace:
+                if statement["Action"] in (every_trace, "cloudwatch:DescribeAlarms"):
                     self.assertEqual(statement["Resource"], "*")
                     continue
                 self.assertNotIn("*", json.dumps(statement).replace(every_object, ""), f"{name}: {statement}")
@@ -134,10 +134,53 @@ class TheTemplate(unittest.TestCase):
                     properties = properties[step]
                 self.assertIn('"Fn::If": ["HasKey"', json.dumps(properties), name)
                 self.assertIn('{"Ref": "KmsKeyArn"}', json.dumps(properties), name)
-        functions = {self.referenced(function["Role"]) for function in self.of_type("AWS::Lambda::Function").values()}
-        for policy in ("KeyPolicy", "TracesPolicy"):
-            roles = {self.referenced(role) for role in self.resources[policy]["Properties"]["Roles"]}
-            self.assertEqual(roles, functions, policy)
+        for name, statements in self.statements_of_functions().items():
+            keys = [s["Fn::If"][1]["Action"] for s in statements if s.get("Fn::If", [None])[0] == "HasKey"]
+            self.assertEqual(keys, [["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:DescribeKey"]], name)
+
+    def statements_of_functions(self):
+        """The statements in each function's role itself."""
+        roles = {self.referenced(function["Role"]) for function in self.of_type("AWS::Lambda::Function").values()}
+        documents = {role: self.resources[role]["Properties"]["Policies"][0]["PolicyDocument"] for role in roles}
+        return {role: document["Statement"] for role, document in documents.items()}
+
+    def test_a_role_has_what_lambda_checks_when_it_creates_the_function(self):
+        # Lambda refuses a function with active tracing whose role lacks PutTraceSegments. A policy that is a resource of its
+        # own is attached after the function is created, since nothing makes the function wait for it.
+        self.assertNotIn("AWS::IAM::Policy", {resource["Type"] for resource in self.resources.values()})
+        for name, statements in self.statements_of_functions().items():
+            self.assertIn(["xray:PutTraceSegments", "xray:PutTelemetryRecords"], [s.get("Action") for s in statements], name)
+
+    def test_no_name_is_fixed_so_that_two_stacks_of_one_account_stay_apart(self):
+        # These are unique in an account and region. Without one CloudFormation makes a name of the stack's.
+        named = {
+            "AWS::ApiGatewayV2::Api": "Name",
+            "AWS::CloudWatch::Alarm": "AlarmName",
+            "AWS::CloudWatch::Dashboard": "DashboardName",
+            "AWS::CodeDeploy::Application": "ApplicationName",
+            "AWS::DynamoDB::Table": "TableName",
+            "AWS::IAM::Role": "RoleName",
+            "AWS::Lambda::Function": "FunctionName",
+            "AWS::Logs::LogGroup": "LogGroupName",
+            "AWS::S3::Bucket": "BucketName",
+            "AWS::SNS::Topic": "TopicName",
+            "AWS::SQS::Queue": "QueueName",
+            "AWS::Scheduler::Schedule": "Name",
+            "AWS::SecretsManager::Secret": "Name",
+        }
+        for kind, key in named.items():
+            for name, properties in self.of_type(kind).items():
+                if key in properties:
+                    self.assertIn("${AWS::StackName}", json.dumps(properties[key]).replace('{"Ref": "AWS::StackName"}', "${AWS::StackName}"), name)
+
+    def test_a_function_that_sends_to_its_own_queue_may(self):
+        # Lambda's recursive loop detection follows the lineage that the SDK hands on, and stops an event after about 16 hops.
+        functions = {f["FunctionName"]["Fn::Sub"]: f for f in self.of_type("AWS::Lambda::Function").values()}
+        for mapping in self.of_type("AWS::Lambda::EventSourceMapping").values():
+            function = self.function_of(mapping["FunctionName"])
+            sends_to = [value for key, value in function["Environment"]["Variables"].items() if key.endswith("_QUEUE_URL")]
+            if {"Ref": self.referenced(mapping["EventSourceArn"])} in sends_to:
+                self.assertEqual(functions[function["FunctionName"]["Fn::Sub"]]["RecursiveLoop"], "Allow")
 
     def test_nothing_is_reached_without_tls(self):
         def closed(kind, of):
@@ -188,9 +231,11 @@ class TheTemplate(unittest.TestCase):
         for kind in ("AWS::DynamoDB::Table", "AWS::SecretsManager::Secret", "AWS::S3::Bucket"):
             for name in self.of_type(kind):
                 resource = self.resources[name]
-                self.assertEqual((resource["DeletionPolicy"], resource["UpdateReplacePolicy"]), ("Retain", "Retain"), name)
+                # A first deployment that fails leaves nothing behind that the second one would collide with.
+                policies = (resource["DeletionPolicy"], resource["UpdateReplacePolicy"])
+                self.assertEqual(policies, ("RetainExceptOnCreate", "Retain"), name)
         for name, table in self.of_type("AWS::DynamoDB::Table").items():
-            self.assertTrue(table["DeletionProtectionEnabled"], name)
+            self.assertEqual(table["DeletionProtectionEnabled"], {"Fn::If": ["ProtectsTables", True, False]}, name)
 
     def test_a_sweep_is_over_when_the_next_one_begins(self):
         minutes = {"rate(1 minute)": 1, "rate(1 hour)": 60, "rate(10 minutes)": 10, "cron(30 6 * * ? *)": 24 * 60}
@@ -205,6 +250,8 @@ class TheTemplate(unittest.TestCase):
             self.assertIn("DEPLOYMENT_STOP_ON_ALARM", group["AutoRollbackConfiguration"]["Events"])
             watched = {self.referenced(alarm["Name"]) for alarm in group["AlarmConfiguration"]["Alarms"]}
             self.assertLessEqual({"CalcomBookingErrorsAlarm", "RegressedVersionAlarm", "BookingsDeadLetteredAlarm"}, watched)
+            # A webhook that answers 5xx is a bad intake, although its invocations succeed.
+            self.assertIn("WebhookFaultsAlarm", watched)
 
     def test_a_deployment_gives_every_function_a_new_version_whatever_has_changed(self):
         def versions(deployment):
@@ -215,6 +262,10 @@ class TheTemplate(unittest.TestCase):
         self.assertEqual(len(one), len(self.of_type("AWS::Lambda::Function")))
         self.assertEqual(one & other, set())
         self.assertEqual(one, versions("1700000000"))
+        # SAM names a version by ten characters of the id: a longer one would not tell two deployments of a day apart.
+        self.assertEqual(versions("17000000001"), versions("17000000002"))
+        template = json.loads(json.dumps(cfn_yaml.load(str(TEMPLATE))))
+        self.assertEqual(template["Parameters"]["DeploymentId"]["AllowedPattern"], "[0-9a-z]{10}")
 
     def test_whoever_is_notified_of_an_alarm_is_notified_of_its_end(self):
         for name, alarm in self.of_type("AWS::CloudWatch::Alarm").items():
