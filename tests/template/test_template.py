@@ -285,6 +285,21 @@ class TheTemplate(unittest.TestCase):
             dimensions = [alarm["Dimensions"][0]["Value"] for alarm in alarms if alarm["MetricName"] == metric]
             self.assertEqual({value["Fn::Sub"] for value in dimensions}, names)
 
+    def test_a_scheduled_function_that_fails_once_or_is_not_invoked_rings(self):
+        alarms = self.of_type("AWS::CloudWatch::Alarm").values()
+        watched = lambda metric: {a["Dimensions"][0]["Value"]["Fn::Sub"]: a for a in alarms if a["MetricName"] == metric}  # noqa: E731
+        errors, invocations = watched("Errors"), watched("Invocations")
+        for schedule in self.of_type("AWS::Scheduler::Schedule").values():
+            name = self.function_of(schedule["Target"]["Arn"])["FunctionName"]["Fn::Sub"]
+            self.assertEqual(errors[name]["Threshold"], 0, name)
+            # The monitor's heartbeat is a metric of its own: a run that completes.
+            if not name.endswith("quality-monitor"):
+                self.assertEqual(invocations[name]["TreatMissingData"], "breaching", name)
+
+    def test_who_is_alerted_is_said_and_not_nobody_by_default(self):
+        parameter = json.loads(json.dumps(cfn_yaml.load(str(TEMPLATE))))["Parameters"]["AlertEmail"]
+        self.assertNotIn("Default", parameter)
+
     def test_a_log_group_is_kept_for_a_bounded_time_and_each_function_has_its_own(self):
         groups = self.of_type("AWS::Logs::LogGroup")
         for name, group in groups.items():

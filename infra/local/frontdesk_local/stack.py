@@ -207,6 +207,7 @@ def _deploy(name, endpoint, timing_divisor, given):
     parameters = {
         "Architecture": "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64",
         "FrontdeskVersion": _version(),
+        "AlertEmail": "",
         "TimingDivisor": str(timing_divisor),
         **given,
     }
