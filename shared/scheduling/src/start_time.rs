@@ -4,10 +4,13 @@
 //! such a time maps to no instant, or to two: in Europe/Berlin `2026-03-29 02:30` does not exist and `2025-10-26 02:30` exists
 //! twice.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::spoken_time::{Candidate, Doubt, NoTime, TimeReading};
+
+/// For so long a person still looks at a start that passed before its call arrived.
+const RECENT: TimeDelta = TimeDelta::days(1);
 
 /// The requested start, as far as it could be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,7 +75,7 @@ pub enum StartProblem {
     /// It is years away.
     #[serde(rename = "start_too_far")]
     TooFar,
-    /// It passed before the call reached Frontdesk: nobody has told the customer that it was not booked.
+    /// It passed just before the call reached Frontdesk: nobody has told the customer that it was not booked.
     #[serde(rename = "start_passed")]
     Passed,
 }
@@ -128,11 +131,12 @@ impl RequestedStart {
         Self::At { at, note: None, raw: None }
     }
 
-    /// Marks a start that has passed as unusable.
+    /// Marks a start that passed within the last day as unusable: the customer may just have stood before a closed door. An
+    /// older one is left to be cancelled as `past`.
     #[must_use]
     pub fn escalate_if_passed(self, now: DateTime<Utc>) -> Self {
         match self {
-            Self::At { at, raw, .. } if at <= now => {
+            Self::At { at, raw, .. } if at <= now && at > now - RECENT => {
                 let readings = vec![Candidate::At { at }];
                 Self::Unusable { problem: StartProblem::Passed, raw, doubt: None, readings }
             }
@@ -160,5 +164,22 @@ impl RequestedStart {
         match self {
             Self::At { raw, .. } | Self::Unusable { raw, .. } => *raw = None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_that_has_just_passed_is_for_a_person_and_an_older_one_is_past() {
+        let now: DateTime<Utc> = "2026-12-02T10:00:00Z".parse().unwrap();
+        let problem = |hours| match RequestedStart::exactly(now - TimeDelta::hours(hours)).escalate_if_passed(now) {
+            RequestedStart::At { .. } => None,
+            RequestedStart::Unusable { problem, .. } => Some(problem),
+        };
+        assert_eq!(problem(-1), None);
+        assert_eq!((problem(0), problem(23)), (Some(StartProblem::Passed), Some(StartProblem::Passed)));
+        assert_eq!(problem(24), None);
     }
 }

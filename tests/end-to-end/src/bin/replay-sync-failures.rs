@@ -107,10 +107,10 @@ fn shift(then: NaiveDateTime) -> TimeDelta {
     TimeDelta::weeks(since.num_weeks() + 1)
 }
 
-/// A time of the incident's as one of ours. What was past then is so now, too.
+/// A time of the incident's as one of ours. What was past then is so now, too, by at least a week.
 fn moved(text: &str, then: &str, shift: TimeDelta) -> NaiveDateTime {
     let start = local(text);
-    if start < local(then) { start + shift - TimeDelta::weeks(1) } else { start + shift }
+    if start < local(then) { start + shift - TimeDelta::weeks(2) } else { start + shift }
 }
 
 fn instant(local: NaiveDateTime) -> DateTime<Utc> {
