@@ -59,7 +59,6 @@ impl Booker {
             exchanges.push((found.booking.uid.clone(), exchange));
             reported.push(Some(found));
         }
-        let unclear = Err(BookingFailure::NotVisible { unconfirmed: UnconfirmedBooking::MadeInCall });
         match judge(&appointment.id, appointment.request.start.at(), bookings, &reported, tenant) {
             Adoption::Adopt(booking) => {
                 // The others name customers of their own.
@@ -73,7 +72,7 @@ impl Booker {
             Adoption::Unclear if appointment.created_at + self.timing.replica_lag > Utc::now() => {
                 Err(BookingFailure::NOT_SENT)
             }
-            Adoption::Unclear => unclear,
+            Adoption::Unclear => Err(BookingFailure::NotVisible { unconfirmed: UnconfirmedBooking::MadeInCall }),
             Adoption::None => Ok(None),
         }
     }

@@ -213,6 +213,6 @@ mod tests {
         settled.record_notice(by(at("2026-12-01T09:02:00Z")));
         settled.resume(by(at("2026-12-01T09:03:00Z"))).unwrap();
         settled.cancel_past(by(now)).unwrap();
-        assert_eq!(settled.notice(now), Some(Notice::Missed), "whoever resumed it takes it for booked");
+        assert_eq!(settled.notice(now), Some(Notice::Missed), "the person who resumed it believes that it is booked");
     }
 }

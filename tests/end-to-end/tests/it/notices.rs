@@ -22,7 +22,7 @@ async fn mails(salon: &Salon, address: &str, count: usize) -> Vec<Mail> {
     found.await.unwrap_or_else(|| panic!("never {count} mails to {address}: {:?}", mails_to(address)))
 }
 
-/// Runs the notifier until the alert topic is told of this salon.
+/// Runs the notifier until the alert topic receives a notice about this salon.
 async fn agency_is_told(salon: &Salon, alerts: &Alerts) -> Notification {
     let told = eventually(async || {
         salon.stack.invoke("review-notifier", &json!({})).await;
