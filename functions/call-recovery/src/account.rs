@@ -125,7 +125,7 @@ impl AccountRun<'_> {
         for route in intake.unrouted.routes(self.account).await? {
             let tenant = intake.tenants.of_call(route.agent.as_ref(), route.number.as_deref()).await?;
             if let Some(tenant) = tenant.filter(|tenant| tenant.retell.account == *self.account) {
-                let taken_up = intake.take_up_unrouted(&tenant, self.actor(), self.log).await?;
+                let taken_up = intake.take_up_route(&route, &tenant, self.actor(), self.log).await?;
                 tracing::info!(
                     tenant = tenant.id.as_str(),
                     events = taken_up.events,

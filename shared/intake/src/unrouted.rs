@@ -53,7 +53,9 @@ impl CallIntake {
         for route in self.unrouted.routes(&tenant.retell.account).await? {
             let found = self.tenants.of_call(route.agent.as_ref(), route.number.as_deref()).await?;
             if found.is_some_and(|found| found.id == tenant.id) {
-                self.take_up(&route, tenant, by, log, &mut taken_up).await?;
+                let of_route = self.take_up_route(&route, tenant, by, log).await?;
+                taken_up.events += of_route.events;
+                taken_up.appointments += of_route.appointments;
             }
         }
         Ok(taken_up)
@@ -61,20 +63,23 @@ impl CallIntake {
 
     /// Takes up what was kept of one route, and what is kept while that happens. An event that can't be taken up stays, and
     /// keeps no other from it.
-    async fn take_up(
+    ///
+    /// # Errors
+    /// [`IntakeError`], the last one. What was not taken up stays kept.
+    pub async fn take_up_route(
         &self,
         route: &UnroutedRoute,
         tenant: &Tenant,
         by: Actor<'_>,
         log: &LogContext,
-        taken_up: &mut TakenUp,
-    ) -> Result<(), IntakeError> {
+    ) -> Result<TakenUp, IntakeError> {
+        let mut taken_up = TakenUp::default();
         let (mut seen, mut failed, mut is_closed) = (BTreeSet::new(), None, false);
         loop {
             let mut keys = self.unrouted.keys(route).await?;
             keys.retain(|key| seen.insert(key.clone()));
             if keys.is_empty() && (is_closed || failed.is_some()) {
-                return failed.map_or(Ok(()), Err);
+                return failed.map_or(Ok(taken_up), Err);
             }
             for key in &keys {
                 match self.take_up_one(route, key, tenant, by, log).await {
