@@ -31,6 +31,8 @@ class TheTemplate(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.resources = expanded()
+        cls.template = json.loads(json.dumps(cfn_yaml.load(str(TEMPLATE))))
+        cls.parameters = cls.template["Parameters"]
 
     def of_type(self, kind):
         found = {name: r.get("Properties", {}) for name, r in self.resources.items() if r["Type"] == kind}
@@ -57,12 +59,13 @@ class TheTemplate(unittest.TestCase):
     def test_an_event_source_reports_failures_one_by_one_and_bounds_its_concurrency(self):
         for mapping in self.of_type("AWS::Lambda::EventSourceMapping").values():
             self.assertEqual(mapping["FunctionResponseTypes"], ["ReportBatchItemFailures"])
-            self.assertIsInstance(mapping["ScalingConfig"]["MaximumConcurrency"], int)
+            self.assertIn(mapping["ScalingConfig"]["MaximumConcurrency"], [{"Ref": "BookingConcurrency"}, {"Ref": "AssignmentConcurrency"}])
 
     def test_a_queue_has_a_dead_letter_queue_that_keeps_longer_and_the_function_knows_its_bound(self):
         queues = self.of_type("AWS::SQS::Queue")
         sources = {name: queue for name, queue in queues.items() if "RedrivePolicy" in queue}
-        self.assertEqual(len(sources) * 2, len(queues))
+        # Beside them, the one of the schedules.
+        self.assertEqual(len(sources) * 2 + 1, len(queues))
         for queue in sources.values():
             self.assertEqual(queue["RedrivePolicy"]["maxReceiveCount"], 5)
             dead_letters = queues[self.referenced(queue["RedrivePolicy"]["deadLetterTargetArn"])]
@@ -97,7 +100,7 @@ class TheTemplate(unittest.TestCase):
             if re.fullmatch(r"  \w+Alarm:", line):
                 sections.setdefault(section, []).append(line.strip(" :"))
         functions = {f["FunctionName"]["Fn::Sub"].partition("-")[2] for f in self.of_type("AWS::Lambda::Function").values()}
-        self.assertEqual(set(sections), functions)
+        self.assertEqual(set(sections), {*functions, "schedules"})
         self.assertEqual(sum(map(len, sections.values())), len(self.of_type("AWS::CloudWatch::Alarm")))
 
     def test_a_role_is_one_functions_own_and_names_its_resources(self):
@@ -130,6 +133,9 @@ class TheTemplate(unittest.TestCase):
             "AWS::SecretsManager::Secret": ["KmsKeyId"],
         }.items():
             for name, properties in self.of_type(kind).items():
+                # What it holds is not personal, and the schedules' roles that SAM makes have no right to another key.
+                if name == "SchedulesDeadLetterQueue":
+                    continue
                 for step in place:
                     properties = properties[step]
                 self.assertIn('"Fn::If": ["HasKey"', json.dumps(properties), name)
@@ -200,12 +206,11 @@ class TheTemplate(unittest.TestCase):
 
     def test_the_api_is_throttled_and_its_access_log_names_no_caller(self):
         for stage in self.of_type("AWS::ApiGatewayV2::Stage").values():
-            settings = stage["DefaultRouteSettings"]
-            self.assertGreater(settings["ThrottlingRateLimit"], 0)
-            self.assertGreater(settings["ThrottlingBurstLimit"], 0)
+            limits = {"ThrottlingRateLimit": {"Ref": "WebhookRate"}, "ThrottlingBurstLimit": {"Ref": "WebhookBurst"}}
+            self.assertEqual(stage["DefaultRouteSettings"], limits)
             form = stage["AccessLogSettings"]["Format"]
             self.assertTrue(json.loads(form)["request_id"])
-            for personal in ("sourceIp", "userAgent", "identity", "authorizer", "path", "requestOverride"):
+            for personal in ("sourceIp", "userAgent", "identity", "authorizer", "path", "routeKey", "requestOverride"):
                 self.assertNotIn(personal, form)
 
     def test_every_function_is_traced(self):
@@ -244,14 +249,73 @@ class TheTemplate(unittest.TestCase):
             self.assertLess(function["Timeout"], 60 * minutes[schedule["ScheduleExpression"]])
 
     def test_a_deployment_shifts_traffic_gradually_and_rolls_back_on_an_alarm(self):
-        groups = self.of_type("AWS::CodeDeploy::DeploymentGroup").values()
+        groups = self.of_type("AWS::CodeDeploy::DeploymentGroup")
         self.assertEqual(len(groups), len(self.of_type("AWS::Lambda::Function")))
-        for group in groups:
+        watched = {}
+        for name, group in groups.items():
             self.assertIn("DEPLOYMENT_STOP_ON_ALARM", group["AutoRollbackConfiguration"]["Events"])
-            watched = {self.referenced(alarm["Name"]) for alarm in group["AlarmConfiguration"]["Alarms"]}
-            self.assertLessEqual({"CalcomBookingErrorsAlarm", "RegressedVersionAlarm", "BookingsDeadLetteredAlarm"}, watched)
-            # A webhook that answers 5xx is a bad intake, although its invocations succeed.
-            self.assertIn("WebhookFaultsAlarm", watched)
+            function = name.removesuffix("DeploymentGroup")
+            watched[function] = {self.referenced(alarm["Name"]) for alarm in group["AlarmConfiguration"]["Alarms"]}
+            self.assertIn(f"{function}ErrorsAlarm", watched[function])
+            # CodeDeploy refuses a deployment group with more than ten alarms.
+            self.assertLessEqual(len(watched[function]), 10)
+        # A webhook that answers 5xx, or refuses what it should not, is a bad intake, although its invocations succeed.
+        bad_intake = {"WebhookFaultsAlarm", "RefusedSignaturesAlarm", "RefusedEventsAlarm", "BookingsDeadLetteredAlarm"}
+        self.assertLessEqual(bad_intake, watched["WebhookIntake"])
+        self.assertLessEqual({"RegressedVersionAlarm", "BookingsDeadLetteredAlarm"}, watched["CalcomBooking"])
+        self.assertLessEqual({"RegressedVersionAlarm", "AssignmentsDeadLetteredAlarm"}, watched["StaffAssignment"])
+        at_once = expanded(GradualDeployment="false")
+        self.assertNotIn("AWS::CodeDeploy::DeploymentGroup", {resource["Type"] for resource in at_once.values()})
+
+    def test_what_is_refused_rings_by_its_share_of_all_requests(self):
+        source = (TEMPLATE.parents[1] / "functions/webhook-intake/src/error.rs").read_text()
+        for name in ("RefusedSignaturesAlarm", "RefusedEventsAlarm"):
+            metrics = self.resources[name]["Properties"]["Metrics"]
+            kinds = [d["Value"] for m in metrics if "MetricStat" in m for d in m["MetricStat"]["Metric"]["Dimensions"] if d["Name"] == "kind"]
+            self.assertTrue(kinds)
+            for kind in kinds:
+                self.assertIn(f'"{kind}"', source)
+                # A stranger's request without a signature must not stop a deployment.
+                self.assertNotEqual(kind, "signature_missing")
+            self.assertEqual([m["Id"] for m in metrics if m.get("ReturnData", True)], ["share"])
+        self.assertEqual(self.resources["WebhookClientErrorsAlarm"]["Properties"]["MetricName"], "4xx")
+
+    def test_unusually_long_silence_rings(self):
+        alarm = self.resources["CallSilenceAlarm"]
+        self.assertEqual((alarm["Condition"], alarm["Properties"]["TreatMissingData"]), ("HasCallSilence", "breaching"))
+        # CloudWatch looks back seven days at most, where a period is an hour or longer.
+        parameter = self.parameters["CallSilenceHours"]
+        self.assertLessEqual(parameter["MaxValue"] * alarm["Properties"]["Period"], 7 * 24 * 3600)
+
+    def test_whoever_floods_the_webhook_meets_limits_that_are_parameters(self):
+        route = self.resources["WebhookRoute"]["Properties"]["RouteKey"]["Fn::If"]
+        self.assertEqual(route, ["HasPathSegment", {"Fn::Sub": "POST /webhooks/retell/${WebhookPathSegment}"}, "POST /webhooks/retell"])
+        permitted = self.resources["WebhookPermission"]["Properties"]["SourceArn"]["Fn::Sub"]
+        self.assertTrue(permitted[0].endswith("/webhooks/retell${Segment}"))
+        reserved = self.resources["WebhookIntake"]["Properties"]["ReservedConcurrentExecutions"]
+        self.assertEqual(reserved["Fn::If"][:2], ["HasIntakeConcurrency", {"Ref": "IntakeConcurrency"}])
+
+    def test_a_new_stack_can_keep_the_agents_url(self):
+        for name in ("WebhookDomain", "WebhookDomainMapping"):
+            self.assertEqual(self.resources[name]["Condition"], "HasDomain")
+        host = self.template["Outputs"]["WebhookUrl"]["Value"]["Fn::Sub"][1]["Host"]
+        self.assertEqual(host["Fn::If"][:2], ["HasDomain", {"Ref": "DomainName"}])
+
+    def test_schedules_can_be_switched_off_and_what_they_fail_to_do_is_a_dead_letter(self):
+        letters = {"Fn::GetAtt": ["SchedulesDeadLetterQueue", "Arn"]}
+        roles = self.statements_of_functions()
+        configured = {self.referenced(c["FunctionName"]): c for c in self.of_type("AWS::Lambda::EventInvokeConfig").values()}
+        for name, schedule in self.of_type("AWS::Scheduler::Schedule").items():
+            self.assertEqual(schedule["State"], {"Ref": "Schedules"}, name)
+            self.assertEqual(schedule["Target"]["DeadLetterConfig"], {"Arn": letters}, name)
+            # A schedule invokes asynchronously: without this Lambda itself invokes twice more, and then forgets.
+            alias = self.resources[self.referenced(schedule["Target"]["Arn"])]["Properties"]
+            function = self.referenced(alias["FunctionName"])
+            config = configured[function]
+            self.assertEqual((config["Qualifier"], config["DestinationConfig"]), ("live", {"OnFailure": {"Destination": letters}}))
+            # Lambda refuses the destination if the role may not send to it.
+            role = self.referenced(self.resources[function]["Properties"]["Role"])
+            self.assertIn({"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": letters}, roles[role], name)
 
     def test_a_deployment_gives_every_function_a_new_version_whatever_has_changed(self):
         def versions(deployment):
@@ -264,13 +328,12 @@ class TheTemplate(unittest.TestCase):
         self.assertEqual(one, versions("1700000000"))
         # SAM names a version by ten characters of the id: a longer one would not tell two deployments of a day apart.
         self.assertEqual(versions("17000000001"), versions("17000000002"))
-        template = json.loads(json.dumps(cfn_yaml.load(str(TEMPLATE))))
-        self.assertEqual(template["Parameters"]["DeploymentId"]["AllowedPattern"], "[0-9a-z]{10}")
+        self.assertEqual(self.parameters["DeploymentId"]["AllowedPattern"], "[0-9a-z]{10}")
 
     def test_whoever_is_notified_of_an_alarm_is_notified_of_its_end(self):
         for name, alarm in self.of_type("AWS::CloudWatch::Alarm").items():
             # These are counted once and may stay so: nothing measures their end.
-            once = {"AccountPausedAlarm", "EventTypeMisconfiguredAlarm", "BookingsNotVisibleAlarm", "KeyExpiringAlarm"}
+            once = {"EventTypeMisconfiguredAlarm", "BookingsNotVisibleAlarm", "KeyExpiringAlarm"}
             once |= {"CallUnroutedAlarm", "CallsRecoveredAlarm", "CallsNotAnalyzedAlarm"}
             if name not in once:
                 self.assertEqual(alarm.get("AlarmActions"), alarm.get("OKActions"), name)
@@ -280,25 +343,24 @@ class TheTemplate(unittest.TestCase):
         body = next(iter(self.of_type("AWS::CloudWatch::Dashboard").values()))["DashboardBody"]["Fn::Sub"]
         json.loads(body)
         self.assertEqual({name for name in names if name in body}, names)
-        alarms = self.of_type("AWS::CloudWatch::Alarm").values()
-        for metric in ("Errors", "Throttles"):
-            dimensions = [alarm["Dimensions"][0]["Value"] for alarm in alarms if alarm["MetricName"] == metric]
-            self.assertEqual({value["Fn::Sub"] for value in dimensions}, names)
+        self.assertEqual(set(self.watched("Errors")), names)
+        # A throttled function leaves old messages in its queue, or dead letters of its schedule, and those ring.
+        self.assertEqual(set(self.watched("Throttles")), {"${AWS::StackName}-webhook-intake"})
+
+    def watched(self, metric):
+        """The alarms that watch this metric of a function, by the function."""
+        alarms = [a for a in self.of_type("AWS::CloudWatch::Alarm").values() if a.get("MetricName") == metric]
+        return {alarm["Dimensions"][0]["Value"]["Fn::Sub"]: alarm for alarm in alarms}
 
     def test_a_scheduled_function_that_fails_once_or_is_not_invoked_rings(self):
-        alarms = self.of_type("AWS::CloudWatch::Alarm").values()
-        watched = lambda metric: {a["Dimensions"][0]["Value"]["Fn::Sub"]: a for a in alarms if a["MetricName"] == metric}  # noqa: E731
-        errors, invocations = watched("Errors"), watched("Invocations")
+        errors, invocations = self.watched("Errors"), self.watched("Invocations")
         for schedule in self.of_type("AWS::Scheduler::Schedule").values():
             name = self.function_of(schedule["Target"]["Arn"])["FunctionName"]["Fn::Sub"]
             self.assertEqual(errors[name]["Threshold"], 0, name)
-            # The monitor's heartbeat is a metric of its own: a run that completes.
-            if not name.endswith("quality-monitor"):
-                self.assertEqual(invocations[name]["TreatMissingData"], "breaching", name)
+            self.assertEqual(invocations[name]["TreatMissingData"], "breaching", name)
 
     def test_who_is_alerted_is_said_and_not_nobody_by_default(self):
-        parameter = json.loads(json.dumps(cfn_yaml.load(str(TEMPLATE))))["Parameters"]["AlertEmail"]
-        self.assertNotIn("Default", parameter)
+        self.assertNotIn("Default", self.parameters["AlertEmail"])
 
     def test_a_log_group_is_kept_for_a_bounded_time_and_each_function_has_its_own(self):
         groups = self.of_type("AWS::Logs::LogGroup")

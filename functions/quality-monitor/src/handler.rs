@@ -108,7 +108,7 @@ impl QualityMonitor {
                 now,
             };
             let AlertChanges { raised, cleared } = notifier.apply(&report, &log).await?;
-            self.measure(&report, &log);
+            self.measure(&report, request.daily, &log);
             self.publish(&report, request.daily).await?;
             tracing::info!(counted, raised, cleared, "quality evaluated");
             Ok(Response { counted, is_incomplete, raised, cleared, report })
@@ -155,15 +155,21 @@ impl QualityMonitor {
         Ok(clocks)
     }
 
-    /// Sends the rates to CloudWatch, where alarms watch them.
-    fn measure(&self, report: &Report, log: &LogContext) {
-        for (rate, value) in Rate::ALL.into_iter().filter_map(|rate| Some((rate, report.overall.rate(rate).value()?))) {
+    /// Sends what alarms and the dashboard show to CloudWatch. It bills a metric for each hour in which it gets a value: a
+    /// rate over 14 days once a day, and nothing where there is nothing.
+    fn measure(&self, report: &Report, daily: bool, log: &LogContext) {
+        let rates = Rate::ALL.into_iter().filter(|_| daily);
+        for (rate, value) in rates.filter_map(|rate| Some((rate, report.overall.rate(rate).value()?))) {
             self.metrics.record("Rate", Unit::Ratio(value), Some(rate.as_str()), log);
         }
-        let oldest = Unit::Seconds(report.in_progress.oldest_seconds as f64);
-        self.metrics.record("OldestInProgress", oldest, None, log);
-        let regressed = Unit::Count(report.regressed_versions().len() as u64);
-        self.metrics.record("RegressedVersions", regressed, None, log);
+        if report.in_progress.oldest_seconds > 0 {
+            let oldest = Unit::Seconds(report.in_progress.oldest_seconds as f64);
+            self.metrics.record("OldestInProgress", oldest, None, log);
+        }
+        let regressed = report.regressed_versions().len() as u64;
+        if regressed > 0 {
+            self.metrics.record("RegressedVersions", Unit::Count(regressed), None, log);
+        }
     }
 
     /// Stores the report as the latest one, and once a day sends it to everyone who subscribes.
@@ -173,13 +179,24 @@ impl QualityMonitor {
             self.reports.put(LATEST_PAGE, HTML, page.clone()),
             self.reports.put(LATEST_REPORT, "application/json", json)
         )?;
-        if daily {
-            let name = format!("{}.html", report.to);
-            self.reports.put(&name, HTML, page).await?;
-            let link = self.reports.link(&name).await?;
-            let body = format!("{}\nFull report (the link expires within hours): {link}\n", text::report(report));
-            self.topic.publish("report", &format!("Frontdesk quality report, {}", report.to), &body).await?;
+        // A schedule may invoke twice, and Lambda retries what failed after the report was sent.
+        if daily && self.counters.claim_report(report.to).await? {
+            let sent = self.send(report, page).await;
+            if sent.is_err() {
+                self.counters.release_report(report.to).await?;
+            }
+            return sent;
         }
+        Ok(())
+    }
+
+    /// Stores the report as this day's, and sends it to everyone who subscribes.
+    async fn send(&self, report: &Report, page: String) -> Result<(), Error> {
+        let name = format!("{}.html", report.to);
+        self.reports.put(&name, HTML, page).await?;
+        let link = self.reports.link(&name).await?;
+        let body = format!("{}\nFull report (the link expires within hours): {link}\n", text::report(report));
+        self.topic.publish("report", &format!("Frontdesk quality report, {}", report.to), &body).await?;
         Ok(())
     }
 }

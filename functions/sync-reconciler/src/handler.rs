@@ -9,7 +9,7 @@ use platform::{
     deadline::time_left,
     env,
     queues::{AppointmentMessage, MessageKind, Queue, QueueError},
-    telemetry::{LogContext, Metrics},
+    telemetry::{LogContext, Metrics, Unit},
 };
 use scheduling::{
     appointment::{Actor, Appointment, DueCause, StateName},
@@ -130,6 +130,7 @@ impl SyncReconciler {
             let page = async |from: Option<Cursor>| self.appointments.due(now, from.as_ref(), sweep::PAGE).await;
             let work = async |id: AppointmentId| self.resend(&id, &run).await;
             let result = sweep(&context, request.resume_after.clone(), page, work).await?;
+            self.count_paused_accounts(&log).await?;
             let has_time = time_left(&context) > MIN_TIME_TO_RESUME && result.resume_after.is_none();
             let resumed = if has_time && !request.dry_run { self.resume_after_setup_faults(&log).await } else { 0 };
             let response = Response { resumed, ..response_of(request.dry_run, &result) };
@@ -138,6 +139,15 @@ impl SyncReconciler {
         }
         .instrument(log.span())
         .await
+    }
+
+    /// Counts the paused accounts on each run, so that their alarm rings until there are none.
+    async fn count_paused_accounts(&self, log: &LogContext) -> Result<(), StoreError> {
+        let paused = self.pauses.accounts().await?.len() as u64;
+        if paused > 0 {
+            self.metrics.record("AccountsPaused", Unit::Count(paused), None, log);
+        }
+        Ok(())
     }
 
     /// Resends an appointment, if it is still due when it is loaded, and postpones the next check.

@@ -86,6 +86,12 @@ impl AppointmentMessage {
         Self::new(MessageKind::Process, appointment, None)
     }
 
+    /// The group of its tenant. A standard queue delivers the groups fairly: one tenant's many messages do not delay the
+    /// other tenants' few.
+    fn group(&self) -> &str {
+        self.tenant.as_str()
+    }
+
     /// The same message of another kind, for the next step.
     #[must_use]
     pub fn with_kind(&self, kind: MessageKind) -> Self {
@@ -233,7 +239,7 @@ impl Queue {
 
     async fn send_after(&self, message: &AppointmentMessage, delay: Duration) -> Result<(), QueueError> {
         let body = serde_json::to_string(message).map_err(QueueError::sending)?;
-        self.send_body(body, delay, message.trace.as_ref(), Ok).await
+        self.send_body(body, delay, message.trace.as_ref(), |request| Ok(request.message_group_id(message.group()))).await
     }
 
     /// Sends a body that only a newer deployed version can read back to this queue.

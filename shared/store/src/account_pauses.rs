@@ -14,8 +14,8 @@ use crate::{
     table::Table,
 };
 
-/// The sort key of a pause.
-const PAUSE: &str = "pause";
+/// The partition of all pauses: their sort key is the account. They are rare, so that one partition carries them.
+const PAUSES: &str = "pauses";
 /// A pause that another process began is noticed after this time.
 const TTL: Duration = Duration::from_secs(20);
 
@@ -52,9 +52,17 @@ impl AccountPauses {
         if let Some(cached) = self.cache.get(account) {
             return Ok(cached);
         }
-        let pause: Option<Pause> = self.table.get_consistent(&key(account), PAUSE).await?.map(decode).transpose()?;
+        let pause: Option<Pause> = self.table.get_consistent(PAUSES, account.as_str()).await?.map(decode).transpose()?;
         self.cache.insert(account.clone(), pause.clone());
         Ok(pause)
+    }
+
+    /// The accounts that are paused now.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn accounts(&self) -> Result<Vec<AccountName>, StoreError> {
+        Ok(self.table.query_sort_keys(PAUSES, "").await?.into_iter().map(AccountName::new).collect())
     }
 
     /// Begins a pause. Returns `false` if there is one, so that only the first to begin it raises the alarm.
@@ -67,7 +75,7 @@ impl AccountPauses {
         since: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
-        let mut item = self.table.key(&key(account), PAUSE);
+        let mut item = self.table.key(PAUSES, account.as_str());
         item.insert("since".to_owned(), timestamp(since));
         item.insert("until".to_owned(), timestamp(until));
         let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(item));
@@ -88,7 +96,7 @@ impl AccountPauses {
     ) -> Result<bool, StoreError> {
         let update = self.table.client.update_item().table_name(&self.table.name);
         let update = update
-            .set_key(Some(self.table.key(&key(account), PAUSE)))
+            .set_key(Some(self.table.key(PAUSES, account.as_str())))
             .update_expression("SET #until = :next")
             .condition_expression("#until = :seen")
             .expression_attribute_names("#until", "until")
@@ -104,12 +112,8 @@ impl AccountPauses {
     /// If DynamoDB fails.
     pub async fn end(&self, account: &AccountName) -> Result<(), StoreError> {
         let delete = self.table.client.delete_item().table_name(&self.table.name);
-        delete.set_key(Some(self.table.key(&key(account), PAUSE))).send().await?;
+        delete.set_key(Some(self.table.key(PAUSES, account.as_str()))).send().await?;
         self.cache.remove(account);
         Ok(())
     }
-}
-
-fn key(account: &AccountName) -> String {
-    format!("pause#{account}")
 }

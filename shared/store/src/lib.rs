@@ -8,6 +8,7 @@ mod calls;
 mod catalogs;
 mod counters;
 mod customer_index;
+mod daily_reports;
 mod error;
 mod exchanges;
 mod indexes;
