@@ -1,5 +1,5 @@
-"""The stack of infra/template.yaml on this machine. Two things of the template change: the location of the code, and that a
-new version gets all traffic at once."""
+"""The stack of infra/template.yaml on this machine. Four things of the template change: the location of the code; a new version
+gets all traffic at once; and MiniStack knows no alarm by an expression, and no parameter for a source's concurrency."""
 
 import io
 import json
@@ -55,25 +55,12 @@ class Stack:
 
     def environment(self):
         """The environment in which the command, a function or a test finds this stack."""
-        outputs = self.outputs
-        return {
+        return variables(self.outputs) | {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_REGION": REGION,
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
-            "APPOINTMENTS_TABLE": outputs["AppointmentsTable"],
-            "CALLS_TABLE": outputs["CallsTable"],
-            "TENANTS_TABLE": outputs["TenantsTable"],
-            "COUNTERS_TABLE": outputs["CountersTable"],
-            "ALERTS_TOPIC": outputs["AlertsTopic"],
-            "REPORTS_BUCKET": outputs["ReportsBucket"],
-            "BOOKINGS_QUEUE_URL": outputs["BookingsQueueUrl"],
-            "ASSIGNMENTS_QUEUE_URL": outputs["AssignmentsQueueUrl"],
-            "DEAD_LETTER_QUEUE_URL": outputs["BookingsDeadLetterQueueUrl"],
-            "BOOKINGS_DEAD_LETTER_QUEUE_URL": outputs["BookingsDeadLetterQueueUrl"],
-            "ASSIGNMENTS_DEAD_LETTER_QUEUE_URL": outputs["AssignmentsDeadLetterQueueUrl"],
-            "RETELL_KEYS_SECRET": outputs["RetellKeysSecret"],
-            "CALCOM_KEYS_SECRET": outputs["CalcomKeysSecret"],
+            "DEAD_LETTER_QUEUE_URL": self.outputs["BookingsDeadLetterQueueUrl"],
             "CALCOM_BASE_URL": self.calcom_url,
             "RETELL_BASE_URL": self.retell_url,
             "WEBHOOK_URL": self.webhook_url,
@@ -84,19 +71,40 @@ class Stack:
         }
 
 
+def variables(outputs):
+    """The environment in which the command finds the stack with these outputs."""
+    return {
+        "APPOINTMENTS_TABLE": outputs["AppointmentsTable"],
+        "CALLS_TABLE": outputs["CallsTable"],
+        "TENANTS_TABLE": outputs["TenantsTable"],
+        "COUNTERS_TABLE": outputs["CountersTable"],
+        "ALERTS_TOPIC": outputs["AlertsTopic"],
+        "REPORTS_BUCKET": outputs["ReportsBucket"],
+        "BOOKINGS_QUEUE_URL": outputs["BookingsQueueUrl"],
+        "ASSIGNMENTS_QUEUE_URL": outputs["AssignmentsQueueUrl"],
+        "BOOKINGS_DEAD_LETTER_QUEUE_URL": outputs["BookingsDeadLetterQueueUrl"],
+        "ASSIGNMENTS_DEAD_LETTER_QUEUE_URL": outputs["AssignmentsDeadLetterQueueUrl"],
+        "RETELL_KEYS_SECRET": outputs["RetellKeysSecret"],
+        "CALCOM_KEYS_SECRET": outputs["CalcomKeysSecret"],
+    }
+
+
 def build(*test_tools):
     """Builds the functions and the command, and then Cal.com's stand-in and further test tools: separately, so that no
     feature that a test tool needs gets into a function."""
     if tools.is_built():
         return
     say(f"building with the profile {tools.PROFILE} (minutes the first time, seconds after that)")
-    for packages in [*FUNCTIONS, "cli"], ["calcom-stand-in", *test_tools]:
+    if tools.PROFILE == "release":
+        tools.build_functions(FUNCTIONS)
+    functions = FUNCTIONS if tools.PROFILE != "release" else []
+    for packages in [*functions, "cli"], ["calcom-stand-in", *test_tools]:
         tools.cargo("build", "--locked", "--bins", *tools.profile(), *(f"--package={name}" for name in packages))
 
 
 def binary(name):
     """The path of a built binary."""
-    return tools.binary(name)
+    return tools.function_binary(name) if name in FUNCTIONS and tools.PROFILE == "release" else tools.binary(name)
 
 
 def start(processes, port=None, timing_divisor=1, through=lambda name, url: url):
@@ -193,14 +201,11 @@ def _deploy(name, endpoint, timing_divisor, given):
     s3 = client("s3", endpoint)
     if BUCKET not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]:
         s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-    template = (ROOT / "infra/template.yaml").read_text()
+    template = adapted_template()
     for function in FUNCTIONS:
         s3.put_object(Bucket=BUCKET, Key=f"{function}.zip", Body=package(function))
         place = rf"CodeUri: \.\./target/lambda/{function}/$"
         template = _replaced_once(template, place, f"CodeUri: s3://{BUCKET}/{function}.zip")
-    # There is no CodeDeploy here; and SAM's transform sees the default of a parameter here, not its value.
-    gradual = r"(GradualDeployment:\n    Type: String\n    Default:) \"true\"$"
-    template = _replaced_once(template, gradual, r'\1 "false"')
     # CloudFormation accepts at most 51,200 bytes of a template in the request itself.
     s3.put_object(Bucket=BUCKET, Key="template.yaml", Body=template.encode())
     formation = client("cloudformation", endpoint)
@@ -225,6 +230,20 @@ def _deploy(name, endpoint, timing_divisor, given):
         fail(f"failed to deploy the stack: {error}\n" + "\n".join(causes))
     outputs = formation.describe_stacks(StackName=name)["Stacks"][0]["Outputs"]
     return {output["OutputKey"]: output["OutputValue"] for output in outputs}
+
+
+def adapted_template():
+    """The template as MiniStack can deploy it."""
+    template = (ROOT / "infra/template.yaml").read_text()
+    # There is no CodeDeploy here; and SAM's transform sees the default of a parameter here, not its value.
+    gradual = r"(GradualDeployment:\n    Type: String\n    Default:) \"true\"$"
+    template = _replaced_once(template, gradual, r'\1 "false"')
+    for parameter in ("BookingConcurrency", "AssignmentConcurrency"):
+        template = _replaced_once(template, rf"MaximumConcurrency: !Ref {parameter}\}}", "MaximumConcurrency: 5}")
+    for alarm in ("RefusedSignaturesAlarm", "RefusedEventsAlarm"):
+        template = _replaced_once(template, rf"^  {alarm}:\n(?:    .*\n)+\n", "")
+        template = _replaced_once(template, rf", !Ref {alarm}(?=[,\]])", "")
+    return template
 
 
 def _replaced_once(template, pattern, replacement):

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import platform
 import subprocess
 import sys
 import venv
@@ -14,6 +15,7 @@ WORK = ROOT / ".frontdesk"
 ENVIRONMENT = WORK / "python"
 REQUIREMENTS = ROOT / "infra/local/requirements.txt"
 CHECKOV = ROOT / "infra/local/requirements-checkov.txt"
+SAM = ROOT / "infra/deployment/requirements.txt"
 CARGO_LAMBDA = ROOT / "infra/local/requirements-cargo-lambda.txt"
 # The key of the local stack's one Retell account. It opens nothing else.
 RETELL_KEY = "key_local_frontdesk"
@@ -37,6 +39,20 @@ def binary(name, of_profile=None):
     """The path of a built binary."""
     folder = "release" if (of_profile or PROFILE) == "release" else "debug"
     return (ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / folder / name).resolve()
+
+
+def build_functions(names, architecture=None):
+    """Builds functions as they are deployed: with the oldest system library that Lambda has, which zig brings."""
+    architecture = architecture or ("arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64")
+    packages = [f"--package={name}" for name in names]
+    command = [sys.executable, ROOT / "infra/local/cargo-lambda", "build", "--release", "--locked", f"--{architecture.replace('_', '-')}", *packages]
+    if subprocess.run(command, cwd=ROOT).returncode != 0:
+        fail("failed to build the functions: see above")
+
+
+def function_binary(name):
+    """The path of a function as it is deployed."""
+    return (ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / f"lambda/{name}/bootstrap").resolve()
 
 
 def run_inside(requirements=REQUIREMENTS):

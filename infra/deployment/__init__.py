@@ -1,0 +1,1 @@
+"""Deploys Frontdesk to an AWS account."""

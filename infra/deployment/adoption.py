@@ -1,0 +1,50 @@
+"""Creates a stack from the tables, secrets and bucket that a deleted one left behind."""
+
+import json
+
+from frontdesk_local.console import fail, say, table
+
+from . import template
+
+CHANGE_SET = "adopt-what-is-kept"
+
+
+def adopt(environment, parsed):
+    """Imports what the environment's file names under [adopt] into a new stack, which the next deployment completes."""
+    part = template.kept(parsed)
+    missing = sorted(set(part["Resources"]) - set(environment.adopt))
+    unknown = sorted(set(environment.adopt) - set(part["Resources"]))
+    if missing or unknown:
+        fail(
+            f"failed to adopt what a stack left: [adopt] in the environment's file lacks {missing or 'nothing'}, and of {unknown or 'none'} "
+            "the template keeps nothing. Find the names with `aws dynamodb list-tables`, `aws secretsmanager list-secrets` and `aws s3 ls`."
+        )
+    if environment.outputs():
+        fail(f"failed to adopt what a stack left: the stack {environment.stack} exists already. Deploy it without --adopt.")
+    print()
+    table(["takes in", "as"], [[physical, name] for name, physical in environment.adopt.items()])
+    imported = [
+        {
+            "ResourceType": resource["Type"],
+            "LogicalResourceId": name,
+            "ResourceIdentifier": {template.IDENTIFIERS[resource["Type"]]: environment.adopt[name]},
+        }
+        for name, resource in part["Resources"].items()
+    ]
+    formation = environment.client("cloudformation")
+    say(f"importing {len(imported)} resources into the new stack {environment.stack}")
+    formation.create_change_set(
+        StackName=environment.stack,
+        ChangeSetName=CHANGE_SET,
+        ChangeSetType="IMPORT",
+        TemplateBody=json.dumps(part),
+        ResourcesToImport=imported,
+        Parameters=[
+            {"ParameterKey": key, "ParameterValue": value}
+            for key, value in environment.parameters.items()
+            if key in part["Parameters"]
+        ],
+    )
+    formation.get_waiter("change_set_create_complete").wait(StackName=environment.stack, ChangeSetName=CHANGE_SET)
+    formation.execute_change_set(StackName=environment.stack, ChangeSetName=CHANGE_SET)
+    formation.get_waiter("stack_import_complete").wait(StackName=environment.stack, WaiterConfig={"Delay": 2})

@@ -1,0 +1,77 @@
+"""A signed call of a test tenant through the real URL: it is stored, and books nothing."""
+
+import json
+import os
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from frontdesk_local import call, tools
+from frontdesk_local.console import fail, say
+from frontdesk_local.stack import variables
+
+TENANT = tools.ROOT / "infra/deployment/smoke-tenant.json"
+
+
+def test(environment, deployment_id):
+    """Delivers a call as Retell does. Without a key it can't be signed, and says how to store one."""
+    outputs = environment.outputs()
+    if not outputs:
+        fail(f"failed to test the stack {environment.stack}: it does not exist. Deploy it first.")
+    secrets = environment.client("secretsmanager")
+    keys = json.loads(secrets.get_secret_value(SecretId=outputs["RetellKeysSecret"])["SecretString"])
+    if not keys:
+        say("there is no Retell key yet, so that no call can be signed. Store it, then test the stack:")
+        print(f"""
+  aws secretsmanager put-secret-value --region {environment.region} --secret-id {outputs["RetellKeysSecret"]} \\
+      --secret-string '{{"main": {{"current": "key_..."}}}}'
+  infra/deploy {environment.name} --smoke-test
+""")
+        return
+    account = next(iter(keys))
+    load_tenant(environment, outputs, account)
+    raw = json.dumps({"event": "call_ended", "call": test_call(f"call_smoke_test_{deployment_id}")}).encode()
+    say("sending a signed call of the test tenant, and one with a wrong signature")
+    status, answer = call.send(outputs["WebhookUrl"], keys[account]["current"], raw)
+    if (status, answer.get("status")) != (200, "stored") or "appointment_id" in answer:
+        fail(f"failed to deliver the test call: the webhook responded {status} {answer}. Read the log of webhook-intake, or roll back: infra/deploy {environment.name} --roll-back")
+    status, answer = call.send(outputs["WebhookUrl"], "key_of_somebody_else", raw)
+    if status != 401:
+        fail(f"failed to refuse a wrong signature: the webhook responded {status} {answer}. Roll back: infra/deploy {environment.name} --roll-back")
+    say("the signed call is stored, the other one refused")
+
+
+def test_call(call_id):
+    tenant = json.loads(TENANT.read_text())
+    now = time.time_ns() // 1_000_000
+    return {
+        "call_type": "phone_call",
+        "call_id": call_id,
+        "agent_id": tenant["retell"]["agent_ids"][0],
+        "call_status": "ended",
+        "direction": "inbound",
+        "start_timestamp": now - 1000,
+        "end_timestamp": now,
+    }
+
+
+def load_tenant(environment, outputs, account):
+    """Loads the test tenant for the account whose key signs the call. Its calls request nothing, and it has no account at Cal.com."""
+    tenant = json.loads(TENANT.read_text())
+    tenant["retell"]["account"] = account
+    with tempfile.TemporaryDirectory() as place:
+        file = Path(place) / TENANT.name
+        file.write_text(json.dumps(tenant))
+        command = [tools.binary("frontdesk", "dev"), "tenant", "load", "--offline", "--apply", file]
+        done = subprocess.run(command, env=shell(environment) | variables(outputs), capture_output=True, text=True)
+    if done.returncode != 0:
+        fail(f"failed to load the test tenant: {done.stderr.strip()}")
+
+
+def shell(environment):
+    """The shell's environment, with the account's credentials and region."""
+    chosen = {"AWS_REGION": environment.region}
+    if environment.profile:
+        chosen["AWS_PROFILE"] = environment.profile
+    return {**os.environ, **chosen}
