@@ -2,6 +2,7 @@
 
 import json
 
+from botocore.exceptions import ClientError, WaiterError
 from frontdesk_local.console import fail, say, table
 
 from . import template
@@ -12,17 +13,20 @@ CHANGE_SET = "adopt-what-is-kept"
 def adopt(environment, parsed):
     """Imports what the environment's file names under [adopt] into a new stack, which the next deployment completes."""
     part = template.kept(parsed)
-    missing = sorted(set(part["Resources"]) - set(environment.adopt))
     unknown = sorted(set(environment.adopt) - set(part["Resources"]))
-    if missing or unknown:
+    if unknown or not environment.adopt:
         fail(
-            f"failed to adopt what a stack left: [adopt] in the environment's file lacks {missing or 'nothing'}, and of {unknown or 'none'} "
-            "the template keeps nothing. Find the names with `aws dynamodb list-tables`, `aws secretsmanager list-secrets` and `aws s3 ls`."
+            f"failed to adopt what a stack left: [adopt] in the environment's file names {', '.join(unknown) or 'nothing'}. What a stack leaves: "
+            f"{', '.join(part['Resources'])}. Find their names with `aws dynamodb list-tables`, `aws secretsmanager list-secrets` (the ARN) "
+            "and `aws s3 ls`."
         )
+    anew = sorted(set(part["Resources"]) - set(environment.adopt))
+    part["Resources"] = {name: part["Resources"][name] for name in environment.adopt}
     if environment.outputs():
         fail(f"failed to adopt what a stack left: the stack {environment.stack} exists already. Deploy it without --adopt.")
     print()
     table(["takes in", "as"], [[physical, name] for name, physical in environment.adopt.items()])
+    print(f"\nis created anew: {', '.join(anew) or 'nothing'}\n")
     imported = [
         {
             "ResourceType": resource["Type"],
@@ -45,6 +49,10 @@ def adopt(environment, parsed):
             if key in part["Parameters"]
         ],
     )
-    formation.get_waiter("change_set_create_complete").wait(StackName=environment.stack, ChangeSetName=CHANGE_SET)
-    formation.execute_change_set(StackName=environment.stack, ChangeSetName=CHANGE_SET)
-    formation.get_waiter("stack_import_complete").wait(StackName=environment.stack, WaiterConfig={"Delay": 2})
+    try:
+        formation.get_waiter("change_set_create_complete").wait(StackName=environment.stack, ChangeSetName=CHANGE_SET)
+        formation.execute_change_set(StackName=environment.stack, ChangeSetName=CHANGE_SET)
+        formation.get_waiter("stack_import_complete").wait(StackName=environment.stack, WaiterConfig={"Delay": 2})
+    except (WaiterError, ClientError) as error:
+        reason = formation.describe_change_set(StackName=environment.stack, ChangeSetName=CHANGE_SET).get("StatusReason")
+        fail(f"failed to adopt what a stack left: {reason or error}. Correct [adopt] in the environment's file, then run this again.")

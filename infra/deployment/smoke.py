@@ -9,7 +9,7 @@ from pathlib import Path
 
 from frontdesk_local import call, tools
 from frontdesk_local.console import fail, say
-from frontdesk_local.stack import variables
+from frontdesk_local.stack import variables, webhook_url
 
 TENANT = tools.ROOT / "infra/deployment/smoke-tenant.json"
 
@@ -32,11 +32,12 @@ def test(environment, deployment_id):
     account = next(iter(keys))
     load_tenant(environment, outputs, account)
     raw = json.dumps({"event": "call_ended", "call": test_call(f"call_smoke_test_{deployment_id}")}).encode()
+    url = webhook_url(outputs, os.environ.get("AWS_ENDPOINT_URL"))
     say("sending a signed call of the test tenant, and one with a wrong signature")
-    status, answer = call.send(outputs["WebhookUrl"], keys[account]["current"], raw)
+    status, answer = call.send(url, keys[account]["current"], raw)
     if (status, answer.get("status")) != (200, "stored") or "appointment_id" in answer:
         fail(f"failed to deliver the test call: the webhook responded {status} {answer}. Read the log of webhook-intake, or roll back: infra/deploy {environment.name} --roll-back")
-    status, answer = call.send(outputs["WebhookUrl"], "key_of_somebody_else", raw)
+    status, answer = call.send(url, "key_of_somebody_else", raw)
     if status != 401:
         fail(f"failed to refuse a wrong signature: the webhook responded {status} {answer}. Roll back: infra/deploy {environment.name} --roll-back")
     say("the signed call is stored, the other one refused")

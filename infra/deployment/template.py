@@ -1,6 +1,7 @@
 """The template as AWS gets it, and the part of it that a deleted stack leaves behind."""
 
 import json
+import logging
 import os
 
 import boto3
@@ -22,6 +23,8 @@ def read(path=TEMPLATE):
 def expanded(given, path=TEMPLATE):
     """The template as CloudFormation sees it after SAM's transform, with these parameters given."""
     os.environ.setdefault("AWS_DEFAULT_REGION", "eu-central-1")
+    # It warns of features and metrics of its own service.
+    logging.getLogger("samtranslator").setLevel(logging.ERROR)
     parsed = read(path)
     for resource in parsed["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":

@@ -15,7 +15,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "infra/local"))
 from frontdesk_local import tools  # noqa: E402
 from frontdesk_local.console import fail, say  # noqa: E402
 
-CARGO_FUZZ = "0.13.1"
 TARGETS = ["signature", "event", "contact", "spoken", "response"]
 LARGEST_INPUT = 64 * 1024
 # The memory of a function.
@@ -26,7 +25,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=int, default=60, help="how long each target runs")
     arguments = parser.parse_args()
-    cargo_fuzz = tools.cargo_tool("cargo-fuzz", CARGO_FUZZ)
+    cargo_fuzz = tools.cargo_tool("cargo-fuzz")
     target = tools.WORK / "fuzz/target"
     say("building the fuzz targets (a minute the first time)")
     # Coverage instrumentation is a flag that the stable compiler has and hides.

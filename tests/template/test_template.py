@@ -1,37 +1,29 @@
 """Rules for infra/template.yaml that no linter knows."""
 
 import json
-import os
 import re
+import sys
 import unittest
 from pathlib import Path
 
-import boto3
-from cfnlint.decode import cfn_yaml
-from samtranslator.public.translator import ManagedPolicyLoader
-from samtranslator.translator.transform import transform
+PROJECT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(PROJECT / "infra"), str(PROJECT / "infra/local")]
+from deployment import template as deployed  # noqa: E402
 
-TEMPLATE = Path(__file__).resolve().parents[2] / "infra/template.yaml"
+TEMPLATE = deployed.TEMPLATE
 BATCH_WINDOW = 0
 
 
 def expanded(**given):
-    """The template as CloudFormation sees it after SAM's transform, with these parameters given."""
-    os.environ.setdefault("AWS_DEFAULT_REGION", "eu-central-1")
-    parsed = json.loads(json.dumps(cfn_yaml.load(str(TEMPLATE))))
-    for resource in parsed["Resources"].values():
-        if resource["Type"] == "AWS::Serverless::Function":
-            resource["Properties"]["CodeUri"] = {"Bucket": "code", "Key": "code.zip"}
-    defaults = {name: parameter.get("Default") for name, parameter in parsed["Parameters"].items()}
-    iam = boto3.client("iam", region_name="eu-central-1", aws_access_key_id="none", aws_secret_access_key="none")
-    return transform(parsed, defaults | given, ManagedPolicyLoader(iam))["Resources"]
+    """The template as CloudFormation gets it, with these parameters given."""
+    return deployed.expanded(given)
 
 
 class TheTemplate(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.resources = expanded()
-        cls.template = json.loads(json.dumps(cfn_yaml.load(str(TEMPLATE))))
+        cls.template = deployed.read()
         cls.parameters = cls.template["Parameters"]
 
     def of_type(self, kind):
@@ -325,6 +317,9 @@ class TheTemplate(unittest.TestCase):
         one, other = versions("1700000000"), versions("1700000001")
         self.assertEqual(len(one), len(self.of_type("AWS::Lambda::Function")))
         self.assertEqual(one & other, set())
+        # Lambda publishes no version of a function in which nothing has changed, and CloudFormation fails.
+        for function in self.of_type("AWS::Lambda::Function").values():
+            self.assertEqual(function["Environment"]["Variables"]["DEPLOYMENT_ID"], {"Ref": "DeploymentId"})
         self.assertEqual(one, versions("1700000000"))
         # SAM names a version by ten characters of the id: a longer one would not tell two deployments of a day apart.
         self.assertEqual(versions("17000000001"), versions("17000000002"))

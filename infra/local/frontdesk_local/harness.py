@@ -32,10 +32,10 @@ def prepare(program, functions=None, with_peers=False):
     """Builds the functions with the release profile and the program, and returns the path of the plan."""
     functions = functions or [*stack.FUNCTIONS, "floor"]
     say("building with the profile release (minutes the first time)")
-    tools.cargo("build", "--release", "--locked", "--bins", *(f"--package={name}" for name in functions if name != "floor"))
+    tools.build_functions([name for name in functions if name != "floor"])
     if "floor" in functions:
         # Separately, so that its features change nothing of the functions.
-        tools.cargo("build", "--release", "--locked", "--package=floor")
+        tools.build_functions(["floor"])
     if not tools.is_built():
         tools.cargo("build", "--locked", "--bin=frontdesk", "--package=cli")
         tools.cargo("build", "--locked", "--package=bench", f"--bin={program}")
@@ -80,7 +80,7 @@ def made(functions, peers):
 
 
 def of_binary(name):
-    path = tools.binary(name, "release")
+    path = tools.function_binary(name)
     return {"command": [str(path)], "zipped": zipped_file(path)}
 
 

@@ -50,8 +50,7 @@ class Stack:
         self.outputs = outputs
         self.calcom_url = calcom_url
         self.retell_url = retell_url
-        api = outputs["WebhookApiId"]
-        self.webhook_url = f"{endpoint}/_aws/execute-api/{api}/$default/webhooks/retell"
+        self.webhook_url = webhook_url(outputs, endpoint)
 
     def environment(self):
         """The environment in which the command, a function or a test finds this stack."""
@@ -69,6 +68,11 @@ class Stack:
             "STACK_NAME": self.name,
             "FRONTDESK_COMMAND": str(binary("frontdesk")),
         }
+
+
+def webhook_url(outputs, endpoint):
+    """The URL of the webhook. AWS serves it at a host of its own, and the local AWS at its endpoint."""
+    return f"{endpoint}/_aws/execute-api/{outputs['WebhookApiId']}/$default/webhooks/retell" if endpoint else outputs["WebhookUrl"]
 
 
 def variables(outputs):

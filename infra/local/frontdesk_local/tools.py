@@ -16,6 +16,7 @@ ENVIRONMENT = WORK / "python"
 REQUIREMENTS = ROOT / "infra/local/requirements.txt"
 CHECKOV = ROOT / "infra/local/requirements-checkov.txt"
 SAM = ROOT / "infra/deployment/requirements.txt"
+CARGO_TOOLS = ROOT / "infra/local/requirements-cargo-tools.txt"
 CARGO_LAMBDA = ROOT / "infra/local/requirements-cargo-lambda.txt"
 # The key of the local stack's one Retell account. It opens nothing else.
 RETELL_KEY = "key_local_frontdesk"
@@ -108,18 +109,9 @@ def cargo(*arguments, **options):
     return done
 
 
-def cargo_tool(name, version):
-    """Installs a tool from crates.io at this version, unless it is installed, and returns its path."""
-    place = WORK / "cargo"
-    stamp = place / f"{name}-{version}.installed"
-    if not stamp.exists():
-        say(f"building {name} {version} in {place.relative_to(ROOT)}/ (once)")
-        # It runs for seconds and builds for minutes: not optimised, it is ready sooner.
-        fast = {"CARGO_PROFILE_RELEASE_OPT_LEVEL": "0", "CARGO_PROFILE_RELEASE_LTO": "off", "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "256"}
-        arguments = ["install", name, "--version", version, "--locked", "--quiet", "--root", str(place)]
-        cargo(*arguments, env={**os.environ, **fast, "CARGO_TARGET_DIR": str(place / "target")})
-        stamp.touch()
-    return place / "bin" / name
+def cargo_tool(name):
+    """Installs cargo's tools, and returns the path of this one."""
+    return install(CARGO_TOOLS, WORK / "cargo").parent / name
 
 
 def without_calcom_key():
