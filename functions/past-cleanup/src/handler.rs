@@ -16,7 +16,7 @@ use scheduling::{
 use serde::Serialize;
 use store::{
     Appointments, Cursor, ExchangeRecord, Phase, StoreError, Tenants, Version, Versioned,
-    sweep::{self, SweepRequest, SweepResult, sweep},
+    sweep::{SweepRequest, SweepResult, sweep},
 };
 use tracing::Instrument;
 
@@ -121,7 +121,7 @@ impl PastCleanup {
     ) -> Result<SweepResult<Outcome>, StoreError> {
         let now = Utc::now();
         let before = if phase == Phase::Booked { now - CLOSE_AFTER } else { now };
-        let page = async |from: Option<Cursor>| self.appointments.past(phase, before, from.as_ref(), sweep::PAGE).await;
+        let page = async |from: Option<Cursor>| self.appointments.past(phase, before, from.as_ref()).await;
         let work = async |id: AppointmentId| self.process(&id, before, request.dry_run, log).await;
         sweep(context, request.resume_after.clone(), page, work).await
     }

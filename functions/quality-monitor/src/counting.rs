@@ -10,7 +10,7 @@ use lambda_runtime::Context;
 use platform::deadline::time_left;
 use quality::{attribution::counters_of, counters::Counters, regression::VersionActivity, report::InProgressTally};
 use scheduling::appointment::{Appointment, Cause};
-use store::{Appointments, Countable, CounterStore, StoreError, Tenants, sweep::PAGE};
+use store::{Appointments, Countable, CounterStore, StoreError, Tenants};
 
 /// The time that is left for the evaluation.
 const TIME_TO_EVALUATE: Duration = Duration::from_secs(60);
@@ -47,7 +47,7 @@ impl Counting<'_> {
         let mut activity: BTreeMap<String, VersionActivity> = known.map(|it| (it.version.clone(), it)).collect();
         let mut from = None;
         loop {
-            let page = self.appointments.uncounted(self.now, from.as_ref(), PAGE).await?;
+            let page = self.appointments.uncounted(self.now, from.as_ref()).await?;
             let found = self.counters.countable(&page.appointments).await?;
             // Before they are counted: settled ones are not found again.
             self.record_activity(&mut activity, &found).await?;

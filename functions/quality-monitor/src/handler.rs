@@ -1,6 +1,6 @@
 //! Handles a scheduled run: count what changed, evaluate the rules, notify people, publish the report.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Days, NaiveDateTime, Utc};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -13,9 +13,10 @@ use platform::{
 use quality::{
     counters::Counters,
     html,
+    overview::{Overview, Overviewed},
     rate::Rate,
     report::{InProgressTally, Report},
-    rules::{Rule, evaluate},
+    rules::{Evaluation, Rule, Scope, evaluate_all, evaluate_versions},
     text,
 };
 use scheduling::{ids::TenantId, timing::Timing};
@@ -35,7 +36,7 @@ const REPORT_DAYS: u8 = 14;
 const LATEST_PAGE: &str = "latest.html";
 const LATEST_REPORT: &str = "latest.json";
 const HTML: &str = "text/html; charset=utf-8";
-/// How many days' counters are read concurrently.
+/// How many tenants' counters are read concurrently.
 const CONCURRENCY: usize = 8;
 
 /// The request, from the schedule or a person.
@@ -117,42 +118,46 @@ impl QualityMonitor {
         .await
     }
 
+    /// The report, with the evaluations that decide on alerts. Tenant by tenant: what is held does not grow with their number.
     async fn report(&self, in_progress: InProgressTally, now: DateTime<Utc>) -> Result<Report, StoreError> {
-        let (counters, activity) = tokio::try_join!(self.recent(now), self.counters.version_activity())?;
-        let clocks = self.clocks(&counters, now).await?;
-        let local = |tenant: &TenantId| clocks.get(tenant).copied().unwrap_or(now.naive_utc());
-        let evaluations = evaluate(&self.rules, &counters, &activity, now, local);
-        let today = clocks.values().max().map_or(now.date_naive(), |local| local.date());
-        Ok(Report::new(&counters, &activity, (today, REPORT_DAYS), (evaluations, in_progress), now))
-    }
-
-    /// The counters of every day that the report or a rule covers, and of tomorrow, which has already begun in some time zones.
-    async fn recent(&self, now: DateTime<Utc>) -> Result<Counters, StoreError> {
-        let back = self.rules.iter().map(Rule::looks_back).max().unwrap_or_default().max(REPORT_DAYS);
-        let first = now.date_naive() - Days::new(back.into());
-        let days = first.iter_days().take(usize::from(back) + 2);
-        let reading = stream::iter(days).map(|day| self.counters.of_day(day)).buffer_unordered(CONCURRENCY);
-        let add = |mut all: Counters, day| async move {
-            all.add_all(&day);
-            Ok(all)
-        };
-        reading.try_fold(Counters::default(), add).await
-    }
-
-    /// The local time of each tenant that exists.
-    async fn clocks(
-        &self,
-        counters: &Counters,
-        now: DateTime<Utc>,
-    ) -> Result<BTreeMap<TenantId, NaiveDateTime>, StoreError> {
-        let ids: BTreeSet<&TenantId> = counters.iter().map(|(dimensions, _, _)| &dimensions.tenant).collect();
-        let mut clocks = BTreeMap::new();
-        for id in ids {
-            if let Some(tenant) = self.tenants.load(id).await? {
-                clocks.insert(id.clone(), now.with_timezone(&tenant.time_zone).naive_local());
+        let (known, activity) = tokio::try_join!(self.counters.alerts(), self.counters.version_activity())?;
+        let raised: BTreeSet<(String, Scope)> =
+            known.into_iter().filter(|it| it.raised).map(|it| (it.evaluation.rule, it.evaluation.scope)).collect();
+        let is_raised = |it: &Evaluation| raised.contains(&(it.rule.clone(), it.scope.clone()));
+        let mut overview = Overview::new(&self.rules);
+        let mut after: Option<TenantId> = None;
+        loop {
+            let (tenants, has_more) = self.tenants.page(after.as_ref()).await?;
+            let mut reading = stream::iter(&tenants).map(|id| self.recent(id, now)).buffer_unordered(CONCURRENCY);
+            while let Some((tenant, counters, local)) = reading.try_next().await? {
+                overview.add(&tenant, counters, local, is_raised);
+            }
+            drop(reading);
+            after = tenants.into_iter().next_back();
+            if !has_more {
+                break;
             }
         }
-        Ok(clocks)
+        let Overviewed { counters, mut evaluations, tenants, latest } = overview.finish();
+        let latest = latest.unwrap_or(now.naive_utc());
+        if tenants > 1 {
+            evaluations.extend(evaluate_all(&self.rules, &counters, latest));
+        }
+        evaluations.extend(evaluate_versions(&self.rules, &counters, &activity, now));
+        Ok(Report::new(&counters, &activity, (latest.date(), REPORT_DAYS), (evaluations, in_progress), now))
+    }
+
+    /// A tenant's counters of every day that the report or a rule covers, and its local time.
+    async fn recent(
+        &self,
+        id: &TenantId,
+        now: DateTime<Utc>,
+    ) -> Result<(TenantId, Counters, NaiveDateTime), StoreError> {
+        let back = self.rules.iter().map(Rule::looks_back).max().unwrap_or_default().max(REPORT_DAYS);
+        let from = now.date_naive() - Days::new(back.into());
+        let (tenant, counters) = tokio::try_join!(self.tenants.read(id), self.counters.of_tenant(id, from))?;
+        let local = tenant.map(|tenant| now.with_timezone(&tenant.time_zone).naive_local());
+        Ok((id.clone(), counters, local.unwrap_or(now.naive_utc())))
     }
 
     /// Sends what alarms and the dashboard show to CloudWatch. It bills a metric for each hour in which it gets a value: a

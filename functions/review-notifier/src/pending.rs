@@ -10,7 +10,6 @@ use scheduling::{
 };
 use store::{Appointments, Cursor, Page, Phase, StoreError, Version, Versioned};
 
-const PAGE: i32 = 500;
 /// The most appointments that a run looks at. The next run goes on.
 const MAX_APPOINTMENTS: usize = 5000;
 /// How many appointments are loaded concurrently.
@@ -25,9 +24,9 @@ pub struct PendingNotice {
 
 /// Finds every appointment of which its tenant is to be notified now.
 pub async fn find_pending(appointments: &Appointments, now: DateTime<Utc>) -> Result<Vec<PendingNotice>, StoreError> {
-    let due = async |after: Option<Cursor>| appointments.awaiting_notice(now, after.as_ref(), PAGE).await;
+    let due = async |after: Option<Cursor>| appointments.awaiting_notice(now, after.as_ref()).await;
     let soon = async |after: Option<Cursor>| {
-        appointments.past(Phase::Unbooked, now + DELAY_NOTICE_WINDOW, after.as_ref(), PAGE).await
+        appointments.past(Phase::Unbooked, now + DELAY_NOTICE_WINDOW, after.as_ref()).await
     };
     let (due, soon) = tokio::try_join!(collect_pages(due), collect_pages(soon))?;
     let ids: BTreeSet<AppointmentId> = due.into_iter().chain(soon).collect();

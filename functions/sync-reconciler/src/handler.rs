@@ -19,7 +19,7 @@ use scheduling::{
 use serde::Serialize;
 use store::{
     AccountPauses, Appointments, Cursor, Overdue, SetupFaults, StoreError, Tenants, Versioned,
-    sweep::{self, SweepRequest, SweepResult, sweep},
+    sweep::{SweepRequest, SweepResult, sweep},
 };
 use tracing::Instrument;
 
@@ -127,7 +127,7 @@ impl SyncReconciler {
             assignments_are_long: lengths.1 > MAX_QUEUE_LENGTH,
         };
         async {
-            let page = async |from: Option<Cursor>| self.appointments.due(now, from.as_ref(), sweep::PAGE).await;
+            let page = async |from: Option<Cursor>| self.appointments.due(now, from.as_ref()).await;
             let work = async |id: AppointmentId| self.resend(&id, &run).await;
             let result = sweep(&context, request.resume_after.clone(), page, work).await?;
             self.count_paused_accounts(&log).await?;

@@ -239,7 +239,8 @@ impl Queue {
 
     async fn send_after(&self, message: &AppointmentMessage, delay: Duration) -> Result<(), QueueError> {
         let body = serde_json::to_string(message).map_err(QueueError::sending)?;
-        self.send_body(body, delay, message.trace.as_ref(), |request| Ok(request.message_group_id(message.group()))).await
+        self.send_body(body, delay, message.trace.as_ref(), |request| Ok(request.message_group_id(message.group())))
+            .await
     }
 
     /// Sends a body that only a newer deployed version can read back to this queue.

@@ -7,6 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// The largest number of entries. Beyond it all are dropped: memory must not grow with the number of tenants.
+const CAPACITY: usize = 1024;
+
 /// A map whose entries expire after a time to live.
 pub struct TtlCache<K, V> {
     ttl: Duration,
@@ -35,6 +38,9 @@ impl<K: Hash + Eq, V: Clone> TtlCache<K, V> {
     pub fn insert(&self, key: K, value: V) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         entries.retain(|_, (cached_at, _)| cached_at.elapsed() < self.ttl);
+        if entries.len() >= CAPACITY {
+            entries.clear();
+        }
         entries.insert(key, (Instant::now(), value));
     }
 }
@@ -42,6 +48,16 @@ impl<K: Hash + Eq, V: Clone> TtlCache<K, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cache_does_not_grow_without_bound() {
+        let cache = TtlCache::new(Duration::from_secs(60));
+        for nth in 0..10 * CAPACITY {
+            cache.insert(nth, nth);
+        }
+        assert!(cache.entries.lock().unwrap().len() <= CAPACITY);
+        assert_eq!(cache.get(&(10 * CAPACITY - 1)), Some(10 * CAPACITY - 1));
+    }
 
     #[test]
     fn an_entry_expires_after_its_time_to_live() {

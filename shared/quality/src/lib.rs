@@ -3,6 +3,7 @@
 pub mod attribution;
 pub mod counters;
 pub mod html;
+pub mod overview;
 pub mod rate;
 pub mod regression;
 pub mod report;

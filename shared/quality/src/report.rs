@@ -84,7 +84,13 @@ pub struct InProgressGroup {
 
 /// Appointments in progress, grouped by their dimensions.
 #[derive(Debug, Default)]
-pub struct InProgressTally(BTreeMap<(TenantId, Source, Option<ServiceId>, String), InProgress>);
+pub struct InProgressTally {
+    all: InProgress,
+    groups: BTreeMap<(TenantId, Source, Option<ServiceId>, String), InProgress>,
+}
+
+/// So many groups in progress are shown, those that wait longest.
+const GROUPS: usize = 100;
 
 impl InProgressTally {
     /// Adds an appointment, if it is in progress.
@@ -95,13 +101,21 @@ impl InProgressTally {
         let service = tenant.and_then(|tenant| appointment.service(tenant)).cloned();
         let kind = (appointment.tenant.clone(), appointment.source.clone(), service, last.version.clone());
         let waited = (now - appointment.requested_at()).num_seconds().try_into().unwrap_or_default();
-        let in_progress = self.0.entry(kind).or_default();
-        *in_progress = in_progress.and(InProgress { appointments: 1, oldest_seconds: waited });
+        let one = InProgress { appointments: 1, oldest_seconds: waited };
+        self.all = self.all.and(one);
+        let in_progress = self.groups.entry(kind).or_default();
+        *in_progress = in_progress.and(one);
+        // Appointments come oldest first, so that the groups that are dropped here are none of the oldest.
+        if self.groups.len() > 2 * GROUPS {
+            let mut waits: Vec<u64> = self.groups.values().map(|group| group.oldest_seconds).collect();
+            waits.sort_unstable_by(|one, other| other.cmp(one));
+            self.groups.retain(|_, group| group.oldest_seconds >= waits[GROUPS]);
+        }
     }
 
     fn into_parts(self) -> (InProgress, Vec<InProgressGroup>) {
-        let all = self.0.values().fold(InProgress::default(), |all, part| all.and(*part));
-        let kinds = self.0.into_iter().map(|((tenant, source, service, version), in_progress)| InProgressGroup {
+        let all = self.all;
+        let kinds = self.groups.into_iter().map(|((tenant, source, service, version), in_progress)| InProgressGroup {
             tenant,
             source,
             service,
@@ -110,6 +124,7 @@ impl InProgressTally {
         });
         let mut in_progress_groups: Vec<InProgressGroup> = kinds.collect();
         in_progress_groups.sort_by_key(|kind| std::cmp::Reverse(kind.in_progress.oldest_seconds));
+        in_progress_groups.truncate(GROUPS);
         (all, in_progress_groups)
     }
 }

@@ -218,46 +218,46 @@ impl Condition {
     }
 }
 
-/// The evaluation of each rule for each tenant, and for all together if there are several.
-///
-/// `local` is the local time of a tenant.
-pub fn evaluate(
+/// The evaluation of each rule for one tenant. `local` is its local time.
+pub fn evaluate_tenant(
+    rules: &[Rule],
+    tenant: &TenantId,
+    counters: &Counters,
+    local: NaiveDateTime,
+) -> Vec<Evaluation> {
+    evaluate(rules, &Scope::Tenant(tenant.clone()), counters, local)
+}
+
+/// The evaluation of each rule for all tenants together, and of the newest version. `latest` is the latest local time of any
+/// of them.
+pub fn evaluate_all(rules: &[Rule], counters: &Counters, latest: NaiveDateTime) -> Vec<Evaluation> {
+    evaluate(rules, &Scope::All, counters, latest)
+}
+
+/// The newest version, by each rule that it violates.
+pub fn evaluate_versions(
     rules: &[Rule],
     counters: &Counters,
     version_activity: &[VersionActivity],
     now: DateTime<Utc>,
-    local: impl Fn(&TenantId) -> NaiveDateTime,
 ) -> Vec<Evaluation> {
-    let tenants: BTreeSet<&TenantId> = counters.iter().map(|(dimensions, _, _)| &dimensions.tenant).collect();
-    let mut scopes: Vec<(Scope, NaiveDateTime, Counters)> = tenants
-        .iter()
-        .map(|tenant| {
-            let theirs = counters.only(|dimensions| dimensions.tenant == **tenant);
-            (Scope::Tenant((*tenant).clone()), local(tenant), theirs)
-        })
-        .collect();
-    if tenants.len() > 1 {
-        let latest = tenants.iter().map(|tenant| local(tenant)).max().unwrap_or(now.naive_utc());
-        scopes.push((Scope::All, latest, counters.clone()));
-    }
-    rules
-        .iter()
-        .flat_map(|rule| match &rule.condition {
-            Condition::Regression { significance, days } => {
-                let recent = since(counters, now.date_naive(), *days);
-                let worse = regression::regression(&recent, version_activity, *significance, rule.minimum);
-                worse.into_iter().map(|found| rule.of_version(found)).collect::<Vec<_>>()
-            }
-            condition => scopes
-                .iter()
-                .map(|(scope, now, counters)| Evaluation {
-                    rule: rule.name.clone(),
-                    scope: scope.clone(),
-                    verdict: condition.verdict(counters, *now, rule.minimum),
-                })
-                .collect(),
-        })
-        .collect()
+    let worse = rules.iter().filter_map(|rule| {
+        let Condition::Regression { significance, days } = &rule.condition else { return None };
+        let recent = since(counters, now.date_naive(), *days);
+        let found = regression::regression(&recent, version_activity, *significance, rule.minimum)?;
+        Some(rule.of_version(found))
+    });
+    worse.collect()
+}
+
+fn evaluate(rules: &[Rule], scope: &Scope, counters: &Counters, now: NaiveDateTime) -> Vec<Evaluation> {
+    let of_rates = rules.iter().filter(|rule| !matches!(rule.condition, Condition::Regression { .. }));
+    let evaluations = of_rates.map(|rule| Evaluation {
+        rule: rule.name.clone(),
+        scope: scope.clone(),
+        verdict: rule.condition.verdict(counters, now, rule.minimum),
+    });
+    evaluations.collect()
 }
 
 impl Rule {
@@ -372,7 +372,13 @@ mod tests {
     fn verdicts(counters: &[Counters], rule: &str) -> Vec<(String, &'static str)> {
         let mut all = Counters::default();
         counters.iter().for_each(|part| all.add_all(part));
-        let evaluations = evaluate(&Rule::defaults(), &all, &[], noon(10).and_utc(), |_| noon(10));
+        let tenants: BTreeSet<&TenantId> = all.iter().map(|(dimensions, ..)| &dimensions.tenant).collect();
+        let rules = Rule::defaults();
+        let of_tenant = |tenant: &&TenantId| {
+            evaluate_tenant(&rules, tenant, &all.only(|dimensions| dimensions.tenant == **tenant), noon(10))
+        };
+        let mut evaluations: Vec<Evaluation> = tenants.iter().flat_map(of_tenant).collect();
+        evaluations.extend(evaluate_all(&rules, &all, noon(10)));
         let word = |verdict: &Verdict| match verdict {
             Verdict::Good(_) => "good",
             Verdict::Bad(_) => "bad",
@@ -382,6 +388,7 @@ mod tests {
         of_rule.map(|evaluation| (evaluation.scope.to_string(), word(&evaluation.verdict))).collect()
     }
 
+    /// That of the one tenant.
     fn salon_verdict(counters: &[Counters], rule: &str) -> &'static str {
         verdicts(counters, rule)[0].1
     }

@@ -52,7 +52,8 @@ impl AccountPauses {
         if let Some(cached) = self.cache.get(account) {
             return Ok(cached);
         }
-        let pause: Option<Pause> = self.table.get_consistent(PAUSES, account.as_str()).await?.map(decode).transpose()?;
+        let pause: Option<Pause> =
+            self.table.get_consistent(PAUSES, account.as_str()).await?.map(decode).transpose()?;
         self.cache.insert(account.clone(), pause.clone());
         Ok(pause)
     }

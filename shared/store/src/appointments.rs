@@ -134,14 +134,8 @@ impl Appointments {
     ///
     /// # Errors
     /// If DynamoDB fails, or a key can't be decoded.
-    pub async fn past(
-        &self,
-        phase: Phase,
-        before: DateTime<Utc>,
-        after: Option<&Cursor>,
-        limit: i32,
-    ) -> Result<Page, StoreError> {
-        indexes::page(&self.table, BY_PHASE, phase.as_str(), before, after, limit).await
+    pub async fn past(&self, phase: Phase, before: DateTime<Utc>, after: Option<&Cursor>) -> Result<Page, StoreError> {
+        indexes::page(&self.table, BY_PHASE, phase.as_str(), before, after).await
     }
 
     /// A tenant's appointments, closed ones included, that start from `from` on and before `to`. One without a start is
@@ -160,8 +154,7 @@ impl Appointments {
         const DAYS_AHEAD: i64 = 3 * 365;
         let before = to.unwrap_or(from + TimeDelta::days(DAYS_AHEAD));
         let mut found = Vec::new();
-        // A cursor excludes itself; no appointment has an empty id.
-        let mut after = Some(Cursor { at: from, appointment: AppointmentId::new("-") });
+        let mut after = Some(Cursor::from(tenant.as_str(), from));
         while let Some(cursor) = after {
             let page = self.of_tenant(tenant, before, Some(&cursor), PAGE).await?;
             found.extend(page.appointments);
@@ -174,8 +167,8 @@ impl Appointments {
     ///
     /// # Errors
     /// If DynamoDB fails, or a key can't be decoded.
-    pub async fn due(&self, before: DateTime<Utc>, after: Option<&Cursor>, limit: i32) -> Result<Page, StoreError> {
-        indexes::page(&self.table, BY_DUE, DUE, before, after, limit).await
+    pub async fn due(&self, before: DateTime<Utc>, after: Option<&Cursor>) -> Result<Page, StoreError> {
+        indexes::page(&self.table, BY_DUE, DUE, before, after).await
     }
 
     /// A page of a tenant's appointments, closed ones included, by start or, without one, by their call.
@@ -189,7 +182,7 @@ impl Appointments {
         after: Option<&Cursor>,
         limit: i32,
     ) -> Result<Page, StoreError> {
-        indexes::page(&self.table, BY_TENANT, tenant.as_str(), before, after, limit).await
+        indexes::page_of_one_key(&self.table, BY_TENANT, tenant.as_str(), before, after, limit).await
     }
 
     /// Deletes an appointment with all that is stored of it: its customer's entries, exchanges, linked calls and the record,
@@ -210,26 +203,16 @@ impl Appointments {
     ///
     /// # Errors
     /// If DynamoDB fails, or a key can't be decoded.
-    pub async fn awaiting_notice(
-        &self,
-        before: DateTime<Utc>,
-        after: Option<&Cursor>,
-        limit: i32,
-    ) -> Result<Page, StoreError> {
-        indexes::page(&self.table, BY_DUE, NOTICE, before, after, limit).await
+    pub async fn awaiting_notice(&self, before: DateTime<Utc>, after: Option<&Cursor>) -> Result<Page, StoreError> {
+        indexes::page(&self.table, BY_DUE, NOTICE, before, after).await
     }
 
     /// A page of the appointments that changed since they were counted or are in progress, oldest first.
     ///
     /// # Errors
     /// If DynamoDB fails, or a key can't be decoded.
-    pub async fn uncounted(
-        &self,
-        before: DateTime<Utc>,
-        after: Option<&Cursor>,
-        limit: i32,
-    ) -> Result<Page, StoreError> {
-        indexes::page(&self.table, BY_UNCOUNTED, UNCOUNTED, before, after, limit).await
+    pub async fn uncounted(&self, before: DateTime<Utc>, after: Option<&Cursor>) -> Result<Page, StoreError> {
+        indexes::page(&self.table, BY_UNCOUNTED, UNCOUNTED, before, after).await
     }
 
     /// The tenant's appointments that need review, longest waiting first.

@@ -237,7 +237,7 @@ impl CounterStore {
     }
 
     fn addition(&self, dimensions: &Dimensions, counters: &[(&Counter, i64)]) -> Result<UpdateBuilder, StoreError> {
-        let key = self.table.key(&partition_of(dimensions.day), &name_of(dimensions)?);
+        let key = self.table.key(&partition_of(&dimensions.tenant), &name_of(dimensions)?);
         let mut update = Update::builder().table_name(&self.table.name).set_key(Some(key));
         let mut terms = Vec::new();
         for (at, (counter, n)) in counters.iter().enumerate() {
@@ -249,15 +249,15 @@ impl CounterStore {
         Ok(update.update_expression(format!("ADD {}", terms.join(", "))))
     }
 
-    /// The counters of one day.
+    /// The counters of a tenant, from a day on.
     ///
     /// # Errors
     /// If DynamoDB fails, or an item can't be decoded.
-    pub async fn of_day(&self, day: NaiveDate) -> Result<Counters, StoreError> {
+    pub async fn of_tenant(&self, tenant: &TenantId, from: NaiveDate) -> Result<Counters, StoreError> {
         let mut counters = Counters::default();
-        for item in self.table.query(&partition_of(day), "").await? {
+        for item in self.table.query_from(&partition_of(tenant), &format!("[\"{from}")).await? {
             let name = self.table.sort_key(&item).ok_or(StoreError::Undecodable)?;
-            let dimensions = dimensions_of(day, name)?;
+            let dimensions = dimensions_of(tenant, name)?;
             for (name, value) in &item {
                 // A counter that another deployed version added is not one of ours.
                 let (Ok(counter), AttributeValue::N(n)) = (Counter::try_from(name.clone()), value) else { continue };
@@ -273,19 +273,20 @@ fn decode_countable(record: Item, counted: Option<Item>) -> Result<Countable, St
     Ok(Countable { appointment, version, counted: counted.map(decode).transpose()? })
 }
 
-fn partition_of(day: NaiveDate) -> String {
-    format!("day#{day}")
+/// A tenant's own partition: all tenants' counters of a day in one would bound how many can be counted in a second.
+fn partition_of(tenant: &TenantId) -> String {
+    format!("tenant#{tenant}")
 }
 
-/// The name of an item within its day: whatever the words hold, no two items share one.
+/// The name of an item within its partition, its day first: whatever the words hold, no two items share one.
 fn name_of(dimensions: &Dimensions) -> Result<String, StoreError> {
-    let words = (&dimensions.tenant, &dimensions.source, &dimensions.service, &dimensions.version);
+    let words = (&dimensions.day, &dimensions.source, &dimensions.service, &dimensions.version);
     serde_json::to_string(&words).map_err(|_| StoreError::Unencodable)
 }
 
-fn dimensions_of(day: NaiveDate, name: &str) -> Result<Dimensions, StoreError> {
-    let words: (TenantId, Source, Option<ServiceId>, String) =
+fn dimensions_of(tenant: &TenantId, name: &str) -> Result<Dimensions, StoreError> {
+    let words: (NaiveDate, Source, Option<ServiceId>, String) =
         serde_json::from_str(name).map_err(|_| StoreError::Undecodable)?;
-    let (tenant, source, service, version) = words;
-    Ok(Dimensions { day, tenant, source, service, version })
+    let (day, source, service, version) = words;
+    Ok(Dimensions { day, tenant: tenant.clone(), source, service, version })
 }

@@ -1,7 +1,13 @@
 //! The indexes of appointments, read page by page.
+//!
+//! DynamoDB carries a thousand written units a second for each partition key. An index over all appointments therefore has
+//! [`SHARDS`] keys for each of its partitions, and an appointment's id decides which one is its own.
+
+use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use chrono::{DateTime, Utc};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use scheduling::{
     appointment::{Appointment, State},
     ids::AppointmentId,
@@ -22,6 +28,11 @@ pub(crate) const DUE: &str = "due";
 pub(crate) const NOTICE: &str = "notice";
 /// The partition of [`BY_UNCOUNTED`].
 pub(crate) const UNCOUNTED: &str = "uncounted";
+/// How many keys a partition has. An appointment costs at most ten units of any one of them, so that sixteen carry more than
+/// a thousand appointments a second (`tests/run scale`).
+pub(crate) const SHARDS: u8 = 16;
+/// How many appointments of a page are read from each key at once.
+const PAGE_OF_A_KEY: i32 = 25;
 
 /// Whether an open appointment is booked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,13 +59,41 @@ impl Phase {
     }
 }
 
-/// Where reading an index continues.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cursor {
-    /// The instant by which the last appointment was found.
-    pub at: DateTime<Utc>,
+/// Where reading an index continues: the last appointment that was found under each key that holds more.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Cursor(BTreeMap<String, Position>);
+
+/// The place of an appointment in an index.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Position {
+    /// The instant by which it was found.
+    at: DateTime<Utc>,
     /// Its id.
-    pub appointment: AppointmentId,
+    appointment: AppointmentId,
+}
+
+impl Cursor {
+    /// Just before whatever is found under a key from an instant on.
+    pub(crate) fn from(key: &str, at: DateTime<Utc>) -> Self {
+        // A cursor excludes itself; no appointment has such an id.
+        Self(BTreeMap::from([(key.to_owned(), Position { at, appointment: AppointmentId::new("-") })]))
+    }
+}
+
+/// The keys of a partition.
+pub(crate) fn keys_of(partition: &str) -> impl Iterator<Item = String> {
+    (0..SHARDS).map(move |shard| format!("{partition}#{shard:02}"))
+}
+
+/// The key of a partition to which an appointment belongs.
+fn key_of(partition: &str, appointment: &AppointmentId) -> String {
+    // Not a hash of the standard library: it differs from release to release.
+    let hash = appointment
+        .as_str()
+        .bytes()
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    format!("{partition}#{:02}", (hash >> 16) % u32::from(SHARDS))
 }
 
 /// A page of an index.
@@ -68,19 +107,68 @@ pub struct Page {
     pub read_units: f64,
 }
 
-/// A page of a partition of an index, up to an instant.
+/// A page of a partition of an index, up to an instant: all its keys are read at once, and each gives its oldest ones.
 pub(crate) async fn page(
     table: &Table,
     index: Index,
     partition: &str,
     before: DateTime<Utc>,
     after: Option<&Cursor>,
+) -> Result<Page, StoreError> {
+    let reads: Vec<(String, Option<Position>)> = match after {
+        Some(Cursor(positions)) => positions.iter().map(|(key, at)| (key.clone(), Some(at.clone()))).collect(),
+        None => keys_of(partition).map(|key| (key, None)).collect(),
+    };
+    let reads = reads.into_iter().map(async |(key, after)| {
+        let found = page_of_key(table, index, &key, before, after.as_ref(), PAGE_OF_A_KEY).await?;
+        Ok::<_, StoreError>((key, found))
+    });
+    let found: Vec<(String, PageOfKey)> =
+        stream::iter(reads).buffer_unordered(usize::from(SHARDS)).try_collect().await?;
+    let (mut positions, mut next, mut read_units) = (Vec::new(), BTreeMap::new(), 0.0);
+    for (key, page) in found {
+        positions.extend(page.positions);
+        read_units += page.read_units;
+        next.extend(page.next.map(|position| (key, position)));
+    }
+    positions.sort_unstable();
+    let appointments = positions.into_iter().map(|position| position.appointment).collect();
+    Ok(Page { appointments, next: (!next.is_empty()).then_some(Cursor(next)), read_units })
+}
+
+/// A page of an index whose partitions have one key each.
+pub(crate) async fn page_of_one_key(
+    table: &Table,
+    index: Index,
+    key: &str,
+    before: DateTime<Utc>,
+    after: Option<&Cursor>,
     limit: i32,
 ) -> Result<Page, StoreError> {
-    let start = after.map(|cursor| {
-        let mut key = table.key(cursor.appointment.as_str(), RECORD);
+    let after = after.and_then(|Cursor(positions)| positions.get(key));
+    let PageOfKey { positions, next, read_units } = page_of_key(table, index, key, before, after, limit).await?;
+    let next = next.map(|position| Cursor(BTreeMap::from([(key.to_owned(), position)])));
+    Ok(Page { appointments: positions.into_iter().map(|position| position.appointment).collect(), next, read_units })
+}
+
+struct PageOfKey {
+    positions: Vec<Position>,
+    next: Option<Position>,
+    read_units: f64,
+}
+
+async fn page_of_key(
+    table: &Table,
+    index: Index,
+    partition: &str,
+    before: DateTime<Utc>,
+    after: Option<&Position>,
+    limit: i32,
+) -> Result<PageOfKey, StoreError> {
+    let start = after.map(|position| {
+        let mut key = table.key(position.appointment.as_str(), RECORD);
         key.insert(index.partition.to_owned(), text(partition));
-        key.insert(index.sort.to_owned(), timestamp(cursor.at));
+        key.insert(index.sort.to_owned(), timestamp(position.at));
         key
     });
     let query = table.client.query().table_name(&table.name).index_name(index.name);
@@ -95,10 +183,10 @@ pub(crate) async fn page(
         .return_consumed_capacity(ReturnConsumedCapacity::Total)
         .send()
         .await?;
-    let keys = found.items.unwrap_or_default().into_iter().map(|item| cursor(index, item));
-    Ok(Page {
-        appointments: keys.map(|key| key.map(|key| key.appointment)).collect::<Result<_, _>>()?,
-        next: found.last_evaluated_key.map(|key| cursor(index, key)).transpose()?,
+    let positions = found.items.unwrap_or_default().into_iter().map(|item| position(index, item));
+    Ok(PageOfKey {
+        positions: positions.collect::<Result<_, _>>()?,
+        next: found.last_evaluated_key.map(|key| position(index, key)).transpose()?,
         read_units: found.consumed_capacity.and_then(|consumed| consumed.capacity_units).unwrap_or_default(),
     })
 }
@@ -122,7 +210,7 @@ pub(crate) async fn ids_in(table: &Table, index: Index, partition: &str) -> Resu
     Ok(ids)
 }
 
-fn cursor(index: Index, mut key: Item) -> Result<Cursor, StoreError> {
+fn position(index: Index, mut key: Item) -> Result<Position, StoreError> {
     #[derive(Deserialize)]
     struct Key {
         id: AppointmentId,
@@ -131,7 +219,7 @@ fn cursor(index: Index, mut key: Item) -> Result<Cursor, StoreError> {
     let at = key.remove(index.sort).ok_or(StoreError::Undecodable)?;
     key.insert("at".to_owned(), at);
     let Key { id, at } = decode(key)?;
-    Ok(Cursor { at, appointment: id })
+    Ok(Position { at, appointment: id })
 }
 
 /// Inserts the keys of the indexes that an appointment belongs to. Without its keys an item is not in an index.
@@ -140,15 +228,16 @@ pub(crate) fn insert_keys(item: &mut Item, appointment: &Appointment, timing: &T
         item.insert(index.partition.to_owned(), text(partition));
         item.insert(index.sort.to_owned(), timestamp(sort));
     };
+    let key = |partition| key_of(partition, &appointment.id);
     if let (Some(phase), Some(start)) = (Phase::of(appointment), start_of(appointment)) {
-        insert(BY_PHASE, phase.as_str(), start);
+        insert(BY_PHASE, &key(phase.as_str()), start);
     }
     if let Some(due) = appointment.due(timing) {
-        insert(BY_DUE, DUE, due.at);
+        insert(BY_DUE, &key(DUE), due.at);
     } else if let Some(since) = appointment.notice_due() {
-        insert(BY_DUE, NOTICE, since);
+        insert(BY_DUE, &key(NOTICE), since);
     }
-    insert(BY_UNCOUNTED, UNCOUNTED, appointment.created_at);
+    insert(BY_UNCOUNTED, &key(UNCOUNTED), appointment.created_at);
     insert(BY_TENANT, appointment.tenant.as_str(), list_position(appointment));
     if let State::NeedsReview { .. } = appointment.state() {
         insert(BY_REVIEW, appointment.tenant.as_str(), appointment.entered_at());
@@ -166,4 +255,27 @@ pub(crate) fn list_position(appointment: &Appointment) -> DateTime<Utc> {
 
 fn start_of(appointment: &Appointment) -> Option<DateTime<Utc>> {
     appointment.booking().map(|booking| booking.start).or_else(|| appointment.request.start.at())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn appointments_are_spread_evenly_over_the_keys_of_a_partition() {
+        let mut counts: BTreeMap<String, u32> = keys_of(DUE).map(|key| (key, 0)).collect();
+        for nth in 0..16_000_u32 {
+            let id = AppointmentId::new(uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, &nth.to_be_bytes()).to_string());
+            *counts.get_mut(&key_of(DUE, &id)).unwrap() += 1;
+        }
+        assert!(counts.values().all(|count| (850..1150).contains(count)), "{counts:?}");
+    }
+
+    #[test]
+    fn a_cursor_is_read_as_it_was_written() {
+        let cursor = Cursor::from("due#03", DateTime::UNIX_EPOCH);
+        let json = serde_json::to_string(&cursor).unwrap();
+        assert_eq!(json, r#"{"due#03":{"at":"1970-01-01T00:00:00Z","appointment":"-"}}"#);
+        assert_eq!(serde_json::from_str::<Cursor>(&json).unwrap(), cursor);
+    }
 }

@@ -78,6 +78,33 @@ impl Table {
         collect(self.build_query(partition, prefix)).await
     }
 
+    /// Every item of a partition whose sort key is not below `from`, in order.
+    pub(crate) async fn query_from(&self, partition: &str, from: &str) -> Result<Vec<Item>, StoreError> {
+        let query = self.client.query().table_name(&self.name).consistent_read(true);
+        let query = query
+            .key_condition_expression("#partition = :partition AND #sort >= :from")
+            .expression_attribute_names("#partition", self.schema.partition)
+            .expression_attribute_names("#sort", self.schema.sort)
+            .expression_attribute_values(":partition", text(partition))
+            .expression_attribute_values(":from", text(from));
+        collect(query).await
+    }
+
+    /// A page of the sort keys of a partition after one of them, in order, and whether there are more.
+    pub(crate) async fn sort_keys_after(
+        &self,
+        partition: &str,
+        after: Option<&str>,
+        limit: i32,
+    ) -> Result<(Vec<String>, bool), StoreError> {
+        let query = self.build_query(partition, "").limit(limit);
+        let query = query.projection_expression("#sort").expression_attribute_names("#sort", self.schema.sort);
+        let found = query.set_exclusive_start_key(after.map(|after| self.key(partition, after))).send().await?;
+        let has_more = found.last_evaluated_key.is_some();
+        let items = found.items.unwrap_or_default();
+        Ok((items.iter().filter_map(|item| self.sort_key(item)).map(str::to_owned).collect(), has_more))
+    }
+
     /// The sort keys of a partition that begin with `prefix`, in order. Nothing else of the items is sent.
     pub(crate) async fn query_sort_keys(&self, partition: &str, prefix: &str) -> Result<Vec<String>, StoreError> {
         let query = self.build_query(partition, prefix);

@@ -107,10 +107,18 @@ impl Tenants {
         if let Some(tenant) = self.tenants.get(id) {
             return Ok(Some(tenant));
         }
-        let Some(item) = self.table.get(&tenant_key(id), TENANT).await? else { return Ok(None) };
-        let tenant = Arc::new(decode::<Tenant>(self.table.without_key(item))?);
+        let Some(tenant) = self.read(id).await?.map(Arc::new) else { return Ok(None) };
         self.tenants.insert(id.clone(), Arc::clone(&tenant));
         Ok(Some(tenant))
+    }
+
+    /// The tenant of this id, without the cache: for whoever reads all tenants once.
+    ///
+    /// # Errors
+    /// If DynamoDB fails, or the item can't be decoded.
+    pub async fn read(&self, id: &TenantId) -> Result<Option<Tenant>, StoreError> {
+        let item = self.table.get(&tenant_key(id), TENANT).await?;
+        item.map(|item| decode(self.table.without_key(item))).transpose()
     }
 
     /// The mappings of these hosts.
@@ -145,6 +153,16 @@ impl Tenants {
             .expression_attribute_names("#source", "source")
             .expression_attribute_values(":operator", text("operator"));
         applied(delete.send().await.map_err(StoreError::from))
+    }
+
+    /// A page of the tenants' ids after one of them, and whether there are more.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn page(&self, after: Option<&TenantId>) -> Result<(Vec<TenantId>, bool), StoreError> {
+        const PAGE: i32 = 200;
+        let (ids, has_more) = self.table.sort_keys_after(REGISTRY, after.map(TenantId::as_str), PAGE).await?;
+        Ok((ids.into_iter().map(TenantId::new).collect(), has_more))
     }
 
     /// Every tenant by its id, with its name.
