@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Days, NaiveDateTime, Utc};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use lambda_runtime::{Context, Error};
-use notify::{AlertTopic, ReportBucket};
+use notify::AlertTopic;
 use platform::{
-    aws, env,
+    aws,
+    bucket::Bucket,
+    env,
     telemetry::{LogContext, Metrics, Unit},
 };
 use quality::{
@@ -68,7 +70,7 @@ pub struct QualityMonitor {
     tenants: Tenants,
     counters: CounterStore,
     topic: AlertTopic,
-    reports: ReportBucket,
+    reports: Bucket,
     rules: Vec<Rule>,
     metrics: Metrics,
     timing: Timing,
@@ -83,7 +85,7 @@ impl QualityMonitor {
             tenants: Tenants::from_env(&config)?,
             counters: CounterStore::from_env(&config)?,
             topic: AlertTopic::from_env(&config)?,
-            reports: ReportBucket::new(&config, &ReportBucket::name_from_env()?)?,
+            reports: Bucket::reports_from_env(&config)?,
             rules: Rule::parse(&env::optional("ALERT_RULES").unwrap_or_default())?,
             metrics: Metrics::new(FUNCTION),
             timing,

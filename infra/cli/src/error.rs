@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use intake::IntakeError;
-use platform::{env::EnvError, queues::QueueError};
+use platform::{bucket::BucketSetupError, env::EnvError, queues::QueueError};
 use scheduling::appointment::InvalidTransition;
 use store::StoreError;
 
@@ -67,6 +67,9 @@ pub enum CommandError {
     /// The environment lacks something.
     #[error(transparent)]
     Env(#[from] EnvError),
+    /// A bucket can't be used.
+    #[error(transparent)]
+    Bucket(#[from] BucketSetupError),
     /// The store failed.
     #[error("{0}; check AWS_ENDPOINT_URL or your AWS profile, and the names of the tables")]
     Store(#[from] StoreError),

@@ -80,6 +80,7 @@ def variables(outputs):
     return {
         "APPOINTMENTS_TABLE": outputs["AppointmentsTable"],
         "CALLS_TABLE": outputs["CallsTable"],
+        "CALLS_BUCKET": outputs["CallsBucket"],
         "TENANTS_TABLE": outputs["TenantsTable"],
         "COUNTERS_TABLE": outputs["CountersTable"],
         "ALERTS_TOPIC": outputs["AlertsTopic"],

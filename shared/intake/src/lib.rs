@@ -9,7 +9,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use platform::{
     aws::SdkConfig,
-    env::EnvError,
+    bucket::BucketSetupError,
     queues::{AppointmentMessage, MessageKind, Queue, QueueError},
     telemetry::LogContext,
     trace::TraceHeader,
@@ -70,11 +70,11 @@ pub struct CallIntake {
 }
 
 impl CallIntake {
-    /// The tables and the queue that the environment names.
+    /// The tables, the bucket and the queue that the environment names.
     ///
     /// # Errors
-    /// If a variable is missing or unreadable.
-    pub fn from_env(config: &SdkConfig, timing: Timing) -> Result<Self, EnvError> {
+    /// If a variable is missing or unreadable, or the bucket can't be used.
+    pub fn from_env(config: &SdkConfig, timing: Timing) -> Result<Self, BucketSetupError> {
         Ok(Self {
             tenants: Tenants::from_env(config)?,
             calls: Calls::from_env(config, timing)?,

@@ -2,11 +2,9 @@
 
 mod alert_topic;
 mod mailer;
-mod report_bucket;
 
 pub use alert_topic::AlertTopic;
 pub use mailer::Mailer;
-pub use report_bucket::ReportBucket;
 
 /// A notification that could not be sent.
 #[derive(Debug, thiserror::Error)]
@@ -17,7 +15,4 @@ pub enum NotifyError {
     /// SES did not accept a mail.
     #[error("failed to send a mail: {0}; check that the sender is verified in SES, and SES's sandbox")]
     Mail(String),
-    /// S3 did not store or return a report.
-    #[error("failed to use the report bucket: {0}")]
-    ReportBucket(String),
 }

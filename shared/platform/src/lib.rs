@@ -2,6 +2,7 @@
 
 pub mod aws;
 pub mod batch;
+pub mod bucket;
 pub mod deadline;
 pub mod env;
 pub mod queues;

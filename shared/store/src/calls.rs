@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::Put;
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::try_join_all;
 use platform::{
     aws::SdkConfig,
-    env::{self, EnvError},
+    bucket::{Bucket, BucketSetupError},
+    env,
 };
 use scheduling::{
     appointment::Appointment,
@@ -17,9 +19,9 @@ use serde::Deserialize;
 
 use crate::{
     appointments::Appointments,
-    blob,
+    bodies::{Bodies, StoredBody},
     customer_index::{self, NewAppointment, SlotClaim, appointment_in},
-    error::StoreError,
+    error::{StoreError, applied},
     item::{Item, bytes, decode, fingerprint, number, take_bytes, take_text, text},
     record::{put_new, versioned},
     schema,
@@ -29,6 +31,8 @@ use crate::{
 
 /// Stands for the digest of an event whose content was erased.
 const ERASED: &str = "erased";
+/// The attribute that names the object to which an event's parts add something.
+const OBJECT: &str = "object";
 /// The maximum number of attempts to store a call while others write the same items.
 const TRIES: u32 = 8;
 
@@ -36,6 +40,7 @@ const TRIES: u32 = 8;
 #[derive(Debug, Clone)]
 pub struct Calls {
     table: Table,
+    bodies: Bodies,
     appointments: Table,
     retention: TimeDelta,
     timing: Timing,
@@ -88,30 +93,39 @@ pub enum Recorded {
 }
 
 impl Calls {
-    /// The tables of these names. Events are kept for `retention`; `timing` decides when an appointment is due.
-    pub fn new(config: &SdkConfig, calls: String, appointments: String, retention: TimeDelta, timing: Timing) -> Self {
+    /// The tables of these names, and the bucket of large bodies. Events are kept for `retention`; `timing` decides when an
+    /// appointment is due.
+    pub fn new(
+        config: &SdkConfig,
+        (calls, bodies): (String, Bucket),
+        appointments: String,
+        retention: TimeDelta,
+        timing: Timing,
+    ) -> Self {
         Self {
             table: Table::new(config, calls, schema::CALLS),
+            bodies: Bodies::new(bodies),
             appointments: Table::new(config, appointments, schema::APPOINTMENTS),
             retention,
             timing,
         }
     }
 
-    /// The tables and the retention that the environment names.
+    /// The tables, the bucket and the retention that the environment names.
     ///
     /// # Errors
-    /// If a variable is missing or unreadable.
-    pub fn from_env(config: &SdkConfig, timing: Timing) -> Result<Self, EnvError> {
+    /// If a variable is missing or unreadable, or the bucket can't be used.
+    pub fn from_env(config: &SdkConfig, timing: Timing) -> Result<Self, BucketSetupError> {
         Ok(Self {
             table: Table::from_env(config, schema::CALLS)?,
+            bodies: Bodies::new(Bucket::calls_from_env(config)?),
             appointments: Table::from_env(config, schema::APPOINTMENTS)?,
             retention: TimeDelta::days(env::parsed_or("CALL_RETENTION_DAYS", 30)?),
             timing,
         })
     }
 
-    /// Stores an event whole, and the appointment that it requests, in one transaction.
+    /// Stores an event whole, and the appointment that it requests in the same transaction.
     ///
     /// What exists is left as it is, so that the same event can arrive any number of times, also concurrently. A new
     /// event whose appointment exists is stored beside the earlier events.
@@ -123,7 +137,11 @@ impl Calls {
         event: &CallEvent<'_>,
         new: Option<(&NewAppointment<'_>, &SlotClaim)>,
     ) -> Result<Recorded, StoreError> {
-        let event_puts = self.puts_of(event)?;
+        let event_puts = self.puts_of(event).await?;
+        if new.is_none() {
+            // Outside of a transaction it costs half.
+            return self.write_event(event_puts).await;
+        }
         let (mut event_is_new, mut existing) = (true, None);
         for tries in 0..TRIES {
             let event_puts = if event_is_new { event_puts.clone() } else { Vec::new() };
@@ -169,6 +187,15 @@ impl Calls {
             }
         }
         Err(StoreError::Conflict)
+    }
+
+    /// Writes an event that requests no appointment. All of it each time, so that what failed before is made good.
+    async fn write_event(&self, puts: Vec<Put>) -> Result<Recorded, StoreError> {
+        let is_new = try_join_all(puts.into_iter().map(async |put| {
+            let decides = put.condition_expression.is_some();
+            Ok::<_, StoreError>(applied(write_one(&self.table.client, put).await)? || !decides)
+        }));
+        Ok(if is_new.await?.contains(&false) { Recorded::Existing(None) } else { Recorded::Inserted })
     }
 
     /// Whether no other event of this name and call was received after this one.
@@ -261,12 +288,12 @@ impl Calls {
         Ok(calls)
     }
 
-    /// Every event of a call with its body.
+    /// Every event of a call with its body, as far as it is still kept.
     ///
     /// # Errors
     /// If DynamoDB fails, or an item can't be decoded.
     pub async fn events(&self, tenant: &TenantId, call: &CallId) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
-        let mut events: Vec<(String, Vec<Vec<u8>>)> = Vec::new();
+        let mut events: Vec<(String, StoredBody)> = Vec::new();
         for mut item in self.table.query(&key_of(tenant, call), "").await? {
             let event = take_text(&mut item, schema::CALLS.sort)?;
             if event.ends_with(&format!("#{ERASED}#000")) {
@@ -275,11 +302,15 @@ impl Calls {
             let part = take_bytes(&mut item, "part")?;
             let name = event.rsplit_once('#').map_or(event.as_str(), |(name, _)| name).to_owned();
             match events.last_mut() {
-                Some((last, parts)) if *last == name => parts.push(part),
-                _ => events.push((name, vec![part])),
+                Some((last, body)) if *last == name => body.parts.push(part),
+                _ => events.push((name, StoredBody { object: take_text(&mut item, OBJECT).ok(), parts: vec![part] })),
             }
         }
-        events.into_iter().map(|(name, parts)| Ok((name, blob::decompress(&parts)?))).collect()
+        let loaded = events.into_iter().map(async |(name, stored)| {
+            let body = self.bodies.load(&stored).await?;
+            Ok::<_, StoreError>(body.map(|body| (name, body)))
+        });
+        Ok(try_join_all(loaded).await?.into_iter().flatten().collect())
     }
 
     /// Deletes what every event of a call holds, and keeps its name: a call whose events are all missing would be fetched from
@@ -289,6 +320,7 @@ impl Calls {
     /// If DynamoDB fails.
     pub async fn erase_content(&self, tenant: &TenantId, call: &CallId, now: DateTime<Utc>) -> Result<(), StoreError> {
         let key = key_of(tenant, call);
+        self.bodies.erase(tenant, call).await?;
         for name in self.event_names(tenant, call).await? {
             let mut item = self.table.key(&key, &format!("{name}#{ERASED}#000"));
             item.insert("received_at".to_owned(), text(now.to_rfc3339()));
@@ -305,6 +337,7 @@ impl Calls {
     /// # Errors
     /// If DynamoDB fails.
     pub async fn erase(&self, tenant: &TenantId, call: &CallId) -> Result<usize, StoreError> {
+        self.bodies.erase(tenant, call).await?;
         self.table.delete_all(self.table.query(&key_of(tenant, call), "").await?).await
     }
 
@@ -318,17 +351,19 @@ impl Calls {
 
     /// The puts of an event. Its name and digest are its key, so that the same body is the same items; the condition of
     /// the first one decides whether it exists.
-    fn puts_of(&self, event: &CallEvent<'_>) -> Result<Vec<Put>, StoreError> {
+    async fn puts_of(&self, event: &CallEvent<'_>) -> Result<Vec<Put>, StoreError> {
+        let StoredBody { object, parts } = self.bodies.store(event.tenant, event.call, event.body).await?;
         let digest = event.digest();
         let expires_at = (event.received_at + self.retention).timestamp();
         let put_part = |(at, part): (usize, Vec<u8>)| {
-            let item = Item::from([
+            let mut item = Item::from([
                 ("call".to_owned(), text(key_of(event.tenant, event.call))),
                 ("event".to_owned(), text(format!("{}#{digest}#{at:03}", event.name))),
                 ("part".to_owned(), bytes(part)),
                 ("received_at".to_owned(), text(event.received_at.to_rfc3339())),
                 ("expires_at".to_owned(), number(expires_at)),
             ]);
+            item.extend(object.as_ref().map(|object| (OBJECT.to_owned(), text(object))));
             let put = put(&self.table.name, item);
             build_put(if at == 0 {
                 put.condition_expression("attribute_not_exists(#call)").expression_attribute_names("#call", "call")
@@ -336,8 +371,7 @@ impl Calls {
                 put
             })
         };
-        let parts = blob::compress(event.body)?.into_iter().enumerate();
-        let mut puts: Vec<Put> = parts.map(put_part).collect::<Result<_, _>>()?;
+        let mut puts: Vec<Put> = parts.into_iter().enumerate().map(put_part).collect::<Result<_, _>>()?;
         if let Some(caller) = event.caller {
             puts.push(build_put(put(&self.table.name, self.customer_entry(event, caller)))?);
         }

@@ -1,7 +1,7 @@
 //! The errors of the store.
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-use platform::aws::error_code;
+use platform::{aws::error_code, bucket::BucketError};
 
 /// Why the store could not read or write.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +15,9 @@ pub enum StoreError {
     /// DynamoDB can't be reached, or refuses. Whether anything was written is unknown.
     #[error("failed to query DynamoDB: {0}")]
     Unavailable(String),
+    /// S3 can't be reached, or refuses.
+    #[error("failed to use the body of a call: {0}")]
+    BodyUnavailable(BucketError),
     /// An item has another form than this version reads: a newer deployed version may have written it.
     #[error("failed to decode a stored item: another version of Frontdesk wrote it, or it is damaged")]
     Undecodable,

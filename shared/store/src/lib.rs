@@ -4,6 +4,7 @@ mod account_pauses;
 mod alerts;
 mod appointments;
 mod blob;
+mod bodies;
 mod calls;
 mod catalogs;
 mod counters;

@@ -8,7 +8,7 @@ use aws_sdk_lambda::{
     types::{Environment, FunctionCode, Runtime},
 };
 use chrono::{DateTime, Utc};
-use platform::{aws, env as environment, queues::AppointmentMessage};
+use platform::{aws, bucket::Bucket, env as environment, queues::AppointmentMessage};
 use retell::signature;
 use scheduling::{
     appointment::{Appointment, StateName},
@@ -68,11 +68,12 @@ impl Stack {
         let patient = TimeoutConfig::builder().operation_timeout(LONGEST_INVOCATION).build();
         let config = aws::user_config().await.into_builder().timeout_config(patient).build();
         let appointments = variable("APPOINTMENTS_TABLE");
+        let bodies = Bucket::new(&config, &variable("CALLS_BUCKET")).unwrap();
         let (month, timing) = (chrono::TimeDelta::days(30), environment::timing().unwrap());
         Self {
             appointments: Appointments::new(&config, appointments.clone(), timing),
             counters: CounterStore::new(&config, variable("COUNTERS_TABLE"), appointments.clone()),
-            calls: Calls::new(&config, variable("CALLS_TABLE"), appointments, month, timing),
+            calls: Calls::new(&config, (variable("CALLS_TABLE"), bodies), appointments, month, timing),
             tenants: Tenants::new(&config, variable("TENANTS_TABLE")),
             http: reqwest::Client::new(),
             config,

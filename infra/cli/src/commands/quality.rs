@@ -3,8 +3,10 @@
 use std::{fs, path::PathBuf};
 
 use clap::{Subcommand, ValueEnum};
-use notify::{NotifyError, ReportBucket};
-use platform::aws;
+use platform::{
+    aws,
+    bucket::{Bucket, BucketError},
+};
 use quality::{html, report::Report, text};
 
 use crate::{error::CommandError, output::print_text};
@@ -37,11 +39,10 @@ pub enum Format {
 /// Runs a command.
 pub async fn run(command: Command) -> Result<(), CommandError> {
     let Command::Report { format, out } = command;
-    let bucket = ReportBucket::name_from_env()?;
-    let not_found = |error: NotifyError| {
+    let not_found = |error: BucketError| {
         CommandError::Refused(format!("{error}; check REPORTS_BUCKET, and that quality-monitor has run"))
     };
-    let reports = ReportBucket::new(&aws::user_config().await, &bucket).map_err(not_found)?;
+    let reports = Bucket::reports_from_env(&aws::user_config().await)?;
     let Some(latest) = reports.get("latest.json").await.map_err(not_found)? else {
         say!("There is no report yet: quality-monitor writes the first one within an hour.");
         return Ok(());

@@ -1,11 +1,13 @@
 //! From a signed call to an assigned appointment.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::Utc;
-use end_to_end::{MARK, Salon, SalonForm, clock_change, soon};
+use end_to_end::{MARK, Salon, SalonForm, clock_change, soon, variable};
 use scheduling::{
     appointment::{Cause, ReviewReason, State, StateName},
     assignment::StrategyName,
     booking::HostEvidence,
+    ids::AppointmentId,
     start_time::StartProblem,
 };
 use serde_json::{Value, json};
@@ -112,6 +114,44 @@ async fn a_call_of_two_megabytes_is_stored_whole() {
     assert_eq!(salon.settle(&call).await.state().name(), StateName::Assigned);
     let stored = salon.stack.calls.events(&salon.tenant, &call.id).await.unwrap();
     assert_eq!((stored.len(), stored[0].1 == raw), (1, true));
+}
+
+#[tokio::test]
+async fn the_transcript_of_a_call_is_stored_once_and_each_event_is_read_back_byte_for_byte() {
+    let salon = Salon::open().await;
+    let call = salon.haircut_at(&soon(15, 0).0);
+    let long: Value = serde_json::from_str(include_str!("../../../../events/retell-call-four-minutes.json")).unwrap();
+    let mut analyzed = call.body.clone();
+    for field in ["transcript", "transcript_object", "transcript_with_tool_calls", "latency"] {
+        analyzed["call"][field] = long["call"][field].clone();
+    }
+    let mut ended = analyzed.clone();
+    ended["event"] = json!("call_ended");
+    ended["call"].as_object_mut().unwrap().remove("call_analysis");
+    for body in [&ended, &analyzed, &ended] {
+        assert_eq!(salon.stack.deliver(body).await.status, 200);
+    }
+    let mut stored = salon.stack.calls.events(&salon.tenant, &call.id).await.unwrap();
+    stored.sort();
+    let bodies: Vec<&[u8]> = stored.iter().map(|(_, body)| body.as_slice()).collect();
+    assert_eq!(bodies, [analyzed.to_string().as_bytes(), ended.to_string().as_bytes()]);
+    let (mut in_table, mut largest) = (0, 0);
+    let items = aws_sdk_dynamodb::Client::new(&salon.stack.config).query().table_name(variable("CALLS_TABLE"));
+    let items = items
+        .key_condition_expression("#call = :call")
+        .expression_attribute_names("#call", "call")
+        .expression_attribute_values(":call", AttributeValue::S(format!("{}#{}", salon.tenant, call.id)));
+    for item in items.send().await.unwrap().items.unwrap() {
+        let part = item["part"].as_b().unwrap().as_ref().len();
+        (in_table, largest) = (in_table + part, largest.max(part));
+    }
+    assert!(in_table < 2000 && largest < 1000, "the table holds {in_table} bytes of 150,000");
+    let id = AppointmentId::of_call(&salon.tenant, &call.id);
+    assert_eq!(salon.stack.until_settled(&id).await.state().name(), StateName::Assigned);
+    let (done, printed) = end_to_end::frontdesk(&["appointment", "show", id.as_str()]);
+    assert!(done && printed.contains("Haarschnitt"), "{printed}");
+    salon.stack.calls.erase(&salon.tenant, &call.id).await.unwrap();
+    assert!(salon.stack.calls.events(&salon.tenant, &call.id).await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The bucket of quality reports.
+//! A bucket of S3.
 //!
 //! Each request is sent to a presigned URL, like the one that people get. S3's SDK would add 0.6 MB of checksum tables
 //! that no request uses (tests/bench/RESULTS.md).
@@ -13,24 +13,43 @@ use aws_sigv4::{
     },
     sign::v4::SigningParams,
 };
-use platform::{
+use reqwest::{
+    Client, Method, Response, StatusCode, Url,
+    header::{CONTENT_TYPE, IF_NONE_MATCH},
+    retry,
+};
+
+use crate::{
     aws::SdkConfig,
     env::{self, EnvError},
 };
-use reqwest::{Client, Method, Response, StatusCode, Url, header::CONTENT_TYPE, retry};
 
-use crate::NotifyError;
-
-/// How long a link to a report is valid at most; it expires with the credentials of the function that made it.
+/// How long a link is valid at most; it expires with the credentials of the function that made it.
 const LINK_LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
 /// How long the URL of a request is valid: as long as two clocks may differ.
 const REQUEST_LIFETIME: Duration = Duration::from_secs(5 * 60);
 /// The timeout of a request with its retries.
 const TIMEOUT: Duration = Duration::from_secs(7);
 
-/// The bucket of quality reports.
+/// A request to S3 that failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("failed to use a bucket: {0}")]
+pub struct BucketError(String);
+
+/// Why a bucket can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BucketSetupError {
+    /// The environment does not name it.
+    #[error(transparent)]
+    Env(#[from] EnvError),
+    /// There is no region, there are no credentials, or TLS can't be set up.
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
+}
+
+/// A bucket.
 #[derive(Debug, Clone)]
-pub struct ReportBucket {
+pub struct Bucket {
     http: Client,
     credentials: SharedCredentialsProvider,
     region: String,
@@ -38,20 +57,28 @@ pub struct ReportBucket {
     base: Url,
 }
 
-impl ReportBucket {
-    /// The name of the bucket that the environment names.
+impl Bucket {
+    /// The bucket of quality reports.
     ///
     /// # Errors
-    /// If it names none.
-    pub fn name_from_env() -> Result<String, EnvError> {
-        env::required("REPORTS_BUCKET")
+    /// If the environment does not name it, or [`Bucket::new`] fails.
+    pub fn reports_from_env(config: &SdkConfig) -> Result<Self, BucketSetupError> {
+        Ok(Self::new(config, &env::required("REPORTS_BUCKET")?)?)
+    }
+
+    /// The bucket of the bodies of calls.
+    ///
+    /// # Errors
+    /// If the environment does not name it, or [`Bucket::new`] fails.
+    pub fn calls_from_env(config: &SdkConfig) -> Result<Self, BucketSetupError> {
+        Ok(Self::new(config, &env::required("CALLS_BUCKET")?)?)
     }
 
     /// The bucket of this name, in the region of the configuration.
     ///
     /// # Errors
     /// Without a region or credentials, or if TLS can't be set up.
-    pub fn new(config: &SdkConfig, bucket: &str) -> Result<Self, NotifyError> {
+    pub fn new(config: &SdkConfig, bucket: &str) -> Result<Self, BucketError> {
         let region = config.region().ok_or_else(|| unusable("no region"))?.to_string();
         let credentials = config.credentials_provider().ok_or_else(|| unusable("no credentials"))?;
         let base = match config.endpoint_url() {
@@ -76,9 +103,33 @@ impl ReportBucket {
     ///
     /// # Errors
     /// If S3 does not accept it.
-    pub async fn put(&self, name: &str, content_type: &str, content: String) -> Result<(), NotifyError> {
+    pub async fn put(&self, name: &str, content_type: &str, content: String) -> Result<(), BucketError> {
         let url = self.signed(&Method::PUT, name, REQUEST_LIFETIME).await?;
         let sent = self.http.put(url).header(CONTENT_TYPE, content_type).body(content).send().await;
+        sent.and_then(Response::error_for_status).map(drop).map_err(refused)
+    }
+
+    /// Stores an object under `name`, unless there is one. Returns whether this stored it.
+    ///
+    /// # Errors
+    /// If S3 does not accept it.
+    pub async fn put_new(&self, name: &str, content: Vec<u8>) -> Result<bool, BucketError> {
+        let url = self.signed(&Method::PUT, name, REQUEST_LIFETIME).await?;
+        let sent = self.http.put(url).header(IF_NONE_MATCH, "*").body(content).send().await.map_err(refused)?;
+        match sent.status() {
+            // Another one was first, or is being written at the same moment.
+            StatusCode::PRECONDITION_FAILED | StatusCode::CONFLICT => Ok(false),
+            _ => sent.error_for_status().map(|_| true).map_err(refused),
+        }
+    }
+
+    /// Deletes the object of this name, if there is one.
+    ///
+    /// # Errors
+    /// If S3 does not accept it.
+    pub async fn delete(&self, name: &str) -> Result<(), BucketError> {
+        let url = self.signed(&Method::DELETE, name, REQUEST_LIFETIME).await?;
+        let sent = self.http.delete(url).send().await;
         sent.and_then(Response::error_for_status).map(drop).map_err(refused)
     }
 
@@ -86,7 +137,7 @@ impl ReportBucket {
     ///
     /// # Errors
     /// If S3 does not say.
-    pub async fn get(&self, name: &str) -> Result<Option<Vec<u8>>, NotifyError> {
+    pub async fn get(&self, name: &str) -> Result<Option<Vec<u8>>, BucketError> {
         let url = self.signed(&Method::GET, name, REQUEST_LIFETIME).await?;
         let found = self.http.get(url).send().await.map_err(refused)?;
         if found.status() == StatusCode::NOT_FOUND {
@@ -100,11 +151,11 @@ impl ReportBucket {
     ///
     /// # Errors
     /// Without credentials to sign it with.
-    pub async fn link(&self, name: &str) -> Result<String, NotifyError> {
+    pub async fn link(&self, name: &str) -> Result<String, BucketError> {
         Ok(self.signed(&Method::GET, name, LINK_LIFETIME).await?.into())
     }
 
-    async fn signed(&self, method: &Method, name: &str, lifetime: Duration) -> Result<Url, NotifyError> {
+    async fn signed(&self, method: &Method, name: &str, lifetime: Duration) -> Result<Url, BucketError> {
         self.signed_at(SystemTime::now(), method, name, lifetime).await
     }
 
@@ -115,7 +166,7 @@ impl ReportBucket {
         method: &Method,
         name: &str,
         lifetime: Duration,
-    ) -> Result<Url, NotifyError> {
+    ) -> Result<Url, BucketError> {
         let mut url = self.base.join(name).map_err(|_| unusable("invalid object name"))?;
         let credentials = self.credentials.provide_credentials().await.map_err(|_| unusable("no credentials"))?;
         let identity = credentials.into();
@@ -151,13 +202,13 @@ fn suffix_of(region: &str) -> &'static str {
     }
 }
 
-fn unusable(cause: &str) -> NotifyError {
-    NotifyError::ReportBucket(cause.to_owned())
+fn unusable(cause: &str) -> BucketError {
+    BucketError(cause.to_owned())
 }
 
 /// Without the URL, which holds a signature.
-fn refused(error: reqwest::Error) -> NotifyError {
-    NotifyError::ReportBucket(error.status().map_or_else(|| "not reached".to_owned(), |status| status.to_string()))
+fn refused(error: reqwest::Error) -> BucketError {
+    BucketError(error.status().map_or_else(|| "not reached".to_owned(), |status| status.to_string()))
 }
 
 #[cfg(test)]
@@ -172,21 +223,21 @@ mod tests {
 
     use super::*;
 
-    fn bucket_at(base: &str, region: &str) -> ReportBucket {
+    fn bucket_at(base: &str, region: &str) -> Bucket {
         let credentials =
             Credentials::from_keys("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", None);
         let config = SdkConfig::builder()
-            .region(Some(aws_sdk_sns::config::Region::new(region.to_owned())))
+            .region(Some(aws_config::Region::new(region.to_owned())))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .endpoint_url(base)
             .build();
-        ReportBucket::new(&config, "pages").unwrap()
+        Bucket::new(&config, "pages").unwrap()
     }
 
     /// The example of AWS's documentation, in "Authenticating Requests: Using Query Parameters".
     #[tokio::test]
     async fn a_link_has_the_signature_that_aws_documents() {
-        let bucket = ReportBucket {
+        let bucket = Bucket {
             base: "https://examplebucket.s3.amazonaws.com/".parse().unwrap(),
             ..bucket_at("http://localhost", "us-east-1")
         };
@@ -213,7 +264,7 @@ mod tests {
         let s3 = MockServer::start().await;
         Mock::given(method("GET")).respond_with(ResponseTemplate::new(403)).expect(1).mount(&s3).await;
         let refused = bucket_at(&s3.uri(), "eu-central-1").get("latest.json").await.unwrap_err();
-        assert_eq!(refused.to_string(), "failed to use the report bucket: 403 Forbidden");
+        assert_eq!(refused.to_string(), "failed to use a bucket: 403 Forbidden");
     }
 
     #[tokio::test]
@@ -221,6 +272,18 @@ mod tests {
         let s3 = MockServer::start().await;
         Mock::given(method("GET")).respond_with(ResponseTemplate::new(404)).expect(1).mount(&s3).await;
         assert_eq!(bucket_at(&s3.uri(), "eu-central-1").get("latest.json").await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn an_object_that_exists_is_not_replaced() {
+        let s3 = MockServer::start().await;
+        let put =
+            || Mock::given(method("PUT")).and(path("/pages/a/b")).and(wiremock::matchers::header("if-none-match", "*"));
+        put().respond_with(ResponseTemplate::new(200)).up_to_n_times(1).expect(1).mount(&s3).await;
+        put().respond_with(ResponseTemplate::new(412)).expect(1).mount(&s3).await;
+        let bucket = bucket_at(&s3.uri(), "eu-central-1");
+        assert!(bucket.put_new("a/b", b"one".to_vec()).await.unwrap());
+        assert!(!bucket.put_new("a/b", b"other".to_vec()).await.unwrap());
     }
 
     #[test]

@@ -1,0 +1,153 @@
+//! The bodies of a call's webhooks.
+//!
+//! The events of a call hold the same transcript, each word with its times. The first large body of a call is an object of
+//! S3, and every large one, that one included, is stored as what it adds to the object: some hundred bytes. Small bodies are
+//! stored in the table, and so are all bodies while S3 fails.
+
+use platform::bucket::{Bucket, BucketError};
+use scheduling::ids::{CallId, TenantId};
+
+use crate::{blob, error::StoreError, item::fingerprint};
+
+/// The largest compressed body that the table stores for less than S3: a kilobyte written costs as much as a seventh of an
+/// object, and a month in the table twelve times as much as in S3 (tests/bench/RESULTS.md).
+const LARGEST_IN_TABLE: usize = 4 * 1024;
+
+/// The bodies that are too large for the table.
+#[derive(Debug, Clone)]
+pub(crate) struct Bodies {
+    bucket: Bucket,
+}
+
+/// A body as the table stores it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StoredBody {
+    /// The object to which `parts` add something; without one they are the whole body.
+    pub(crate) object: Option<String>,
+    /// Compressed, each small enough for an item.
+    pub(crate) parts: Vec<Vec<u8>>,
+}
+
+impl Bodies {
+    pub(crate) fn new(bucket: Bucket) -> Self {
+        Self { bucket }
+    }
+
+    /// Stores what is too large for the table, and returns what the table has to store.
+    pub(crate) async fn store(&self, tenant: &TenantId, call: &CallId, body: &[u8]) -> Result<StoredBody, StoreError> {
+        let packed = blob::compress(body, &[])?;
+        if packed.len() <= LARGEST_IN_TABLE {
+            return Ok(StoredBody { object: None, parts: blob::split(&packed) });
+        }
+        let object = name_of(tenant, call);
+        match self.base(&object, body, &packed).await {
+            Ok(Some(base)) => {
+                let parts = blob::split(&blob::compress(body, &base)?);
+                Ok(StoredBody { object: Some(object), parts })
+            }
+            Ok(None) => Ok(StoredBody { object: None, parts: blob::split(&packed) }),
+            Err(error) => {
+                tracing::warn!(%error, "failed to store a body in S3; the table stores it whole");
+                Ok(StoredBody { object: None, parts: blob::split(&packed) })
+            }
+        }
+    }
+
+    /// The body that an event was stored with. `None` if its object has expired.
+    pub(crate) async fn load(&self, stored: &StoredBody) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(object) = &stored.object else { return blob::decompress(&stored.parts.concat(), &[]).map(Some) };
+        let Some(packed) = self.bucket.get(object).await? else { return Ok(None) };
+        let base = blob::decompress(&packed, &[])?;
+        blob::decompress(&stored.parts.concat(), &base).map(Some)
+    }
+
+    /// Deletes the object of a call, if there is one.
+    pub(crate) async fn erase(&self, tenant: &TenantId, call: &CallId) -> Result<(), StoreError> {
+        Ok(self.bucket.delete(&name_of(tenant, call)).await?)
+    }
+
+    /// The first large body of the call: this one, if there is none yet. `None` if it can't be read.
+    async fn base(&self, object: &str, body: &[u8], packed: &[u8]) -> Result<Option<Vec<u8>>, BucketError> {
+        let found = match self.bucket.get(object).await? {
+            Some(found) => Some(found),
+            None if self.bucket.put_new(object, packed.to_vec()).await? => return Ok(Some(body.to_vec())),
+            None => self.bucket.get(object).await?,
+        };
+        Ok(found.and_then(|found| blob::decompress(&found, &[]).ok()))
+    }
+}
+
+impl From<BucketError> for StoreError {
+    fn from(error: BucketError) -> Self {
+        Self::BodyUnavailable(error)
+    }
+}
+
+/// A call's id may be of any form, so that its digest names the object.
+fn name_of(tenant: &TenantId, call: &CallId) -> String {
+    format!("{tenant}/{}", fingerprint(call.as_str().as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_config::{Region, SdkConfig};
+    use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+    use wiremock::{Mock, MockServer, ResponseTemplate, matchers::method};
+
+    use super::*;
+
+    fn bodies_at(s3: &MockServer) -> Bodies {
+        let config = SdkConfig::builder()
+            .region(Some(Region::new("eu-central-1")))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::from_keys("a", "b", None)))
+            .endpoint_url(s3.uri())
+            .build();
+        Bodies::new(Bucket::new(&config, "calls").unwrap())
+    }
+
+    /// Text that compresses to more than the table takes.
+    fn long_body() -> Vec<u8> {
+        let words = (0..6000_u64).map(|nth| format!("{:x} ", nth.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        words.collect::<String>().into_bytes()
+    }
+
+    #[tokio::test]
+    async fn while_s3_fails_the_table_stores_a_body_whole() {
+        let s3 = MockServer::start().await;
+        Mock::given(method("GET")).respond_with(ResponseTemplate::new(403)).mount(&s3).await;
+        let (bodies, body) = (bodies_at(&s3), long_body());
+        let stored = bodies.store(&TenantId::new("salon"), &CallId::new("c"), &body).await.unwrap();
+        assert_eq!(stored.object, None);
+        assert_eq!(bodies.load(&stored).await.unwrap(), Some(body));
+    }
+
+    #[tokio::test]
+    async fn an_event_whose_object_has_expired_is_no_longer_there() {
+        let s3 = MockServer::start().await;
+        Mock::given(method("GET")).respond_with(ResponseTemplate::new(404)).mount(&s3).await;
+        Mock::given(method("PUT")).respond_with(ResponseTemplate::new(200)).expect(1).mount(&s3).await;
+        let bodies = bodies_at(&s3);
+        let stored = bodies.store(&TenantId::new("salon"), &CallId::new("c"), &long_body()).await.unwrap();
+        assert!(stored.object.is_some() && stored.parts.concat().len() < 100);
+        assert_eq!(bodies.load(&stored).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_small_body_asks_nothing_of_s3() {
+        let s3 = MockServer::start().await;
+        let bodies = bodies_at(&s3);
+        let stored = bodies.store(&TenantId::new("salon"), &CallId::new("c"), b"{}").await.unwrap();
+        assert_eq!((stored.object.is_none(), s3.received_requests().await.unwrap().len()), (true, 0));
+        assert_eq!(bodies.load(&stored).await.unwrap(), Some(b"{}".to_vec()));
+    }
+
+    #[test]
+    fn an_object_belongs_to_its_tenant_and_its_name_holds_no_call() {
+        let call = CallId::new("call_../of?a&customer");
+        let name = name_of(&TenantId::new("salon"), &call);
+        assert!(
+            name.starts_with("salon/") && name.chars().all(|c| c.is_ascii_alphanumeric() || "/-".contains(c)),
+            "{name}"
+        );
+    }
+}
