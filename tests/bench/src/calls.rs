@@ -38,6 +38,23 @@ impl Calls {
         self.asking_for(nth, &(early + APART * (nth % PER_DAY) as i32).format("%Y-%m-%d %H:%M").to_string())
     }
 
+    /// The same call's other events, as they come before its analysis.
+    pub fn before(analyzed: &Value) -> [Value; 2] {
+        let mut ended = analyzed.clone();
+        ended["event"] = json!("call_ended");
+        let call = ended["call"].as_object_mut().expect("it is a call");
+        call.remove("call_analysis");
+        let mut started = ended.clone();
+        started["event"] = json!("call_started");
+        let call = started["call"].as_object_mut().expect("it is a call");
+        call.retain(|name, _| {
+            !["transcript", "latency", "recording", "public_log", "call_cost", "end_", "duration", "collected"]
+                .iter()
+                .any(|long| name.starts_with(long))
+        });
+        [started, ended]
+    }
+
     fn asking_for(&self, nth: u64, start: &str) -> Value {
         let mut call = self.like.clone();
         call["call"]["call_id"] = json!(format!("call_bench{nth:08}"));

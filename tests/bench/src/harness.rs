@@ -52,6 +52,8 @@ struct Shared {
     units: Mutex<Units>,
     /// What was sent to which queue.
     sent: Mutex<Vec<Sent>>,
+    /// The objects of S3, by their path.
+    objects: Mutex<BTreeMap<String, Bytes>>,
     retell_keys: Mutex<Value>,
     calcom_keys: Mutex<Value>,
 }
@@ -63,6 +65,52 @@ pub struct Units {
     pub read: f64,
     /// Units of a kilobyte, written; twice as many within a transaction.
     pub written: f64,
+}
+
+impl std::ops::AddAssign for Units {
+    fn add_assign(&mut self, other: Self) {
+        self.read += other.read;
+        self.written += other.written;
+    }
+}
+
+/// What is stored, in bytes.
+#[derive(Debug, Clone, Copy, Default, serde::Serialize)]
+pub struct Stored {
+    /// In the tables of appointments and calls, with their indexes.
+    pub items: f64,
+    /// In the bucket of calls.
+    pub objects: f64,
+}
+
+/// The keys of the indexes, by which an item is stored once more.
+const INDEX_KEYS: [&str; 6] = ["due", "phase", "review_tenant", "tenant_start", "uncounted", "calcom_uid"];
+/// What DynamoDB adds to each item, and to each entry of an index, when it bills them.
+const OVERHEAD: f64 = 100.0;
+/// About what the keys of an entry of an index take: table keys, partition and sort.
+const INDEX_ENTRY: f64 = 130.0;
+
+/// What DynamoDB bills for keeping an item.
+fn billed_size(item: &Value) -> f64 {
+    let fields = item.as_object().into_iter().flatten();
+    let size: f64 = fields.map(|(name, value)| name.len() as f64 + size_of(value)).sum();
+    let entries = INDEX_KEYS.iter().filter(|key| !item[**key].is_null()).count() as f64;
+    size + OVERHEAD + entries * (INDEX_ENTRY + OVERHEAD)
+}
+
+/// The size of an attribute's value: text by its bytes, numbers by about half of their digits, and three bytes for a list or map.
+fn size_of(value: &Value) -> f64 {
+    let Some((kind, value)) = value.as_object().and_then(|typed| typed.iter().next()) else { return 0.0 };
+    match (kind.as_str(), value) {
+        ("S", Value::String(text)) => text.len() as f64,
+        ("B", Value::String(text)) => text.len() as f64 * 0.75,
+        ("N", Value::String(text)) => (text.len() as f64 / 2.0).ceil() + 1.0,
+        ("L", Value::Array(list)) => 3.0 + list.iter().map(|value| 1.0 + size_of(value)).sum::<f64>(),
+        ("M", Value::Object(map)) => {
+            3.0 + map.iter().map(|(name, value)| 1.0 + name.len() as f64 + size_of(value)).sum::<f64>()
+        }
+        _ => 1.0,
+    }
 }
 
 /// A message that was sent to a queue.
@@ -90,6 +138,7 @@ impl Harness {
             asked: Mutex::default(),
             units: Mutex::default(),
             sent: Mutex::default(),
+            objects: Mutex::default(),
             retell_keys: Mutex::new(json!({"main": {"current": RETELL_KEY}})),
             calcom_keys: Mutex::new(json!({"local": "cal_bench"})),
         });
@@ -121,6 +170,34 @@ impl Harness {
     /// What DynamoDB has billed since this was last asked.
     pub fn units(&self) -> Units {
         std::mem::take(&mut *held(&self.shared.units))
+    }
+
+    /// What is stored, in bytes as DynamoDB and S3 bill them.
+    pub async fn stored(&self) -> Stored {
+        let mut stored = Stored {
+            objects: held(&self.shared.objects)
+                .iter()
+                .filter(|(path, _)| path.starts_with("/calls/"))
+                .map(|(_, object)| object.len() as f64)
+                .sum(),
+            ..Stored::default()
+        };
+        for table in ["AppointmentsTable", "CallsTable"] {
+            let mut from = Value::Null;
+            loop {
+                let request = json!({"TableName": table, "ExclusiveStartKey": from});
+                let request = if from.is_null() { json!({"TableName": table}) } else { request };
+                let answer = self.shared.dynamodb("Scan", request.to_string()).await;
+                let body = axum::body::to_bytes(answer.into_body(), LARGEST_BODY).await.expect("it is whole");
+                let mut page: Value = serde_json::from_slice(&body).expect("it is JSON");
+                stored.items += page["Items"].as_array().into_iter().flatten().map(billed_size).sum::<f64>();
+                from = page["LastEvaluatedKey"].take();
+                if from.is_null() {
+                    break;
+                }
+            }
+        }
+        stored
     }
 
     /// What was sent since this was last asked.
@@ -169,6 +246,7 @@ impl Harness {
             ("CALCOM_KEYS_SECRET", "calcom-keys"),
             ("ALERTS_TOPIC", "arn:aws:sns:eu-central-1:123456789012:alerts"),
             ("REPORTS_BUCKET", "reports"),
+            ("CALLS_BUCKET", "calls"),
             ("MAX_RECEIVE_COUNT", "5"),
             ("FRONTDESK_VERSION", "bench"),
         ]
@@ -286,6 +364,15 @@ impl Shared {
         as_json(&json!({"MessageId": uuid::Uuid::new_v4().to_string(), "MD5OfMessageBody": digest}))
     }
 
+    fn put_object(&self, path: &str, if_new: bool, body: Bytes) -> Response {
+        let mut objects = held(&self.objects);
+        if if_new && objects.contains_key(path) {
+            return StatusCode::PRECONDITION_FAILED.into_response();
+        }
+        objects.insert(path.to_owned(), body);
+        ([("etag", "\"0\"")], StatusCode::OK).into_response()
+    }
+
     fn secret(&self, body: &Value) -> Response {
         let name = body["SecretId"].as_str().unwrap_or_default();
         let secret = match name {
@@ -333,7 +420,14 @@ async fn aws(State(shared): State<Arc<Shared>>, request: Request) -> Response {
         }
         _ if parts.method == Method::PUT => {
             shared.count("S3 PutObject".to_owned());
-            ([("etag", "\"0\"")], StatusCode::OK).into_response()
+            shared.put_object(parts.uri.path(), parts.headers.contains_key("if-none-match"), body)
+        }
+        _ if parts.method == Method::GET => {
+            shared.count("S3 GetObject".to_owned());
+            held(&shared.objects)
+                .get(parts.uri.path())
+                .cloned()
+                .map_or(StatusCode::NOT_FOUND.into_response(), |object| object.into_response())
         }
         _ => {
             shared.count("SNS Publish".to_owned());

@@ -66,6 +66,27 @@ pub struct Figures {
     pub logged: f64,
 }
 
+/// What a webhook costs that requests no appointment.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Webhook {
+    /// The bytes of its body.
+    pub bytes: usize,
+    /// What DynamoDB bills: units written.
+    pub write_units: f64,
+    /// And read.
+    pub read_units: f64,
+    /// Objects written to S3.
+    pub s3_puts: f64,
+    /// Objects read from S3, or asked for.
+    pub s3_gets: f64,
+    /// How long it takes, in milliseconds.
+    pub ms: f64,
+    /// The CPU that it takes, in milliseconds.
+    pub cpu_ms: f64,
+    /// What it logs, in bytes.
+    pub logged: f64,
+}
+
 impl Figures {
     /// All requests per event to what begins so.
     pub fn requests_to(&self, prefix: &str) -> f64 {

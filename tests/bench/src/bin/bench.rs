@@ -1,13 +1,18 @@
 //! `bench PLAN [--quick]`: how fast, small and sparing each function is, beside an empty one and beside the ordinary way
 //! in Python and Node.js. `tests/run bench` makes the plan and starts it.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::PathBuf,
+    time::Duration,
+};
 
 use bench::{
     calls::{self, Calls},
     cost,
-    harness::Harness,
-    measurements::{Figures, Spread, milliseconds, print_table},
+    harness::{Harness, Stored, Units},
+    measurements::{Figures, Spread, Webhook, milliseconds, print_table},
     plan::Plan,
     process::Process,
 };
@@ -93,6 +98,9 @@ struct Results {
     batch: BatchOfTen,
     growth: Vec<Growth>,
     units_of_counting: f64,
+    webhooks: BTreeMap<String, Webhook>,
+    stored: Stored,
+    metrics: usize,
     by_memory: Vec<cost::AtMemory>,
     cost: Vec<cost::Month>,
     goals: Vec<Goal>,
@@ -161,9 +169,24 @@ impl Bench {
     async fn compare(&mut self, figures: BTreeMap<String, Figures>) -> Results {
         let batch = self.batch_of_ten().await;
         let growth = self.growth().await;
+        let webhooks = self.webhooks().await;
+        let before = self.harness.stored().await;
         let units_of_counting = self.counting().await;
+        let after = self.harness.stored().await;
+        let of_one = |before: f64, after: f64| (after - before) / BATCH as f64;
+        let stored =
+            Stored { items: of_one(before.items, after.items), objects: of_one(before.objects, after.objects) };
+        let metrics = self.metrics();
         let by_memory = cost::by_memory(&figures);
-        let cost = cost::months(&figures, &self.plan.counted, units_of_counting);
+        let measured = cost::Measured {
+            figures: &figures,
+            webhooks: &webhooks,
+            counting: units_of_counting,
+            stored,
+            metrics: metrics as f64,
+            counted: &self.plan.counted,
+        };
+        let cost = measured.months();
         let goals = goals(&figures, &batch, &growth);
         Results {
             aws_ms: AWS_MS,
@@ -172,6 +195,9 @@ impl Bench {
             batch,
             growth,
             units_of_counting,
+            webhooks,
+            stored,
+            metrics,
             by_memory,
             cost,
             goals,
@@ -216,17 +242,25 @@ impl Bench {
         invoke(&process, events, &event).await;
         self.harness.asked();
         self.harness.units();
-        let logged = self.logged(name);
         let (mut following, mut following_cpu) = (Vec::new(), Vec::new());
-        let user_cpu = process.user_cpu();
+        let (mut user_cpu, mut logged, mut units) = (Duration::ZERO, 0, Units::default());
+        let mut asked: BTreeMap<String, u64> = BTreeMap::new();
         let count = self.following(events);
         for _ in 0..count {
             let event = self.event(events, &mut messages);
-            let cpu = process.cpu();
+            if name == "webhook-intake" {
+                self.deliver_before(&process, &event).await;
+            }
+            let (cpu, user, written) = (process.cpu(), process.user_cpu(), self.logged(name));
             following.push(invoke(&process, events, &event).await);
             following_cpu.push(process.cpu() - cpu);
+            user_cpu += process.user_cpu() - user;
+            logged += self.logged(name) - written;
+            units += self.harness.units();
+            for (kind, times) in self.harness.asked() {
+                *asked.entry(kind).or_default() += times;
+            }
         }
-        let (asked, units, logged) = (self.harness.asked(), self.harness.units(), self.logged(name) - logged);
         let sent = self.harness.messages();
         let measured = Figures {
             zipped: self.plan.contender(name).zipped,
@@ -237,7 +271,7 @@ impl Bench {
             first_cpu_ms: Spread::of(first_cpu),
             following_ms: Spread::of(following),
             following_cpu_ms: Spread::of(following_cpu),
-            following_user_cpu_ms: milliseconds((process.user_cpu() - user_cpu) / count as u32),
+            following_user_cpu_ms: milliseconds(user_cpu / count as u32),
             events: count as u64,
             resident: process.resident(),
             requests: asked.into_iter().map(|(kind, asked)| (kind, asked as f64 / count as f64)).collect(),
@@ -247,6 +281,62 @@ impl Bench {
         };
         figures.insert(name.to_owned(), measured);
         sent
+    }
+
+    /// Delivers the events that come before the analysis of a call, and forgets what they cost.
+    async fn deliver_before(&self, process: &Process, analyzed: &Value) {
+        let analyzed = serde_json::from_str(analyzed["body"].as_str().expect("a body")).expect("it is JSON");
+        for event in Calls::before(&analyzed) {
+            invoke(process, Events::Calls, &calls::as_event(&event.to_string())).await;
+        }
+        self.harness.asked();
+        self.harness.units();
+    }
+
+    /// What each event of a call costs that requests no appointment.
+    async fn webhooks(&mut self) -> BTreeMap<String, Webhook> {
+        eprintln!("webhook-intake: {BATCH} calls without a wish");
+        self.harness.take(AWS_MS, CALCOM_MS);
+        let process = self.start("webhook-intake").await;
+        let mut webhooks: BTreeMap<String, Webhook> = BTreeMap::new();
+        for _ in 0..BATCH {
+            let mut analyzed = self.calls.make();
+            analyzed["call"]["call_analysis"]["custom_analysis_data"] = json!({"appointment_requested": false});
+            let [started, ended] = Calls::before(&analyzed);
+            for event in [started, ended, analyzed] {
+                self.harness.asked();
+                self.harness.units();
+                let (cpu, logged) = (process.cpu(), self.logged("webhook-intake"));
+                let took = invoke(&process, Events::Calls, &calls::as_event(&event.to_string())).await;
+                let (units, asked) = (self.harness.units(), self.harness.asked());
+                let of = |kind: &str| asked.get(kind).copied().unwrap_or_default() as f64 / BATCH as f64;
+                let webhook = webhooks.entry(event["event"].as_str().expect("a name").to_owned()).or_default();
+                webhook.bytes = event.to_string().len();
+                webhook.write_units += units.written / BATCH as f64;
+                webhook.read_units += units.read / BATCH as f64;
+                webhook.s3_puts += of("S3 PutObject");
+                webhook.s3_gets += of("S3 GetObject");
+                webhook.ms += milliseconds(took) / BATCH as f64;
+                webhook.cpu_ms += milliseconds(process.cpu() - cpu) / BATCH as f64;
+                webhook.logged += (self.logged("webhook-intake") - logged) as f64 / BATCH as f64;
+            }
+        }
+        webhooks
+    }
+
+    /// How many metrics the functions of an appointment have recorded: CloudWatch bills each name with its dimensions.
+    fn metrics(&self) -> usize {
+        let mut metrics = BTreeSet::new();
+        for function in ["webhook-intake", "calcom-booking", "staff-assignment"] {
+            let log = fs::read_to_string(self.log_of(function)).unwrap_or_default();
+            for line in log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+                let name = &line["_aws"]["CloudWatchMetrics"][0]["Metrics"][0]["Name"];
+                if let Some(name) = name.as_str() {
+                    metrics.insert(format!("{name} {} {}", line["function"], line["kind"]));
+                }
+            }
+        }
+        metrics.len()
     }
 
     fn following(&self, events: Events) -> usize {
@@ -287,6 +377,7 @@ impl Bench {
         self.harness.sent();
         for _ in 0..count {
             let event = self.event(Events::Calls, &mut Vec::new());
+            self.deliver_before(&process, &event).await;
             invoke(&process, Events::Calls, &event).await;
         }
         self.harness.messages()
@@ -464,6 +555,10 @@ impl Results {
         println!();
         cost::print_months(&self.cost);
         println!("\nTo count an appointment writes {:.1} units.\n", self.units_of_counting);
+        println!("Events of a call that request no appointment:\n");
+        print_webhooks(&self.webhooks);
+        let Stored { items, objects } = self.stored;
+        println!("\nAn appointment and its call are kept in {items:.0} bytes of the tables and {objects:.0} of S3.\n");
         print_growth(&self.growth);
         let BatchOfTen { one_ms, ten_ms } = self.batch;
         println!("one booking with Cal.com at {SLOW_CALCOM_MS} ms: {one_ms:.0} ms, ten in a batch: {ten_ms:.0} ms\n");
@@ -477,6 +572,20 @@ impl Results {
             .collect();
         print_table(&["figure", "goal", "measured", "reached"], &rows);
     }
+}
+
+fn print_webhooks(webhooks: &BTreeMap<String, Webhook>) {
+    let rows: Vec<Vec<String>> = webhooks
+        .iter()
+        .map(|(name, it)| {
+            let numbers = [it.write_units, it.read_units, it.s3_puts, it.s3_gets, it.ms, it.cpu_ms];
+            [name.clone(), it.bytes.to_string()]
+                .into_iter()
+                .chain(numbers.map(|number| format!("{number:.1}")))
+                .collect()
+        })
+        .collect();
+    print_table(&["", "bytes", "write units", "read units", "S3 puts", "S3 gets", "ms", "CPU ms"], &rows);
 }
 
 fn print_growth(grown: &[Growth]) {
