@@ -260,6 +260,33 @@ class TheTemplate(unittest.TestCase):
         at_once = expanded(GradualDeployment="false")
         self.assertNotIn("AWS::CodeDeploy::DeploymentGroup", {resource["Type"] for resource in at_once.values()})
 
+    def test_a_key_of_ones_own_works_for_logs_alarms_and_grants(self):
+        key = deployed.read(TEMPLATE.parent / "kms-key.yaml")["Resources"]["Key"]
+        # Whoever deletes the stack of the key must not lose what is stored.
+        self.assertEqual((key["DeletionPolicy"], key["Properties"]["EnableKeyRotation"]), ("Retain", True))
+        statements = {s["Sid"]: s for s in key["Properties"]["KeyPolicy"]["Statement"]}
+        use = {"kms:Decrypt", "kms:GenerateDataKey"}
+        self.assertLessEqual(use, set(statements["Logs"]["Action"]))
+        self.assertEqual(statements["Logs"]["Principal"], {"Service": {"Fn::Sub": "logs.${AWS::Region}.amazonaws.com"}})
+        self.assertEqual((set(statements["Alarms"]["Action"]), statements["Alarms"]["Principal"]), (use, {"Service": "cloudwatch.amazonaws.com"}))
+        # DynamoDB and Lambda work with grants that whoever deploys gives them.
+        deployer = json.loads((TEMPLATE.parent / "deployer-policy.json").read_text())["Statement"]
+        self.assertIn("kms:CreateGrant", [action for statement in deployer for action in statement["Action"]])
+        # Without the account itself no policy of IAM counts, and nobody could administer the key.
+        self.assertEqual(statements["Account"]["Principal"], {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}})
+
+    def test_a_deployer_has_rights_for_every_service_of_the_template(self):
+        policy = json.loads((TEMPLATE.parent / "deployer-policy.json").read_text())
+        allowed = {action.partition(":")[0] for s in policy["Statement"] for action in s["Action"]}
+        prefixes = {"ApiGatewayV2": "apigateway", "SecretsManager": "secretsmanager"}
+        for resource in self.resources.values():
+            service = resource["Type"].split("::")[1]
+            self.assertIn(prefixes.get(service, service.lower()), allowed)
+        for statement in policy["Statement"]:
+            # Roles are the way to all other rights.
+            if any(action.startswith("iam:") for action in statement["Action"]):
+                self.assertEqual(statement["Resource"], "arn:aws:iam::*:role/frontdesk*")
+
     def test_what_is_refused_rings_by_its_share_of_all_requests(self):
         source = (TEMPLATE.parents[1] / "functions/webhook-intake/src/error.rs").read_text()
         for name in ("RefusedSignaturesAlarm", "RefusedEventsAlarm"):

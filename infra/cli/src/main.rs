@@ -14,7 +14,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{appointment, calls, customer, dead_letters, hosts, import, quality, tenant, understand};
+use crate::commands::{
+    appointment, calls, customer, dead_letters, hosts, import, quality, restore, tenant, understand,
+};
 
 /// Operates Frontdesk: tenants, appointments, calls, hosts, dead letters, customers and reports.
 ///
@@ -53,6 +55,7 @@ enum Command {
     /// Export or erase everything that is stored about a customer.
     #[command(subcommand)]
     Customer(customer::Command),
+    Restore(restore::Restore),
     Understand(understand::Understand),
 }
 
@@ -67,6 +70,7 @@ async fn main() -> ExitCode {
         Command::Import(import) => import::run(import).await,
         Command::Quality(command) => quality::run(command).await,
         Command::Customer(command) => customer::run(command).await,
+        Command::Restore(command) => restore::run(command).await,
         Command::Understand(command) => understand::run(command).await,
     };
     match result {

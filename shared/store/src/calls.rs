@@ -322,7 +322,7 @@ impl Calls {
         let key = key_of(tenant, call);
         self.bodies.erase(tenant, call).await?;
         for name in self.event_names(tenant, call).await? {
-            let mut item = self.table.key(&key, &format!("{name}#{ERASED}#000"));
+            let mut item = self.table.key(&key, &erasure_of(&name));
             item.insert("received_at".to_owned(), text(now.to_rfc3339()));
             item.insert("expires_at".to_owned(), number((now + self.retention).timestamp()));
             write_one(&self.table.client, build_put(put(&self.table.name, item))?).await?;
@@ -388,6 +388,11 @@ impl Calls {
             ("expires_at".to_owned(), number((event.received_at + self.retention).timestamp())),
         ])
     }
+}
+
+/// The sort key of what stands for an event whose content was erased.
+pub(crate) fn erasure_of(event: &str) -> String {
+    format!("{}#{ERASED}#000", event.split('#').next().unwrap_or_default())
 }
 
 fn key_of(tenant: &TenantId, call: &CallId) -> String {

@@ -7,5 +7,6 @@ pub mod dead_letters;
 pub mod hosts;
 pub mod import;
 pub mod quality;
+pub mod restore;
 pub mod tenant;
 pub mod understand;

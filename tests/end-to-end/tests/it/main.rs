@@ -21,6 +21,7 @@ mod quality;
 mod reconciler;
 mod recovery;
 mod refusals;
+mod restore;
 mod routing;
 mod settling;
 mod spoken_calls;
