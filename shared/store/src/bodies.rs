@@ -4,6 +4,8 @@
 //! S3, and every large one, that one included, is stored as what it adds to the object: some hundred bytes. Small bodies are
 //! stored in the table, and so are all bodies while S3 fails.
 
+use std::future::Future;
+
 use platform::bucket::{Bucket, BucketError};
 use scheduling::ids::{CallId, TenantId};
 
@@ -33,22 +35,29 @@ impl Bodies {
         Self { bucket }
     }
 
-    /// Stores what is too large for the table, and returns what the table has to store.
-    pub(crate) async fn store(&self, tenant: &TenantId, call: &CallId, body: &[u8]) -> Result<StoredBody, StoreError> {
+    /// Stores what is too large for the table, and returns what the table has to store. `before_first` is awaited before the
+    /// first large body of the call is stored: once there is one, it is known to have succeeded.
+    pub(crate) async fn store(
+        &self,
+        tenant: &TenantId,
+        call: &CallId,
+        body: &[u8],
+        before_first: impl Future<Output = Result<(), StoreError>>,
+    ) -> Result<StoredBody, StoreError> {
         let packed = blob::compress(body, &[])?;
+        let whole = |packed: &[u8]| StoredBody { object: None, parts: blob::split(packed) };
         if packed.len() <= LARGEST_IN_TABLE {
-            return Ok(StoredBody { object: None, parts: blob::split(&packed) });
+            return Ok(whole(&packed));
         }
         let object = name_of(tenant, call);
-        match self.base(&object, body, &packed).await {
-            Ok(Some(base)) => {
-                let parts = blob::split(&blob::compress(body, &base)?);
-                Ok(StoredBody { object: Some(object), parts })
+        match self.base(&object, &packed, before_first).await {
+            Ok(base) => {
+                let added = blob::compress(body, base.as_deref().unwrap_or(body))?;
+                Ok(StoredBody { object: Some(object), parts: blob::split(&added) })
             }
-            Ok(None) => Ok(StoredBody { object: None, parts: blob::split(&packed) }),
             Err(error) => {
                 tracing::warn!(%error, "failed to store a body in S3; the table stores it whole");
-                Ok(StoredBody { object: None, parts: blob::split(&packed) })
+                Ok(whole(&packed))
             }
         }
     }
@@ -66,14 +75,23 @@ impl Bodies {
         Ok(self.bucket.delete(&name_of(tenant, call)).await?)
     }
 
-    /// The first large body of the call: this one, if there is none yet. `None` if it can't be read.
-    async fn base(&self, object: &str, body: &[u8], packed: &[u8]) -> Result<Option<Vec<u8>>, BucketError> {
-        let found = match self.bucket.get(object).await? {
-            Some(found) => Some(found),
-            None if self.bucket.put_new(object, packed.to_vec()).await? => return Ok(Some(body.to_vec())),
-            None => self.bucket.get(object).await?,
-        };
-        Ok(found.and_then(|found| blob::decompress(&found, &[]).ok()))
+    /// The first large body of the call. `None` if there was none: then it is the one that is given.
+    async fn base(
+        &self,
+        object: &str,
+        packed: &[u8],
+        before_first: impl Future<Output = Result<(), StoreError>>,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        if let Some(found) = self.bucket.get(object).await? {
+            return blob::decompress(&found, &[]).map(Some);
+        }
+        before_first.await?;
+        if self.bucket.put_new(object, packed.to_vec()).await? {
+            return Ok(None);
+        }
+        // Another event of the call was first.
+        let found = self.bucket.get(object).await?.ok_or(StoreError::Conflict)?;
+        blob::decompress(&found, &[]).map(Some)
     }
 }
 
@@ -116,7 +134,7 @@ mod tests {
         let s3 = MockServer::start().await;
         Mock::given(method("GET")).respond_with(ResponseTemplate::new(403)).mount(&s3).await;
         let (bodies, body) = (bodies_at(&s3), long_body());
-        let stored = bodies.store(&TenantId::new("salon"), &CallId::new("c"), &body).await.unwrap();
+        let stored = bodies.store(&TenantId::new("salon"), &CallId::new("c"), &body, async { Ok(()) }).await.unwrap();
         assert_eq!(stored.object, None);
         assert_eq!(bodies.load(&stored).await.unwrap(), Some(body));
     }
@@ -127,7 +145,8 @@ mod tests {
         Mock::given(method("GET")).respond_with(ResponseTemplate::new(404)).mount(&s3).await;
         Mock::given(method("PUT")).respond_with(ResponseTemplate::new(200)).expect(1).mount(&s3).await;
         let bodies = bodies_at(&s3);
-        let stored = bodies.store(&TenantId::new("salon"), &CallId::new("c"), &long_body()).await.unwrap();
+        let stored =
+            bodies.store(&TenantId::new("salon"), &CallId::new("c"), &long_body(), async { Ok(()) }).await.unwrap();
         assert!(stored.object.is_some() && stored.parts.concat().len() < 100);
         assert_eq!(bodies.load(&stored).await.unwrap(), None);
     }
@@ -136,7 +155,7 @@ mod tests {
     async fn a_small_body_asks_nothing_of_s3() {
         let s3 = MockServer::start().await;
         let bodies = bodies_at(&s3);
-        let stored = bodies.store(&TenantId::new("salon"), &CallId::new("c"), b"{}").await.unwrap();
+        let stored = bodies.store(&TenantId::new("salon"), &CallId::new("c"), b"{}", async { Ok(()) }).await.unwrap();
         assert_eq!((stored.object.is_none(), s3.received_requests().await.unwrap().len()), (true, 0));
         assert_eq!(bodies.load(&stored).await.unwrap(), Some(b"{}".to_vec()));
     }

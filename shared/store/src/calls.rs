@@ -352,7 +352,14 @@ impl Calls {
     /// The puts of an event. Its name and digest are its key, so that the same body is the same items; the condition of
     /// the first one decides whether it exists.
     async fn puts_of(&self, event: &CallEvent<'_>) -> Result<Vec<Put>, StoreError> {
-        let StoredBody { object, parts } = self.bodies.store(event.tenant, event.call, event.body).await?;
+        let enter_caller = async {
+            match event.caller {
+                Some(caller) => self.write_caller(event, caller).await,
+                None => Ok(()),
+            }
+        };
+        let stored = self.bodies.store(event.tenant, event.call, event.body, enter_caller).await?;
+        let StoredBody { object, parts } = stored;
         let digest = event.digest();
         let expires_at = (event.received_at + self.retention).timestamp();
         let put_part = |(at, part): (usize, Vec<u8>)| {
@@ -372,7 +379,8 @@ impl Calls {
             })
         };
         let mut puts: Vec<Put> = parts.into_iter().enumerate().map(put_part).collect::<Result<_, _>>()?;
-        if let Some(caller) = event.caller {
+        // Of a large body the caller was entered before its object was stored.
+        if let Some(caller) = event.caller.filter(|_| object.is_none()) {
             puts.push(build_put(put(&self.table.name, self.customer_entry(event, caller)))?);
         }
         Ok(puts)
@@ -380,6 +388,10 @@ impl Calls {
 }
 
 impl Calls {
+    async fn write_caller(&self, event: &CallEvent<'_>, caller: &CustomerId) -> Result<(), StoreError> {
+        write_one(&self.table.client, build_put(put(&self.table.name, self.customer_entry(event, caller)))?).await
+    }
+
     fn customer_entry(&self, event: &CallEvent<'_>, customer: &CustomerId) -> Item {
         Item::from([
             ("call".to_owned(), text(customer_index::key_of(customer))),

@@ -49,15 +49,15 @@ struct Counted {
     id: AppointmentId,
     /// How often.
     times: u64,
-    counters: Vec<CountedValue>,
+    groups: Vec<CountedGroup>,
 }
 
+/// The counters with the same dimensions. An appointment has one or two groups, which fit into a kilobyte.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct CountedValue {
+struct CountedGroup {
     #[serde(flatten)]
     dimensions: Dimensions,
-    counter: Counter,
-    n: i64,
+    counters: BTreeMap<Counter, i64>,
 }
 
 /// The counting of one appointment: what is written to the appointments table, and what is added to the counters.
@@ -69,8 +69,10 @@ struct Counting {
 impl Countable {
     fn counted(&self) -> Counters {
         let mut counters = Counters::default();
-        for value in self.counted.iter().flat_map(|counted| &counted.counters) {
-            counters.add(value.dimensions.clone(), value.counter.clone(), value.n);
+        for group in self.counted.iter().flat_map(|counted| &counted.groups) {
+            for (counter, n) in &group.counters {
+                counters.add(group.dimensions.clone(), counter.clone(), *n);
+            }
         }
         counters
     }
@@ -201,13 +203,14 @@ impl CounterStore {
 
     fn put_counted(&self, countable: &Countable, counters: &Counters) -> Result<Put, StoreError> {
         let times = countable.counted.as_ref().map_or(0, |counted| counted.times);
-        let values = counters.iter().map(|(dimensions, counter, n)| CountedValue {
-            dimensions: dimensions.clone(),
-            counter: counter.clone(),
-            n,
-        });
+        let mut groups: BTreeMap<&Dimensions, BTreeMap<Counter, i64>> = BTreeMap::new();
+        for (dimensions, counter, n) in counters.iter() {
+            groups.entry(dimensions).or_default().insert(counter.clone(), n);
+        }
+        let groups =
+            groups.into_iter().map(|(dimensions, counters)| CountedGroup { dimensions: dimensions.clone(), counters });
         let id = countable.appointment.id.clone();
-        let mut item = encode(&Counted { id, times: times + 1, counters: values.collect() })?;
+        let mut item = encode(&Counted { id, times: times + 1, groups: groups.collect() })?;
         item.insert("item".to_owned(), text(COUNTED));
         let put = transaction::put(&self.appointments.name, item);
         build_put(match times {

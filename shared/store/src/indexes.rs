@@ -30,7 +30,7 @@ pub(crate) const NOTICE: &str = "notice";
 pub(crate) const UNCOUNTED: &str = "uncounted";
 /// How many keys a partition has. An appointment costs at most ten units of any one of them, so that sixteen carry more than
 /// a thousand appointments a second (`tests/run scale`).
-pub(crate) const SHARDS: u8 = 16;
+pub const SHARDS: u8 = 16;
 /// How many appointments of a page are read from each key at once.
 const PAGE_OF_A_KEY: i32 = 25;
 

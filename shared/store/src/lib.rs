@@ -39,7 +39,7 @@ pub use counters::{Countable, CounterStore};
 pub use customer_index::{NewAppointment, SlotClaim};
 pub use error::StoreError;
 pub use exchanges::{ExchangeRecord, StoredExchange};
-pub use indexes::{Cursor, Page, Phase};
+pub use indexes::{Cursor, Page, Phase, SHARDS};
 pub use notice_throttle::NoticeThrottle;
 pub use record::{Version, Versioned};
 pub use recovery_cursors::RecoveryCursors;

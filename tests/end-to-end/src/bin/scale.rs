@@ -1,7 +1,11 @@
-//! `scale --stored N,M --due D`: how much the reconciler and the cleanup read when few of very many appointments are due.
-//! Ends with status 1 if that grows with what is stored. `tests/scale` starts it.
+//! `scale --stored N,M --due D`: how much the reconciler and the cleanup read when few of very many appointments are due, and
+//! how many appointments a second the keys of the indexes carry. Ends with status 1 if reading grows with what is stored, or a
+//! key carries less than a thousand. `tests/scale` starts it.
 
-use std::{collections::HashMap, process::ExitCode};
+use std::{
+    collections::{BTreeMap, HashMap},
+    process::ExitCode,
+};
 
 use aws_sdk_dynamodb::{
     Client,
@@ -9,13 +13,14 @@ use aws_sdk_dynamodb::{
 };
 use chrono::{TimeDelta, Utc};
 use clap::Parser;
-use end_to_end::{Salon, soon, variable};
+use end_to_end::{Salon, claimed, soon, variable};
 use futures_util::{StreamExt, stream};
 use scheduling::{
-    appointment::{Actor, Outcome},
+    appointment::{Actor, Appointment, Confirmation, Outcome},
     ids::AppointmentId,
 };
 use serde_json::{Value, json};
+use store::SHARDS;
 
 /// How much is read when few of very many appointments are due.
 #[derive(Parser)]
@@ -37,6 +42,13 @@ const CONCURRENCY: usize = 4;
 const OF_WHICH_TO_COME: usize = 100;
 /// With so much more stored, at most so many times as much may be read.
 const MOST_GROWTH: f64 = 1.1;
+
+/// What DynamoDB carries under one partition key, in units written in a second.
+const UNITS_OF_A_KEY: f64 = 1000.0;
+/// The goal: so many appointments in a second.
+const APPOINTMENTS_A_SECOND: f64 = 1000.0;
+/// The partition and the sort key of each index that holds every appointment.
+const INDEXES: [(&str, &str); 3] = [("due", "due_at"), ("phase", "start_at"), ("uncounted", "uncounted_since")];
 
 /// What a sweep has read.
 struct Read {
@@ -87,12 +99,78 @@ async fn main() -> ExitCode {
         let units: Vec<f64> = reads.iter().filter(|read| read.sweep == sweep).map(|read| read.units).collect();
         units.iter().all(|&later| later <= units[0] * MOST_GROWTH)
     };
+    let carries_enough = print_keys(&units_by_key(&salon, &dynamodb).await);
     let all_found = reads.iter().all(|read| read.found == arguments.due as u64);
-    if all_found && is_flat("sync-reconciler") && is_flat("past-cleanup") {
+    if all_found && carries_enough && is_flat("sync-reconciler") && is_flat("past-cleanup") {
         return ExitCode::SUCCESS;
     }
-    println!("What is read grows with what is stored, or not all was found.");
+    println!("What is read grows with what is stored, not all was found, or a key carries too little.");
     ExitCode::FAILURE
+}
+
+/// How many units an appointment writes under its key of each partition, from request to closing. An entry of an index costs one
+/// unit when it appears, one when it goes, and two when it moves.
+async fn units_by_key(salon: &Salon, dynamodb: &Client) -> BTreeMap<String, u32> {
+    eprintln!("following one appointment from request to closing");
+    let settled = salon.settle(&salon.haircut_at(&soon(11, 0).0)).await;
+    let (booking, assignment) = (settled.booking().cloned(), settled.assignment().cloned());
+    let (booking, assignment) = (booking.expect("it is booked"), assignment.expect("it is assigned"));
+    let by = |minutes| Actor { function: "scale", version: "test", now: Utc::now() + TimeDelta::minutes(minutes) };
+    let (lease, start) = (TimeDelta::minutes(1), Utc::now() + TimeDelta::days(30));
+    let id = salon.store_untold_at(Utc::now(), start).await;
+    let mut units = BTreeMap::new();
+    let mut before = Item::new();
+    let mut step = async |units: &mut BTreeMap<String, u32>| {
+        let after = item_of(dynamodb, &id).await;
+        for (partition, sort) in INDEXES {
+            let entry = |item: &Item| Some((item.get(partition)?.as_s().ok()?.clone(), item.get(sort)?.clone()));
+            let (old, new) = (entry(&before), entry(&after));
+            if old != new {
+                for (key, _) in old.into_iter().chain(new) {
+                    let name = key.rsplit_once('#').map_or(key.as_str(), |(name, _)| name).to_owned();
+                    *units.entry(name).or_default() += 1;
+                }
+            }
+        }
+        before = after;
+    };
+    step(&mut units).await;
+    salon.change(&id, |appointment| claimed(appointment, lease, by(0))).await;
+    step(&mut units).await;
+    let booked = |appointment: Appointment| {
+        appointment.claim(lease, by(5)).expect("its lease has expired").confirm(booking, Confirmation::Booked, by(5))
+    };
+    salon.change(&id, booked).await;
+    step(&mut units).await;
+    let assigned = |mut appointment: Appointment| {
+        appointment.assign(assignment, by(6)).expect("it is booked");
+        appointment
+    };
+    salon.change(&id, assigned).await;
+    step(&mut units).await;
+    salon.stack.invoke("quality-monitor", &json!({})).await;
+    step(&mut units).await;
+    let closed = |mut appointment: Appointment| {
+        appointment.close(Outcome::Completed, by(7)).expect("it is booked");
+        appointment
+    };
+    salon.change(&id, closed).await;
+    step(&mut units).await;
+    salon.stack.invoke("quality-monitor", &json!({})).await;
+    step(&mut units).await;
+    units
+}
+
+/// Prints what each partition carries, and returns whether that is enough.
+fn print_keys(units: &BTreeMap<String, u32>) -> bool {
+    println!("\n{:<12} {:>5} {:>22} {:>24}", "partition", "keys", "units an appointment", "appointments a second");
+    let mut is_enough = true;
+    for (partition, units) in units {
+        let carried = UNITS_OF_A_KEY * f64::from(SHARDS) / f64::from(*units);
+        println!("{partition:<12} {SHARDS:>5} {units:>22} {carried:>24.0}");
+        is_enough &= carried >= APPOINTMENTS_A_SECOND;
+    }
+    is_enough
 }
 
 fn sum(counts: &Value) -> u64 {
