@@ -20,9 +20,12 @@ def expanded(**given):
 
 
 class TheTemplate(unittest.TestCase):
+    # The parameters with which it is expanded.
+    given = {}
+
     @classmethod
     def setUpClass(cls):
-        cls.resources = expanded()
+        cls.resources = expanded(**cls.given)
         cls.template = deployed.read()
         cls.parameters = cls.template["Parameters"]
 
@@ -168,6 +171,8 @@ class TheTemplate(unittest.TestCase):
             "AWS::SecretsManager::Secret": "Name",
         }
         for kind, key in named.items():
+            if kind not in {resource["Type"] for resource in self.resources.values()}:
+                continue
             for name, properties in self.of_type(kind).items():
                 if key in properties:
                     self.assertIn("${AWS::StackName}", json.dumps(properties[key]).replace('{"Ref": "AWS::StackName"}', "${AWS::StackName}"), name)
@@ -257,8 +262,6 @@ class TheTemplate(unittest.TestCase):
         self.assertLessEqual(bad_intake, watched["WebhookIntake"])
         self.assertLessEqual({"RegressedVersionAlarm", "BookingsDeadLetteredAlarm"}, watched["CalcomBooking"])
         self.assertLessEqual({"RegressedVersionAlarm", "AssignmentsDeadLetteredAlarm"}, watched["StaffAssignment"])
-        at_once = expanded(GradualDeployment="false")
-        self.assertNotIn("AWS::CodeDeploy::DeploymentGroup", {resource["Type"] for resource in at_once.values()})
 
     def test_a_key_of_ones_own_works_for_logs_alarms_and_grants(self):
         key = deployed.read(TEMPLATE.parent / "kms-key.yaml")["Resources"]["Key"]
@@ -339,7 +342,7 @@ class TheTemplate(unittest.TestCase):
 
     def test_a_deployment_gives_every_function_a_new_version_whatever_has_changed(self):
         def versions(deployment):
-            resources = expanded(DeploymentId=deployment)
+            resources = expanded(**self.given, DeploymentId=deployment)
             return {name for name, resource in resources.items() if resource["Type"] == "AWS::Lambda::Version"}
 
         one, other = versions("1700000000"), versions("1700000001")
@@ -391,6 +394,15 @@ class TheTemplate(unittest.TestCase):
             self.assertIn("RetentionInDays", group, name)
         logged = [self.referenced(f["LoggingConfig"]["LogGroup"]) for f in self.of_type("AWS::Lambda::Function").values()]
         self.assertEqual(sorted([*logged, "WebhookAccessLogs"]), sorted(groups))
+
+
+class WithoutGradualDeployment(TheTemplate):
+    """Every rule holds as well where a new version gets all traffic at once."""
+
+    given = {"GradualDeployment": "false"}
+
+    def test_a_deployment_shifts_traffic_gradually_and_rolls_back_on_an_alarm(self):
+        self.assertNotIn("AWS::CodeDeploy::DeploymentGroup", {resource["Type"] for resource in self.resources.values()})
 
 
 if __name__ == "__main__":

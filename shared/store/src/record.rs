@@ -149,6 +149,9 @@ mod tests {
     #[test]
     fn what_a_history_adds_is_added_to_the_words_that_never_change() {
         // Whatever is stored can't be read with other words: another base needs another name.
-        assert_eq!((HISTORY, crate::item::fingerprint(USUAL_HISTORY).as_str()), ("history_1", "d62616cc78f7d0d7353281ee"));
+        assert_eq!(
+            (HISTORY, crate::item::fingerprint(USUAL_HISTORY).as_str()),
+            ("history_1", "d62616cc78f7d0d7353281ee")
+        );
     }
 }

@@ -16,6 +16,7 @@ use scheduling::{
 };
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::{
     error::StoreError,
@@ -30,6 +31,9 @@ const KEPT_AFTER_EXPIRY: TimeDelta = TimeDelta::days(1);
 const MAX_RELEASES: u32 = 5;
 /// The sort key of the item.
 const LEASES: &str = "leases";
+
+/// Whose turn it is among the workers of this process; an account has one of them.
+static TURNS: [Mutex<()>; 16] = [const { Mutex::const_new(()) }; 16];
 
 /// The right to book alone at an account for a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +62,14 @@ struct Held {
 }
 
 impl SlotLease {
+    /// Waits until no other worker of this process writes the account's leases. Of those who write at once DynamoDB cancels
+    /// all but one, and each of the others would wait and try again.
+    pub(crate) async fn turn(&self) -> MutexGuard<'static, ()> {
+        let hash =
+            self.account.as_str().bytes().fold(0_usize, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
+        TURNS[hash % TURNS.len()].lock().await
+    }
+
     fn partition(&self) -> String {
         format!("leases#{}", self.account)
     }

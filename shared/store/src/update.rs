@@ -111,6 +111,7 @@ impl<'a> Update<'a> {
             None => transaction.commit_with_retries(&table.client).await?,
             Some(LeaseChange::Take { lease, now, until }) => take(table, transaction, lease, now, until).await?,
             Some(LeaseChange::Release(lease)) => {
+                let _turn = lease.turn().await;
                 transaction.update(lease.release(table))?;
                 match transaction.commit_with_retries(&table.client).await {
                     // Others write the leases all the time: the result comes first. What can't be released expires.
@@ -145,6 +146,7 @@ async fn take(
     now: DateTime<Utc>,
     until: DateTime<Utc>,
 ) -> Result<(), StoreError> {
+    let _turn = lease.turn().await;
     for tries in 1..=MAX_LEASE_READS {
         let held = lease.held(table).await?;
         if held.as_ref().is_some_and(|held| lease.is_blocked_by(held, now)) {

@@ -122,6 +122,8 @@ pub struct Sent {
     pub body: String,
     /// The header of its trace.
     pub trace: Option<String>,
+    /// Its group, among which a standard queue delivers fairly.
+    pub group: Option<String>,
 }
 
 impl Harness {
@@ -360,7 +362,8 @@ impl Shared {
         let message = text("MessageBody");
         let trace = body["MessageSystemAttributes"]["AWSTraceHeader"]["StringValue"].as_str().map(str::to_owned);
         let digest = hex::encode(Md5::digest(message.as_bytes()));
-        held(&self.sent).push(Sent { queue: text("QueueUrl"), body: message, trace });
+        let group = body["MessageGroupId"].as_str().map(str::to_owned);
+        held(&self.sent).push(Sent { queue: text("QueueUrl"), body: message, trace, group });
         as_json(&json!({"MessageId": uuid::Uuid::new_v4().to_string(), "MD5OfMessageBody": digest}))
     }
 

@@ -173,6 +173,7 @@ async fn one_trace_leads_from_the_webhook_to_the_assignment() {
     for (function, queue) in [("calcom-booking", "bookings"), ("staff-assignment", "assignments")] {
         let sent = alone.harness.sent().pop().unwrap();
         assert_eq!(sent.trace.as_deref(), Some(TRACE), "what is sent to {function}");
+        assert_eq!(sent.group.as_deref(), Some("salon-sommer"), "one tenant's messages must not delay another's");
         let mut batch = calls::as_batch(&[sent.body], queue);
         batch["Records"][0]["attributes"]["AWSTraceHeader"] = json!(TRACE);
         let process = alone.start(function).await;

@@ -50,6 +50,12 @@ async fn a_key_that_works_again_lets_all_go_on_and_until_then_each_says_why_it_w
         let waits = eventually(async || waits(&salon.stack.appointment(id).await).then_some(())).await;
         waits.unwrap_or_else(|| panic!("{id} does not say why it waits"));
     }
+    // The alarm rings on each run of the reconciler, as long as the account is paused.
+    for _ in 0..2 {
+        salon.stack.invoke("sync-reconciler", &json!({})).await;
+    }
+    let counted = salon.stack.log_lines("sync-reconciler").await;
+    assert!(counted.iter().filter(|line| line.contains("\"AccountsPaused\":")).count() >= 2);
     let again = Utc::now();
     salon.stack.put_to_calcom("/_stand-in", &key(false)).await;
     for id in &waiting {

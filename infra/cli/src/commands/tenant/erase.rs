@@ -65,7 +65,7 @@ pub async fn erase(tenant: &TenantId, apply: bool) -> Result<(), CommandError> {
     let further: Vec<CallId> = calls.of_tenant(tenant).await?.into_iter().collect();
     if !further.is_empty() {
         return Err(CommandError::Incomplete(format!(
-            "{} calls came in meanwhile: run the command again",
+            "failed to erase {tenant}: {} calls came in meanwhile. Run the command again",
             further.len()
         )));
     }
