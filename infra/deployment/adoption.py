@@ -1,4 +1,4 @@
-"""Creates a stack from the tables, secrets and bucket that a deleted one left behind."""
+"""Creates a stack from the tables, secrets and buckets that a deleted one left behind."""
 
 import json
 
@@ -22,7 +22,8 @@ def adopt(environment, parsed):
         )
     anew = sorted(set(part["Resources"]) - set(environment.adopt))
     part["Resources"] = {name: part["Resources"][name] for name in environment.adopt}
-    if environment.outputs():
+    formation = environment.client("cloudformation")
+    if environment.exists():
         fail(f"failed to adopt what a stack left: the stack {environment.stack} exists already. Deploy it without --adopt.")
     print()
     table(["takes in", "as"], [[physical, name] for name, physical in environment.adopt.items()])
@@ -35,7 +36,6 @@ def adopt(environment, parsed):
         }
         for name, resource in part["Resources"].items()
     ]
-    formation = environment.client("cloudformation")
     say(f"importing {len(imported)} resources into the new stack {environment.stack}")
     formation.create_change_set(
         StackName=environment.stack,
@@ -55,4 +55,5 @@ def adopt(environment, parsed):
         formation.get_waiter("stack_import_complete").wait(StackName=environment.stack, WaiterConfig={"Delay": 2})
     except (WaiterError, ClientError) as error:
         reason = formation.describe_change_set(StackName=environment.stack, ChangeSetName=CHANGE_SET).get("StatusReason")
+        formation.delete_change_set(StackName=environment.stack, ChangeSetName=CHANGE_SET)
         fail(f"failed to adopt what a stack left: {reason or error}. Correct [adopt] in the environment's file, then run this again.")

@@ -39,16 +39,30 @@ class Environment:
     def client(self, service):
         return self.session.client(service)
 
+    def exists(self):
+        """Whether there is a stack of this name."""
+        return self._stack() is not None
+
     def outputs(self):
         """The outputs of the deployed stack by their names, or nothing if there is no stack."""
+        return {output["OutputKey"]: output["OutputValue"] for output in (self._stack() or {}).get("Outputs", [])}
+
+    def resources(self, kind):
+        """The physical ids of the stack's resources of a kind."""
+        pages = self.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=self.stack)
+        found = [resource for page in pages for resource in page["StackResourceSummaries"]]
+        return sorted(resource["PhysicalResourceId"] for resource in found if resource["ResourceType"] == kind)
+
+    def _stack(self):
         formation = self.client("cloudformation")
         try:
             stack = formation.describe_stacks(StackName=self.stack)["Stacks"][0]
+            # It was planned and never created.
+            return None if stack["StackStatus"] == "REVIEW_IN_PROGRESS" else stack
         except formation.exceptions.ClientError as error:
             if "does not exist" in str(error):
-                return {}
+                return None
             raise
-        return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
 
 def read(name, template):
@@ -59,10 +73,11 @@ def read(name, template):
     except FileNotFoundError:
         fail(f"failed to read {shown(path)}: there is no such file. Copy infra/environments/example.toml, and set its values.")
     except tomllib.TOMLDecodeError as error:
-        fail(f"failed to read {shown(path)}: {error}")
+        fail(f"failed to read {shown(path)}: {error}. Compare it with infra/environments/example.toml.")
     unknown = set(content) - {"stack", "region", "profile", "parameters", "tags", "adopt"}
     missing = {"stack", "region"} - set(content)
-    parameters = {key: value if isinstance(value, str) else str(value) for key, value in content.get("parameters", {}).items()}
+    # CloudFormation knows texts alone, and `true` in small letters.
+    parameters = {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in content.get("parameters", {}).items()}
     known = template["Parameters"]
     unknown |= {f"parameters.{key}" for key in set(parameters) - set(known)}
     missing |= {f"parameters.{key}" for key in set(known) - set(parameters) if "Default" not in known[key]}

@@ -6,36 +6,66 @@ from frontdesk_local.console import fail, say, table
 
 ALIAS = "live"
 UNDER_WAY = "UPDATE_IN_PROGRESS"
+# The tag of a function that names the version which was live before the last deployment.
+FORMER = "frontdesk:former-version"
 
 
 def roll_back(environment):
     """Rolls every function back. Of a deployment under way, CloudFormation is told to do so."""
+    if not environment.exists():
+        fail(f"failed to roll back {environment.stack}: the stack does not exist. Check `stack` and `region` in the environment's file.")
     formation = environment.client("cloudformation")
-    stacks = formation.describe_stacks(StackName=environment.stack)["Stacks"]
-    if stacks[0]["StackStatus"] == UNDER_WAY:
+    if formation.describe_stacks(StackName=environment.stack)["Stacks"][0]["StackStatus"] == UNDER_WAY:
         formation.cancel_update_stack(StackName=environment.stack)
-        say("a deployment is under way: CloudFormation cancels it, and moves all traffic back to the version before")
-        return
-    found = formation.get_paginator("list_stack_resources").paginate(StackName=environment.stack)
-    resources = [resource for page in found for resource in page["StackResourceSummaries"]]
-    functions = sorted(r["PhysicalResourceId"] for r in resources if r["ResourceType"] == "AWS::Lambda::Function")
+        return say("a deployment is under way: CloudFormation cancels it, and moves all traffic back to the version before")
     lambdas = environment.client("lambda")
-    with ThreadPoolExecutor(len(functions) or 1) as pool:
-        before = list(pool.map(lambda function: (function, *versions(lambdas, function)), functions))
-        alone = [function for function, _, former in before if former is None]
-        if alone:
-            fail(f"failed to roll back: there is no version before the live one of {', '.join(alone)}. Deploy a commit that worked.")
-        move = lambda it: lambdas.update_alias(FunctionName=it[0], Name=ALIAS, FunctionVersion=it[2], RoutingConfig={})  # noqa: E731
-        list(pool.map(move, before))
+    versions = for_each(environment, lambda function: (function, live(lambdas, function), former(lambdas, function)))
+    alone = [function for function, _, before in versions if before is None]
+    if alone:
+        fail(f"failed to roll back: there is no version before the live one of {', '.join(alone)}. Deploy a commit that worked.")
+    to = {function: before for function, _, before in versions}
+    move = lambda name: lambdas.update_alias(FunctionName=name, Name=ALIAS, FunctionVersion=to[name], RoutingConfig={})  # noqa: E731
+    for_each(environment, move)
     print()
-    table(["function", "version", "rolled back to"], before)
+    table(["function", "version", "rolled back to"], versions)
     say("rolled back. The next deployment moves the aliases on")
 
 
-def versions(lambdas, function):
-    """The version that is live, and the one before it, or `None`."""
-    live = int(lambdas.get_alias(FunctionName=function, Name=ALIAS)["FunctionVersion"])
-    pages = lambdas.get_paginator("list_versions_by_function").paginate(FunctionName=function)
-    numbers = [int(v["Version"]) for page in pages for v in page["Versions"] if v["Version"].isdigit()]
-    former = [number for number in numbers if number < live]
-    return str(live), str(max(former)) if former else None
+def remember(environment):
+    """Notes the live version of each function before a deployment: the newest one before it may never have been live."""
+    lambdas = environment.client("lambda")
+
+    def note(function):
+        arn = lambdas.get_function(FunctionName=function)["Configuration"]["FunctionArn"]
+        lambdas.tag_resource(Resource=arn, Tags={FORMER: live(lambdas, function)})
+
+    if environment.exists():
+        for_each(environment, note)
+
+
+def is_rolled_back(environment):
+    """Whether an alias is at another version than the stack's: CodeDeploy can't shift traffic from there, CloudFormation can."""
+    if not environment.exists():
+        return False
+    lambdas = environment.client("lambda")
+    deployed = {arn.rpartition(":")[0].rpartition(":")[2]: arn.rpartition(":")[2] for arn in environment.resources("AWS::Lambda::Version")}
+    return any(for_each(environment, lambda function: deployed.get(function, live(lambdas, function)) != live(lambdas, function)))
+
+
+def for_each(environment, act):
+    """Does something with each function of the stack, all at once."""
+    functions = environment.resources("AWS::Lambda::Function")
+    with ThreadPoolExecutor(len(functions) or 1) as pool:
+        return list(pool.map(act, functions))
+
+
+def live(lambdas, function):
+    """The version that is live."""
+    return lambdas.get_alias(FunctionName=function, Name=ALIAS)["FunctionVersion"]
+
+
+def former(lambdas, function):
+    """The version that was live before, or `None`."""
+    arn = lambdas.get_function(FunctionName=function)["Configuration"]["FunctionArn"]
+    noted = lambdas.list_tags(Resource=arn)["Tags"].get(FORMER)
+    return noted if noted and int(noted) < int(live(lambdas, function)) else None

@@ -24,8 +24,8 @@ def test(environment, deployment_id):
     if not keys:
         say("there is no Retell key yet, so that no call can be signed. Store it, then test the stack:")
         print(f"""
-  aws secretsmanager put-secret-value --region {environment.region} --secret-id {outputs["RetellKeysSecret"]} \\
-      --secret-string '{{"main": {{"current": "key_..."}}}}'
+  source .frontdesk/{environment.name}.env
+  aws secretsmanager put-secret-value --secret-id "$RETELL_KEYS_SECRET" --secret-string '{{"main": {{"current": "key_..."}}}}'
   infra/deploy {environment.name} --smoke-test
 """)
         return
@@ -33,13 +33,17 @@ def test(environment, deployment_id):
     load_tenant(environment, outputs, account)
     raw = json.dumps({"event": "call_ended", "call": test_call(f"call_smoke_test_{deployment_id}")}).encode()
     url = webhook_url(outputs, os.environ.get("AWS_ENDPOINT_URL"))
-    say("sending a signed call of the test tenant, and one with a wrong signature")
-    status, answer = call.send(url, keys[account]["current"], raw)
+    say("sending a signed call of the test tenant, and one that is not signed")
+    try:
+        status, answer = call.send(url, keys[account]["current"], raw)
+    except OSError as error:
+        target = f" Point the CNAME record of its domain to {outputs['DomainTarget']}." if "DomainTarget" in outputs else ""
+        fail(f"failed to reach {url}: {error}.{target} Then run `infra/deploy {environment.name} --smoke-test`")
     if (status, answer.get("status")) != (200, "stored") or "appointment_id" in answer:
         fail(f"failed to deliver the test call: the webhook responded {status} {answer}. Read the log of webhook-intake, or roll back: infra/deploy {environment.name} --roll-back")
-    status, answer = call.send(url, "key_of_somebody_else", raw)
+    status, answer = call.send(url, None, raw)
     if status != 401:
-        fail(f"failed to refuse a wrong signature: the webhook responded {status} {answer}. Roll back: infra/deploy {environment.name} --roll-back")
+        fail(f"failed to refuse a call that is not signed: the webhook responded {status} {answer}. Roll back: infra/deploy {environment.name} --roll-back")
     say("the signed call is stored, the other one refused")
 
 
@@ -67,7 +71,7 @@ def load_tenant(environment, outputs, account):
         command = [tools.binary("frontdesk", "dev"), "tenant", "load", "--offline", "--apply", file]
         done = subprocess.run(command, env=shell(environment) | variables(outputs), capture_output=True, text=True)
     if done.returncode != 0:
-        fail(f"failed to load the test tenant: {done.stderr.strip()}")
+        fail(f"failed to load the test tenant: {done.stderr.strip()}. Compare your rights with infra/deployer-policy.json.")
 
 
 def shell(environment):

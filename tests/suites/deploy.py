@@ -136,6 +136,8 @@ class Command:
         expect(took < ROLLED_BACK_WITHIN, f"the roll-back took {took:.0f} s")
         say(f"rolled back in {took:.1f} s")
         expect("the signed call is stored" in self.run("--smoke-test"), "the test call is not stored after the roll-back")
+        expect(self.is_rolled_back(), "the next deployment would have CodeDeploy shift traffic from a version that it does not know")
+        self.run("--roll-back", expected=1)
 
     def adopts_what_a_deleted_stack_left(self):
         say("a new stack that takes in what a deleted one left")
@@ -150,6 +152,14 @@ class Command:
         expect(self.outputs()["TenantsTable"] == stored, "the new stack has another table")
         tenants = self.client("dynamodb").scan(TableName=stored)["Items"]
         expect(any(item["key"]["S"] == "tenant#frontdesk-smoke-test" for item in tenants), "what was stored is gone")
+
+    def is_rolled_back(self):
+        """Whether the next deployment would notice the roll-back."""
+        sys.path.insert(0, str(tools.ROOT / "infra"))
+        from deployment import environment, rollback, template
+
+        os.environ["AWS_ENDPOINT_URL"] = self.local.endpoint
+        return rollback.is_rolled_back(environment.read(str(self.environment), template.read()))
 
     def outputs(self):
         found = self.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]["Outputs"]

@@ -187,14 +187,15 @@ impl QualityMonitor {
             self.reports.put(LATEST_REPORT, "application/json", json)
         )?;
         // A schedule may invoke twice, and Lambda retries what failed after the report was sent.
-        if daily && self.counters.claim_report(report.to).await? {
-            let sent = self.send(report, page).await;
-            if sent.is_err() {
-                self.counters.release_report(report.to).await?;
-            }
-            return sent;
+        if !daily || !self.counters.claim_report(report.to, report.made_at).await? {
+            return Ok(());
         }
-        Ok(())
+        let sent = self.send(report, page).await;
+        match sent {
+            Ok(()) => self.counters.mark_report_sent(report.to).await?,
+            Err(_) => self.counters.release_report(report.to).await?,
+        }
+        sent
     }
 
     /// Stores the report as this day's, and sends it to everyone who subscribes.

@@ -105,11 +105,12 @@ impl InProgressTally {
         self.all = self.all.and(one);
         let in_progress = self.groups.entry(kind).or_default();
         *in_progress = in_progress.and(one);
-        // Appointments come oldest first, so that the groups that are dropped here are none of the oldest.
+        // Those that wait longest stay. A group that comes back after it was dropped counts anew; `all` counts every one.
         if self.groups.len() > 2 * GROUPS {
-            let mut waits: Vec<u64> = self.groups.values().map(|group| group.oldest_seconds).collect();
-            waits.sort_unstable_by(|one, other| other.cmp(one));
-            self.groups.retain(|_, group| group.oldest_seconds >= waits[GROUPS]);
+            let mut groups: Vec<_> = std::mem::take(&mut self.groups).into_iter().collect();
+            groups.sort_by_key(|(_, group)| std::cmp::Reverse(group.oldest_seconds));
+            groups.truncate(GROUPS);
+            self.groups.extend(groups);
         }
     }
 

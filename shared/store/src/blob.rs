@@ -14,6 +14,8 @@ const LEVEL: i32 = 3;
 /// Compresses `body` to what it adds to `base`, which may be empty.
 pub(crate) fn compress(body: &[u8], base: &[u8]) -> Result<Vec<u8>, StoreError> {
     let mut compressor = Compressor::with_dictionary(LEVEL, base).map_err(|_| StoreError::Unencodable)?;
+    // With another base than its own it would be decompressed to something else.
+    compressor.include_checksum(true).map_err(|_| StoreError::Unencodable)?;
     compressor.compress(body).map_err(|_| StoreError::Unencodable)
 }
 
@@ -63,6 +65,13 @@ mod tests {
         let added = compress(&analyzed, &ended).unwrap();
         assert!(added.len() < 200, "{}", added.len());
         assert!(compress(&ended, &ended).unwrap().len() < 100);
+    }
+
+    #[test]
+    fn with_another_base_nothing_is_read() {
+        let (base, other) = (noise(10_000), noise(10_001)[1..].to_vec());
+        let packed = compress(&base[100..9000], &base).unwrap();
+        assert!(decompress(&packed, &other).is_err());
     }
 
     #[test]

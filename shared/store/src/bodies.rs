@@ -4,16 +4,20 @@
 //! S3, and every large one, that one included, is stored as what it adds to the object: some hundred bytes. Small bodies are
 //! stored in the table, and so are all bodies while S3 fails.
 
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
 use platform::bucket::{Bucket, BucketError};
 use scheduling::ids::{CallId, TenantId};
+use tokio::time::timeout;
 
 use crate::{blob, error::StoreError, item::fingerprint};
 
 /// The largest compressed body that the table stores for less than S3: a kilobyte written costs as much as a seventh of an
 /// object, and a month in the table twelve times as much as in S3 (tests/bench/RESULTS.md).
 const LARGEST_IN_TABLE: usize = 4 * 1024;
+
+/// How long S3 is waited for before the table stores a body whole: Retell waits ten seconds for the response.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// The bodies that are too large for the table.
 #[derive(Debug, Clone)]
@@ -35,6 +39,11 @@ impl Bodies {
         Self { bucket }
     }
 
+    /// A body that the table stores whole, whatever its size.
+    pub(crate) fn whole(body: &[u8]) -> Result<StoredBody, StoreError> {
+        Ok(StoredBody { object: None, parts: blob::split(&blob::compress(body, &[])?) })
+    }
+
     /// Stores what is too large for the table, and returns what the table has to store. `before_first` is awaited before the
     /// first large body of the call is stored: once there is one, it is known to have succeeded.
     pub(crate) async fn store(
@@ -50,7 +59,10 @@ impl Bodies {
             return Ok(whole(&packed));
         }
         let object = name_of(tenant, call);
-        match self.base(&object, &packed, before_first).await {
+        match timeout(LONGEST_WAIT, self.base(&object, &packed, before_first))
+            .await
+            .unwrap_or(Err(StoreError::Conflict))
+        {
             Ok(base) => {
                 let added = blob::compress(body, base.as_deref().unwrap_or(body))?;
                 Ok(StoredBody { object: Some(object), parts: blob::split(&added) })

@@ -31,6 +31,8 @@ use crate::{
 
 /// Stands for the digest of an event whose content was erased.
 const ERASED: &str = "erased";
+/// An event that is stored later than this after it was received expires noticeably earlier than an object that is made now.
+const LATE: TimeDelta = TimeDelta::days(1);
 /// The attribute that names the object to which an event's parts add something.
 const OBJECT: &str = "object";
 /// The maximum number of attempts to store a call while others write the same items.
@@ -329,7 +331,9 @@ impl Calls {
         }
         let sorts = self.table.query_sort_keys(&key, "").await?;
         let items = sorts.iter().filter(|sort| !sort.ends_with(&format!("#{ERASED}#000")));
-        self.table.delete_all(items.map(|sort| self.table.key(&key, sort)).collect()).await.map(drop)
+        self.table.delete_all(items.map(|sort| self.table.key(&key, sort)).collect()).await?;
+        // An event that came meanwhile may have stored it again.
+        self.bodies.erase(tenant, call).await
     }
 
     /// Deletes every event of a call, and returns how many items there were.
@@ -338,7 +342,10 @@ impl Calls {
     /// If DynamoDB fails.
     pub async fn erase(&self, tenant: &TenantId, call: &CallId) -> Result<usize, StoreError> {
         self.bodies.erase(tenant, call).await?;
-        self.table.delete_all(self.table.query(&key_of(tenant, call), "").await?).await
+        let deleted = self.table.delete_all(self.table.query(&key_of(tenant, call), "").await?).await?;
+        // An event that came meanwhile may have stored it again.
+        self.bodies.erase(tenant, call).await?;
+        Ok(deleted)
     }
 
     /// Deletes the entries of a customer's calls, and returns how many there were.
@@ -358,8 +365,12 @@ impl Calls {
                 None => Ok(()),
             }
         };
-        let stored = self.bodies.store(event.tenant, event.call, event.body, enter_caller).await?;
-        let StoredBody { object, parts } = stored;
+        // Of an event that comes late, such as one that was kept for a tenant, an object would outlive the event.
+        let is_recent = Utc::now() - event.received_at < LATE;
+        let StoredBody { object, parts } = match is_recent {
+            true => self.bodies.store(event.tenant, event.call, event.body, enter_caller).await?,
+            false => Bodies::whole(event.body)?,
+        };
         let digest = event.digest();
         let expires_at = (event.received_at + self.retention).timestamp();
         let put_part = |(at, part): (usize, Vec<u8>)| {

@@ -7,7 +7,7 @@ use platform::{aws::error_code, bucket::BucketError};
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Another writer changed the item first. Nothing was written.
-    #[error("failed to write an item: another writer was first")]
+    #[error("failed to write an item: another writer was first; try again")]
     Conflict,
     /// Another worker holds the slot lease. Nothing was written.
     #[error("failed to take a slot lease: another worker holds it")]

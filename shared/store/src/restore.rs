@@ -5,15 +5,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use platform::{aws::SdkConfig, env::EnvError};
+use scheduling::{appointment::Actor, ids::TenantId, timing::Timing};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     calls,
     error::{StoreError, applied},
     item::{Item, text},
-    record::versioned,
+    record::{Versioned, item_of, versioned},
     schema,
     table::Table,
+    tenants::Tenants,
     transaction::{build_put, put, write_one},
 };
 
@@ -46,7 +48,7 @@ pub struct RestoredPage {
     pub read: u64,
     /// How many of them were missing. They were written, unless this only counted.
     pub missing: u64,
-    /// How many were missing because their customer was erased. They stay so.
+    /// How many were missing because their customer or tenant was erased, or their tenant removed. They stay so.
     pub erased: u64,
     /// Where the next page begins; `None` on the last one.
     pub next: Option<RestoreCursor>,
@@ -57,14 +59,35 @@ pub struct Restore {
     table: Table,
     restored: Table,
     kind: RestorableTable,
+    tenants: Tenants,
+    timing: Timing,
 }
+
+/// What decides whether a missing item comes back.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Witness {
+    /// The tenant exists: what belongs to a removed one may have been erased.
+    Tenant(TenantId),
+    /// The appointment exists, here or in the restored table, and was not erased.
+    Appointment(String),
+    /// Nothing stands for the erased content of this call's event.
+    NotErased(String, String),
+}
+
+/// What is written again as soon as it is needed, and would say something of an earlier moment.
+const MOMENTARY: [&str; 2] = ["leases#", "pauses"];
 
 impl Restore {
     /// The table that the environment names, and the restored one of this name.
     ///
     /// # Errors
     /// If the environment names none.
-    pub fn from_env(config: &SdkConfig, kind: RestorableTable, restored: String) -> Result<Self, EnvError> {
+    pub fn from_env(
+        config: &SdkConfig,
+        kind: RestorableTable,
+        restored: String,
+        timing: Timing,
+    ) -> Result<Self, EnvError> {
         let schema = match kind {
             RestorableTable::Appointments => schema::APPOINTMENTS,
             RestorableTable::Calls => schema::CALLS,
@@ -72,15 +95,20 @@ impl Restore {
             RestorableTable::Counters => schema::COUNTERS,
         };
         let restored = Table::new(config, restored, schema);
-        Ok(Self { table: Table::from_env(config, schema)?, restored, kind })
+        let (table, tenants) = (Table::from_env(config, schema)?, Tenants::from_env(config)?);
+        Ok(Self { table, restored, kind, tenants, timing })
     }
 
-    /// Copies the next page of items, whole and unchanged. What the table has stays as it is, since it may be newer, so that
-    /// a page can be copied any number of times. With `is_dry_run` it only counts.
+    /// Copies the next page of items. What the table has stays as it is, since it may be newer, so that a page can be copied any
+    /// number of times. An appointment without a booking notes that it may have been booked since. Without `by` it only counts.
     ///
     /// # Errors
     /// If DynamoDB fails.
-    pub async fn copy_page(&self, after: Option<&RestoreCursor>, is_dry_run: bool) -> Result<RestoredPage, StoreError> {
+    pub async fn copy_page(
+        &self,
+        after: Option<&RestoreCursor>,
+        by: Option<Actor<'_>>,
+    ) -> Result<RestoredPage, StoreError> {
         let scan = self.restored.client.scan().table_name(&self.restored.name).limit(PAGE);
         let start =
             after.map(|RestoreCursor(key)| key.iter().map(|(name, value)| (name.clone(), text(value))).collect());
@@ -89,21 +117,27 @@ impl Restore {
         let items = found.items.unwrap_or_default();
         let read = items.len() as u64;
         let existing = self.existing(&items).await?;
-        let missing = items.into_iter().filter(|item| !existing.contains(&self.key_of(item)));
+        let is_wanted = |item: &Item| {
+            let key = self.key_of(item);
+            !existing.contains(&key) && !MOMENTARY.iter().any(|momentary| key.0.starts_with(momentary))
+        };
+        let missing = items.into_iter().filter(is_wanted);
         let (missing, erased) = self.without_erased(missing.collect()).await?;
         let mut page = RestoredPage { read, erased, next, ..RestoredPage::default() };
-        if is_dry_run {
+        let Some(by) = by else {
             page.missing = missing.len() as u64;
             return Ok(page);
-        }
-        let writes = missing.into_iter().map(|item| self.write(item));
+        };
+        let writes = missing.into_iter().map(|item| self.write(item, by));
         let written: Vec<bool> = stream::iter(writes).buffer_unordered(CONCURRENCY).try_collect().await?;
         page.missing = written.into_iter().filter(|written| *written).count() as u64;
         Ok(page)
     }
 
     /// Writes an item, unless the table has it by now.
-    async fn write(&self, item: Item) -> Result<bool, StoreError> {
+    async fn write(&self, item: Item, by: Actor<'_>) -> Result<bool, StoreError> {
+        let is_record = self.kind == RestorableTable::Appointments && self.key_of(&item).1 == schema::RECORD;
+        let item = if is_record { self.distrusted(item, by)? } else { item };
         let put = put(&self.table.name, item)
             .condition_expression("attribute_not_exists(#partition)")
             .expression_attribute_names("#partition", self.table.schema.partition);
@@ -119,43 +153,67 @@ impl Restore {
         Ok(found.iter().map(|item| self.key_of(item)).collect())
     }
 
+    /// A record as it comes back: without a booking it may have been booked since.
+    fn distrusted(&self, item: Item, by: Actor<'_>) -> Result<Item, StoreError> {
+        let Versioned { value: mut appointment, version } = versioned(item)?;
+        appointment.restore(by);
+        item_of(&appointment, version, &self.timing)
+    }
+
     /// Without what was erased since, and how many items that are.
     async fn without_erased(&self, items: Vec<Item>) -> Result<(Vec<Item>, u64), StoreError> {
         let (mut kept, mut erased) = (Vec::new(), 0);
-        let mut known: HashMap<(String, String), bool> = HashMap::new();
+        let mut known: HashMap<Witness, bool> = HashMap::new();
         for item in items {
-            let Some(witness) = self.witness_of(&item) else {
-                kept.push(item);
-                continue;
-            };
-            let is_erased = match known.get(&witness) {
-                Some(known) => *known,
-                None => {
-                    let found = self.table.get(&witness.0, &witness.1).await?;
-                    let is_erased = found.is_some_and(|found| self.says_erased(found));
-                    known.insert(witness, is_erased);
-                    is_erased
-                }
-            };
-            if is_erased { erased += 1 } else { kept.push(item) }
+            let mut comes_back = true;
+            for witness in self.witnesses_of(&item) {
+                let holds = match known.get(&witness) {
+                    Some(known) => *known,
+                    None => self.holds(&witness).await?,
+                };
+                known.insert(witness, holds);
+                comes_back &= holds;
+            }
+            if comes_back { kept.push(item) } else { erased += 1 }
         }
         Ok((kept, erased))
     }
 
-    /// The key of the item that says whether this one was erased: an appointment's record, or what stands for an event.
-    fn witness_of(&self, item: &Item) -> Option<(String, String)> {
+    fn witnesses_of(&self, item: &Item) -> Vec<Witness> {
         let (partition, sort) = self.key_of(item);
+        let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
         match self.kind {
-            RestorableTable::Calls => Some((partition, calls::erasure_of(&sort))),
-            RestorableTable::Appointments => (sort != schema::RECORD).then(|| (partition, schema::RECORD.to_owned())),
-            RestorableTable::Tenants | RestorableTable::Counters => None,
+            RestorableTable::Appointments if sort == schema::RECORD => {
+                text("tenant").map(|tenant| Witness::Tenant(TenantId::new(tenant))).into_iter().collect()
+            }
+            RestorableTable::Appointments => {
+                // An entry of a customer names its appointment; exchanges and further calls are beside it.
+                let of = if partition.contains('#') { text("appointment").cloned() } else { Some(partition) };
+                of.map(Witness::Appointment).into_iter().collect()
+            }
+            RestorableTable::Calls => {
+                let tenant = partition.split_once('#').map_or(partition.as_str(), |(tenant, _)| tenant);
+                let is_call = !matches!(tenant, "customer" | "unrouted" | "recovery");
+                let tenant = is_call.then(|| Witness::Tenant(TenantId::new(tenant)));
+                tenant.into_iter().chain([Witness::NotErased(partition.clone(), calls::erasure_of(&sort))]).collect()
+            }
+            RestorableTable::Tenants | RestorableTable::Counters => Vec::new(),
         }
     }
 
-    fn says_erased(&self, witness: Item) -> bool {
-        match self.kind {
-            RestorableTable::Appointments => versioned(witness).is_ok_and(|stored| stored.value.is_erased()),
-            _ => true,
+    async fn holds(&self, witness: &Witness) -> Result<bool, StoreError> {
+        match witness {
+            Witness::Tenant(tenant) => Ok(self.tenants.load(tenant).await?.is_some()),
+            Witness::NotErased(call, marker) => Ok(self.table.get(call, marker).await?.is_none()),
+            Witness::Appointment(id) => {
+                let record = match self.table.get(id, schema::RECORD).await? {
+                    Some(record) => Some(record),
+                    None => self.restored.get(id, schema::RECORD).await?,
+                };
+                let Some(record) = record.map(versioned).transpose()? else { return Ok(false) };
+                let exists = self.tenants.load(&record.value.tenant).await?.is_some();
+                Ok(exists && !record.value.is_erased())
+            }
         }
     }
 

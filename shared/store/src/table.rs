@@ -1,4 +1,4 @@
-//! A table, read by key. No function scans one.
+//! A table, read by key. No function scans one; only what a person starts does.
 
 use std::time::Duration;
 

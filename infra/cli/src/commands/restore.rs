@@ -52,14 +52,14 @@ impl From<Table> for RestorableTable {
 /// Runs the command.
 pub async fn run(Restore { table, from, resume_after, apply }: Restore) -> Result<(), CommandError> {
     let context = CommandContext::from_env().await?;
-    let copying = Copying::from_env(&context.config, table.into(), from)?;
+    let copying = Copying::from_env(&context.config, table.into(), from, context.timing)?;
     let unreadable =
         |_| CommandError::Refused("failed to read --resume-after: pass the key as it was printed".to_owned());
     let mut after: Option<RestoreCursor> =
         resume_after.map(|key| serde_json::from_str(&key)).transpose().map_err(unreadable)?;
     let (mut read, mut missing, mut erased, mut printed) = (0, 0, 0, Instant::now());
     loop {
-        let page = match copying.copy_page(after.as_ref(), !apply).await {
+        let page = match copying.copy_page(after.as_ref(), apply.then(|| context.actor())).await {
             Ok(page) => page,
             Err(error) => return Err(interrupted(&error.into(), after.as_ref())),
         };
@@ -76,7 +76,7 @@ pub async fn run(Restore { table, from, resume_after, apply }: Restore) -> Resul
     let what = if apply { "copied" } else { "missing" };
     say!("{read} items read, {missing} {what}");
     if erased > 0 {
-        say!("{erased} items were erased on request and stay so");
+        say!("{erased} items were erased, or belong to a removed tenant, and stay away");
     }
     if !apply {
         say!("{DRY_RUN}");

@@ -124,6 +124,8 @@ pub enum Cause {
     NotBooked,
     /// It waits because its account is paused.
     AccountPaused,
+    /// It was copied back from an earlier moment: Cal.com may hold a booking that was made since.
+    Restored,
     /// Cal.com gave the booking to another host, because the customer or a person wished that.
     HostReassigned,
     /// It waits for its host, who must confirm the booking at Cal.com.
@@ -185,6 +187,7 @@ impl Cause {
             ("reopened", "") => Self::Reopened,
             ("not_booked", "") => Self::NotBooked,
             ("account_paused", "") => Self::AccountPaused,
+            ("restored", "") => Self::Restored,
             ("host_reassigned", "") => Self::HostReassigned,
             ("awaiting_host", "") => Self::AwaitingHost,
             ("confirmed_by_host", "") => Self::ConfirmedByHost,
@@ -237,6 +240,7 @@ impl fmt::Display for Cause {
             Self::Reopened => f.write_str("reopened"),
             Self::NotBooked => f.write_str("not_booked"),
             Self::AccountPaused => f.write_str("account_paused"),
+            Self::Restored => f.write_str("restored"),
             Self::HostReassigned => f.write_str("host_reassigned"),
             Self::AwaitingHost => f.write_str("awaiting_host"),
             Self::ConfirmedByHost => f.write_str("confirmed_by_host"),

@@ -62,6 +62,21 @@ fn causes(appointment: &Appointment) -> Vec<String> {
 }
 
 #[test]
+fn what_is_restored_may_have_been_booked_since() {
+    let mut waiting = requested(3600);
+    waiting.restore(by(5));
+    assert_eq!(waiting.unconfirmed_booking(), Some(UnconfirmedBooking::NoResponse));
+    assert_eq!(
+        (waiting.state().name(), causes(&waiting)),
+        (StateName::Requested, vec!["requested".to_owned(), "restored".to_owned()])
+    );
+    let mut known = booked(2);
+    let before = known.clone();
+    known.restore(by(5));
+    assert_eq!(known, before);
+}
+
+#[test]
 fn the_happy_path_leaves_a_transition_for_every_step() {
     let mut appointment = booked(2);
     appointment.assign(anna(StrategyName::HostEmail), by(3)).unwrap();
@@ -348,6 +363,7 @@ fn a_cause_is_read_as_it_was_written() {
         Cause::Reopened,
         Cause::NotBooked,
         Cause::AccountPaused,
+        Cause::Restored,
         Cause::HostReassigned,
         Cause::AwaitingHost,
         Cause::ConfirmedByHost,

@@ -287,6 +287,18 @@ impl Appointment {
         Ok(())
     }
 
+    /// Notes that it was copied back from an earlier moment. One without a booking may have been booked since, so that Cal.com is
+    /// asked for that booking before anything else; the state stays.
+    pub fn restore(&mut self, by: Actor<'_>) {
+        let unknown = Some(UnconfirmedBooking::NoResponse);
+        match &mut self.state {
+            State::Requested { progress, .. } | State::Booking { progress, .. } => progress.unconfirmed = unknown,
+            State::NeedsReview { booking: booking @ ReviewBooking::None, .. } => *booking = unknown.into(),
+            _ => return,
+        }
+        self.record_repeated(Cause::Restored, 0, by);
+    }
+
     /// To `needs_review`, because it does not move on. `detail` names the last error, without personal data.
     ///
     /// # Errors

@@ -7,7 +7,8 @@ use aws_sdk_dynamodb::{
     primitives::Blob,
     types::{AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType},
 };
-use end_to_end::{Stack, variable};
+use end_to_end::{Salon, variable};
+use serde_json::json;
 use uuid::Uuid;
 
 type Item = HashMap<String, AttributeValue>;
@@ -60,46 +61,50 @@ fn restore(table: &str, arguments: &[&str]) -> (bool, String) {
 
 #[tokio::test]
 async fn what_is_missing_comes_back_whole_and_what_is_newer_or_erased_stays() {
-    let stack = Stack::deployed().await;
-    let client = Client::new(&stack.config);
+    let salon = Salon::open().await;
+    let client = Client::new(&salon.stack.config);
+    let call = |nth: u32| format!("{}#{nth}", salon.tenant);
     let table = own_table(&client).await;
     let large: Vec<u8> = (0..380 * 1024_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    let lost = [event("salon#1", "call_ended#a#000", &large), event("salon#1", "call_ended#a#001", &large)];
-    let changed = event("salon#2", "call_ended#b#000", b"before");
-    let erased = event("salon#3", "call_analyzed#c#000", b"Erika Beispiel");
+    let lost = [event(&call(1), "call_ended#a#000", &large), event(&call(1), "call_ended#a#001", &large)];
+    let changed = event(&call(2), "call_ended#b#000", b"before");
+    let erased = event(&call(3), "call_analyzed#c#000", b"Erika Beispiel");
     for item in lost.iter().chain([&changed, &erased]) {
         put(&client, &table, item.clone()).await;
     }
+    let of_a_removed_tenant = event("removed#1", "call_ended#e#000", b"Erika Beispiel");
+    put(&client, &table, of_a_removed_tenant.clone()).await;
     for nth in 0..150 {
-        put(&client, &table, event("salon#4", &format!("call_ended#d#{nth:03}"), b"lost, too")).await;
+        put(&client, &table, event(&call(4), &format!("call_ended#d#{nth:03}"), b"lost, too")).await;
     }
     let restored = format!("{table}-restored");
     let request = client.restore_table_to_point_in_time().source_table_name(&table).target_table_name(&restored);
     request.use_latest_restorable_time(true).send().await.unwrap();
 
-    for item in lost.iter().chain([&erased]) {
+    for item in lost.iter().chain([&erased, &of_a_removed_tenant]) {
         delete(&client, &table, item.clone()).await;
     }
     for nth in 0..150 {
-        delete(&client, &table, event("salon#4", &format!("call_ended#d#{nth:03}"), b"")).await;
+        delete(&client, &table, event(&call(4), &format!("call_ended#d#{nth:03}"), b"")).await;
     }
-    put(&client, &table, event("salon#2", "call_ended#b#000", b"after")).await;
-    put(&client, &table, event("salon#3", "call_analyzed#erased#000", b"")).await;
+    put(&client, &table, event(&call(2), "call_ended#b#000", b"after")).await;
+    put(&client, &table, event(&call(3), "call_analyzed#erased#000", b"")).await;
 
     let (done, printed) = restore(&table, &["--from", &restored]);
-    assert!(done && printed.contains("154 items read, 152 missing") && printed.contains("Dry run"), "{printed}");
+    assert!(done && printed.contains("155 items read, 152 missing") && printed.contains("Dry run"), "{printed}");
     assert_eq!(items(&client, &table).await.len(), 2);
     let (done, printed) = restore(&table, &["--from", &restored, "--apply"]);
-    assert!(done && printed.contains("154 items read, 152 copied"), "{printed}");
-    assert!(printed.contains("1 items were erased on request and stay so"), "{printed}");
+    assert!(done && printed.contains("155 items read, 152 copied"), "{printed}");
+    assert!(printed.contains("2 items were erased, or belong to a removed tenant, and stay away"), "{printed}");
     let found = items(&client, &table).await;
     assert!(lost.iter().all(|item| found.contains(item)), "a large item did not come back whole");
-    assert!(found.contains(&event("salon#2", "call_ended#b#000", b"after")) && !found.contains(&erased));
+    assert!(found.contains(&event(&call(2), "call_ended#b#000", b"after")) && !found.contains(&erased));
+    assert!(!found.contains(&of_a_removed_tenant));
     let (done, printed) = restore(&table, &["--from", &restored, "--apply"]);
-    assert!(done && printed.contains("154 items read, 0 copied"), "{printed}");
-    let key = r#"{"call":"salon#4","event":"call_ended#d#149"}"#;
-    let (done, printed) = restore(&table, &["--from", &restored, "--resume-after", key]);
-    assert!(done && !printed.contains("154 items read"), "{printed}");
+    assert!(done && printed.contains("155 items read, 0 copied"), "{printed}");
+    let key = json!({"call": call(4), "event": "call_ended#d#149"}).to_string();
+    let (done, printed) = restore(&table, &["--from", &restored, "--resume-after", &key]);
+    assert!(done && !printed.contains("155 items read"), "{printed}");
     let (done, printed) = restore(&table, &["--from", "no-such-table", "--apply"]);
     assert!(!done && printed.contains("Run the command again with the same options"), "{printed}");
 }
