@@ -21,20 +21,20 @@ def build(program, *test_tools):
         tools.cargo("build", "--locked", "--package=end-to-end", f"--bin={program}")
 
 
-def main(program, arguments):
-    """Builds the program, runs it against a new stack, and exits with its status."""
+def main(program, arguments, **given):
+    """Builds the program, runs it against a new stack with these parameters, and exits with its status."""
     tools.run_inside()
     build(program)
-    sys.exit(run(program, arguments))
+    sys.exit(run(program, arguments, **given))
 
 
-def run(program, arguments, through=lambda processes: lambda name, url: url):
-    """Runs the program against a new stack, and returns its status."""
+def run(program, arguments, through=lambda processes: lambda name, url: url, **given):
+    """Runs the program against a new stack with these parameters, and returns its status."""
     from . import stack
 
     os.environ.pop("CALCOM_API_KEY", None)
     with Processes() as processes:
-        deployed = stack.start(processes, None, TIMING_DIVISOR, through(processes))
+        deployed = stack.start(processes, None, TIMING_DIVISOR, through(processes), **given)
         command = [tools.binary(program, "dev"), *arguments]
         try:
             return subprocess.run(command, cwd=tools.ROOT, env={**os.environ, **deployed.environment()}).returncode

@@ -112,7 +112,7 @@ def binary(name):
     return tools.function_binary(name) if name in FUNCTIONS and tools.PROFILE == "release" else tools.binary(name)
 
 
-def start(processes, port=None, timing_divisor=1, through=lambda name, url: url):
+def start(processes, port=None, timing_divisor=1, through=lambda name, url: url, **given):
     """Starts the stand-in for Retell and Cal.com (or uses the real Cal.com) and MiniStack, and deploys the template.
 
     `through` maps a name and a URL to the URL that the functions use, so that a test can put a proxy in between.
@@ -122,7 +122,7 @@ def start(processes, port=None, timing_divisor=1, through=lambda name, url: url)
     calcom_url = os.environ.get("CALCOM_BASE_URL", "https://api.cal.com") if real_key else stand_in_url
     endpoint = _start_ministack(processes, port, through)
     os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", AWS_DEFAULT_REGION=REGION)
-    return deploy(STACK, endpoint, calcom_url, f"{stand_in_url}/retell", timing_divisor, through("calcom", calcom_url))
+    return deploy(STACK, endpoint, calcom_url, f"{stand_in_url}/retell", timing_divisor, through("calcom", calcom_url), **given)
 
 
 def deploy(name, endpoint, calcom_url, retell_url, timing_divisor=1, calcom_url_of_functions=None, **given):

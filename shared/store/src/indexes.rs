@@ -28,8 +28,8 @@ pub(crate) const DUE: &str = "due";
 pub(crate) const NOTICE: &str = "notice";
 /// The partition of [`BY_UNCOUNTED`].
 pub(crate) const UNCOUNTED: &str = "uncounted";
-/// How many keys a partition has. An appointment costs at most ten units of any one of them, so that sixteen carry more than
-/// a thousand appointments a second (`tests/run scale`).
+/// How many keys a partition has. An appointment writes six units under its key of [`DUE`], so that sixteen keys carry 2,600
+/// appointments a second (`tests/run scale`).
 pub const SHARDS: u8 = 16;
 /// How many appointments of a page are read from each key at once.
 const PAGE_OF_A_KEY: i32 = 25;
