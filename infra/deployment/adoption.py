@@ -20,14 +20,14 @@ def adopt(environment, parsed):
             f"{', '.join(part['Resources'])}. Find their names with `aws dynamodb list-tables`, `aws secretsmanager list-secrets` (the ARN) "
             "and `aws s3 ls`."
         )
-    anew = sorted(set(part["Resources"]) - set(environment.adopt))
+    created = sorted(set(part["Resources"]) - set(environment.adopt))
     part["Resources"] = {name: part["Resources"][name] for name in environment.adopt}
     formation = environment.client("cloudformation")
     if environment.exists():
         fail(f"failed to adopt what a stack left: the stack {environment.stack} exists already. Deploy it without --adopt.")
     print()
     table(["takes in", "as"], [[physical, name] for name, physical in environment.adopt.items()])
-    print(f"\nis created anew: {', '.join(anew) or 'nothing'}\n")
+    print(f"\nwill be created, empty: {', '.join(created) or 'nothing'}\n")
     imported = [
         {
             "ResourceType": resource["Type"],

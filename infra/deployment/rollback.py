@@ -19,7 +19,7 @@ def roll_back(environment):
         formation.cancel_update_stack(StackName=environment.stack)
         return say("a deployment is under way: CloudFormation cancels it, and moves all traffic back to the version before")
     lambdas = environment.client("lambda")
-    versions = for_each(environment, lambda function: (function, live(lambdas, function), former(lambdas, function)))
+    versions = for_each(environment, lambda function: versions_of(lambdas, function))
     alone = [function for function, _, before in versions if before is None]
     if alone:
         fail(f"failed to roll back: there is no version before the live one of {', '.join(alone)}. Deploy a commit that worked.")
@@ -36,8 +36,7 @@ def remember(environment):
     lambdas = environment.client("lambda")
 
     def note(function):
-        arn = lambdas.get_function(FunctionName=function)["Configuration"]["FunctionArn"]
-        lambdas.tag_resource(Resource=arn, Tags={FORMER: live(lambdas, function)})
+        lambdas.tag_resource(Resource=arn_of(lambdas, function), Tags={FORMER: live(lambdas, function)})
 
     if environment.exists():
         for_each(environment, note)
@@ -49,7 +48,7 @@ def is_rolled_back(environment):
         return False
     lambdas = environment.client("lambda")
     deployed = {arn.rpartition(":")[0].rpartition(":")[2]: arn.rpartition(":")[2] for arn in environment.resources("AWS::Lambda::Version")}
-    return any(for_each(environment, lambda function: deployed.get(function, live(lambdas, function)) != live(lambdas, function)))
+    return any(for_each(environment, lambda function: function in deployed and deployed[function] != live(lambdas, function)))
 
 
 def for_each(environment, act):
@@ -64,8 +63,12 @@ def live(lambdas, function):
     return lambdas.get_alias(FunctionName=function, Name=ALIAS)["FunctionVersion"]
 
 
-def former(lambdas, function):
-    """The version that was live before, or `None`."""
-    arn = lambdas.get_function(FunctionName=function)["Configuration"]["FunctionArn"]
-    noted = lambdas.list_tags(Resource=arn)["Tags"].get(FORMER)
-    return noted if noted and int(noted) < int(live(lambdas, function)) else None
+def versions_of(lambdas, function):
+    """A function, the version that is live, and the one that was live before, or `None`."""
+    now = live(lambdas, function)
+    before = lambdas.list_tags(Resource=arn_of(lambdas, function))["Tags"].get(FORMER)
+    return function, now, before if before and int(before) < int(now) else None
+
+
+def arn_of(lambdas, function):
+    return lambdas.get_function(FunctionName=function)["Configuration"]["FunctionArn"]

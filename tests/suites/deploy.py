@@ -141,7 +141,7 @@ class Command:
 
     def adopts_what_a_deleted_stack_left(self):
         say("a new stack that takes in what a deleted one left")
-        # MiniStack imports no secrets, which are created anew.
+        # MiniStack can't import secrets: the deployment creates new ones.
         kept = self.resources("AWS::DynamoDB::Table", "AWS::S3::Bucket")
         stored = self.outputs()["TenantsTable"]
         formation = self.client("cloudformation")

@@ -265,14 +265,14 @@ class TheTemplate(unittest.TestCase):
 
     def test_a_key_of_ones_own_works_for_logs_alarms_and_grants(self):
         key = deployed.read(TEMPLATE.parent / "kms-key.yaml")["Resources"]["Key"]
-        # Whoever deletes the stack of the key must not lose what is stored.
+        # Deleting the key's stack must not make the stored data unreadable.
         self.assertEqual((key["DeletionPolicy"], key["Properties"]["EnableKeyRotation"]), ("Retain", True))
         statements = {s["Sid"]: s for s in key["Properties"]["KeyPolicy"]["Statement"]}
         use = {"kms:Decrypt", "kms:GenerateDataKey"}
         self.assertLessEqual(use, set(statements["Logs"]["Action"]))
         self.assertEqual(statements["Logs"]["Principal"], {"Service": {"Fn::Sub": "logs.${AWS::Region}.amazonaws.com"}})
         self.assertEqual((set(statements["Alarms"]["Action"]), statements["Alarms"]["Principal"]), (use, {"Service": "cloudwatch.amazonaws.com"}))
-        # DynamoDB and Lambda work with grants that whoever deploys gives them.
+        # DynamoDB and Lambda use grants that the deployer creates.
         deployer = json.loads((TEMPLATE.parent / "deployer-policy.json").read_text())["Statement"]
         self.assertIn("kms:CreateGrant", [action for statement in deployer for action in statement["Action"]])
         # Without the account itself no policy of IAM counts, and nobody could administer the key.

@@ -36,6 +36,13 @@ const TIMEOUT: Duration = Duration::from_secs(7);
 #[error("failed to use a bucket: {0}")]
 pub struct BucketError(String);
 
+impl BucketError {
+    /// S3 did not answer in the time that the caller has.
+    pub fn too_slow() -> Self {
+        Self("no answer in time".to_owned())
+    }
+}
+
 /// Why a bucket can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BucketSetupError {

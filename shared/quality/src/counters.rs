@@ -238,6 +238,15 @@ impl Counters {
         self.0.iter().map(|((dimensions, counter), n)| (dimensions, counter, *n))
     }
 
+    /// The counters with the same dimensions together.
+    pub fn by_dimensions(&self) -> BTreeMap<&Dimensions, Vec<(&Counter, i64)>> {
+        let mut groups: BTreeMap<&Dimensions, Vec<(&Counter, i64)>> = BTreeMap::new();
+        for (dimensions, counter, n) in self.iter() {
+            groups.entry(dimensions).or_default().push((counter, n));
+        }
+        groups
+    }
+
     /// Whether every counter is 0.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -105,7 +105,7 @@ impl InProgressTally {
         self.all = self.all.and(one);
         let in_progress = self.groups.entry(kind).or_default();
         *in_progress = in_progress.and(one);
-        // Those that wait longest stay. A group that comes back after it was dropped counts anew; `all` counts every one.
+        // The groups that have waited longest stay. One that was dropped and appears again starts at zero; `all` counts every appointment.
         if self.groups.len() > 2 * GROUPS {
             let mut groups: Vec<_> = std::mem::take(&mut self.groups).into_iter().collect();
             groups.sort_by_key(|(_, group)| std::cmp::Reverse(group.oldest_seconds));

@@ -27,6 +27,16 @@ pub(crate) fn decompress(packed: &[u8], base: &[u8]) -> Result<Vec<u8>, StoreErr
     Ok(body)
 }
 
+/// Compresses a whole body and splits it.
+pub(crate) fn pack(body: &[u8]) -> Result<Vec<Vec<u8>>, StoreError> {
+    Ok(split(&compress(body, &[])?))
+}
+
+/// The body that [`pack`] was given.
+pub(crate) fn unpack(parts: &[Vec<u8>]) -> Result<Vec<u8>, StoreError> {
+    decompress(&parts.concat(), &[])
+}
+
 /// One or more parts that fit into an item.
 pub(crate) fn split(packed: &[u8]) -> Vec<Vec<u8>> {
     packed.chunks(MAX_PART).map(<[u8]>::to_vec).collect()

@@ -34,14 +34,20 @@ pub(crate) struct StoredBody {
     pub(crate) parts: Vec<Vec<u8>>,
 }
 
+impl StoredBody {
+    /// A body that the table stores whole, whatever its size.
+    pub(crate) fn whole(body: &[u8]) -> Result<Self, StoreError> {
+        Ok(Self::of_packed(&blob::compress(body, &[])?))
+    }
+
+    fn of_packed(packed: &[u8]) -> Self {
+        Self { object: None, parts: blob::split(packed) }
+    }
+}
+
 impl Bodies {
     pub(crate) fn new(bucket: Bucket) -> Self {
         Self { bucket }
-    }
-
-    /// A body that the table stores whole, whatever its size.
-    pub(crate) fn whole(body: &[u8]) -> Result<StoredBody, StoreError> {
-        Ok(StoredBody { object: None, parts: blob::split(&blob::compress(body, &[])?) })
     }
 
     /// Stores what is too large for the table, and returns what the table has to store. `before_first` is awaited before the
@@ -54,29 +60,26 @@ impl Bodies {
         before_first: impl Future<Output = Result<(), StoreError>>,
     ) -> Result<StoredBody, StoreError> {
         let packed = blob::compress(body, &[])?;
-        let whole = |packed: &[u8]| StoredBody { object: None, parts: blob::split(packed) };
         if packed.len() <= LARGEST_IN_TABLE {
-            return Ok(whole(&packed));
+            return Ok(StoredBody::of_packed(&packed));
         }
         let object = name_of(tenant, call);
-        match timeout(LONGEST_WAIT, self.base(&object, &packed, before_first))
-            .await
-            .unwrap_or(Err(StoreError::Conflict))
-        {
+        let base = timeout(LONGEST_WAIT, self.base(&object, &packed, before_first)).await;
+        match base.unwrap_or_else(|_| Err(BucketError::too_slow().into())) {
             Ok(base) => {
                 let added = blob::compress(body, base.as_deref().unwrap_or(body))?;
                 Ok(StoredBody { object: Some(object), parts: blob::split(&added) })
             }
             Err(error) => {
                 tracing::warn!(%error, "failed to store a body in S3; the table stores it whole");
-                Ok(whole(&packed))
+                Ok(StoredBody::of_packed(&packed))
             }
         }
     }
 
     /// The body that an event was stored with. `None` if its object has expired.
     pub(crate) async fn load(&self, stored: &StoredBody) -> Result<Option<Vec<u8>>, StoreError> {
-        let Some(object) = &stored.object else { return blob::decompress(&stored.parts.concat(), &[]).map(Some) };
+        let Some(object) = &stored.object else { return blob::unpack(&stored.parts).map(Some) };
         let Some(packed) = self.bucket.get(object).await? else { return Ok(None) };
         let base = blob::decompress(&packed, &[])?;
         blob::decompress(&stored.parts.concat(), &base).map(Some)

@@ -367,9 +367,10 @@ impl Calls {
         };
         // Of an event that comes late, such as one that was kept for a tenant, an object would outlive the event.
         let is_recent = Utc::now() - event.received_at < LATE;
-        let StoredBody { object, parts } = match is_recent {
-            true => self.bodies.store(event.tenant, event.call, event.body, enter_caller).await?,
-            false => Bodies::whole(event.body)?,
+        let StoredBody { object, parts } = if is_recent {
+            self.bodies.store(event.tenant, event.call, event.body, enter_caller).await?
+        } else {
+            StoredBody::whole(event.body)?
         };
         let digest = event.digest();
         let expires_at = (event.received_at + self.retention).timestamp();

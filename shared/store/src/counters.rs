@@ -203,12 +203,10 @@ impl CounterStore {
 
     fn put_counted(&self, countable: &Countable, counters: &Counters) -> Result<Put, StoreError> {
         let times = countable.counted.as_ref().map_or(0, |counted| counted.times);
-        let mut groups: BTreeMap<&Dimensions, BTreeMap<Counter, i64>> = BTreeMap::new();
-        for (dimensions, counter, n) in counters.iter() {
-            groups.entry(dimensions).or_default().insert(counter.clone(), n);
-        }
-        let groups =
-            groups.into_iter().map(|(dimensions, counters)| CountedGroup { dimensions: dimensions.clone(), counters });
+        let groups = counters.by_dimensions().into_iter().map(|(dimensions, counters)| CountedGroup {
+            dimensions: dimensions.clone(),
+            counters: counters.into_iter().map(|(counter, n)| (counter.clone(), n)).collect(),
+        });
         let id = countable.appointment.id.clone();
         let mut item = encode(&Counted { id, times: times + 1, groups: groups.collect() })?;
         item.insert("item".to_owned(), text(COUNTED));
@@ -229,11 +227,7 @@ impl CounterStore {
             transaction.append(&counting.transaction);
             added.add_all(&counting.added);
         }
-        let mut by_item: BTreeMap<&Dimensions, Vec<(&Counter, i64)>> = BTreeMap::new();
-        for (dimensions, counter, n) in added.iter() {
-            by_item.entry(dimensions).or_default().push((counter, n));
-        }
-        for (dimensions, counters) in by_item {
+        for (dimensions, counters) in added.by_dimensions() {
             transaction.update(self.addition(dimensions, &counters)?)?;
         }
         Ok(transaction)

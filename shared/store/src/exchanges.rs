@@ -54,7 +54,7 @@ pub(crate) fn puts_of(
     let mut puts = Vec::new();
     for (nth, ExchangeRecord { request, exchange }) in exchanges.iter().enumerate() {
         let name = format!("{version:06}#{nth:02}#{request}");
-        for (at, part) in blob::split(&blob::compress(&exchange.body, &[])?).into_iter().enumerate() {
+        for (at, part) in blob::pack(&exchange.body)?.into_iter().enumerate() {
             let mut item = encode(&Part {
                 id: id.clone(),
                 item: format!("{PREFIX}{name}#{at:03}"),
@@ -86,8 +86,7 @@ pub(crate) async fn load(table: &Table, id: &AppointmentId) -> Result<Vec<Stored
         }
     }
     let whole = |(part, parts): (Part, Vec<Vec<u8>>)| {
-        let exchange =
-            Exchange { request: part.request, status: part.status, body: blob::decompress(&parts.concat(), &[])? };
+        let exchange = Exchange { request: part.request, status: part.status, body: blob::unpack(&parts)? };
         Ok(StoredExchange { name: part.name, exchange })
     };
     grouped.into_iter().map(whole).collect()

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::StoreError,
-    item::{Item, decode, sortable, text, timestamp},
+    item::{Item, decode, group_of, sortable, text, timestamp},
     schema::{BY_CALCOM_UID, BY_DUE, BY_PHASE, BY_REVIEW, BY_TENANT, BY_UNCOUNTED, Index, RECORD},
     table::Table,
 };
@@ -88,12 +88,7 @@ pub(crate) fn keys_of(partition: &str) -> impl Iterator<Item = String> {
 
 /// The key of a partition to which an appointment belongs.
 fn key_of(partition: &str, appointment: &AppointmentId) -> String {
-    // Not a hash of the standard library: it differs from release to release.
-    let hash = appointment
-        .as_str()
-        .bytes()
-        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    format!("{partition}#{:02}", (hash >> 16) % u32::from(SHARDS))
+    format!("{partition}#{:02}", group_of(appointment.as_str(), SHARDS.into()))
 }
 
 /// A page of an index.

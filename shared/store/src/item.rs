@@ -29,6 +29,13 @@ pub(crate) fn fingerprint(of: &[u8]) -> String {
     Sha256::digest(of)[..12].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// One of so many groups, evenly and always the same for a text. The hash is not the standard library's, which may differ from
+/// release to release.
+pub(crate) fn group_of(text: &str, groups: u32) -> u32 {
+    let hash = text.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    (hash >> 16) % groups
+}
+
 /// An instant in a form that sorts as text.
 pub(crate) fn sortable(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)

@@ -20,7 +20,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::{
     error::StoreError,
-    item::{Item, decode, number, text, timestamp},
+    item::{Item, decode, group_of, number, text, timestamp},
     table::Table,
     transaction::RETRY_DELAY,
 };
@@ -65,9 +65,7 @@ impl SlotLease {
     /// Waits until no other worker of this process writes the account's leases. Of those who write at once DynamoDB cancels
     /// all but one, and each of the others would wait and try again.
     pub(crate) async fn turn(&self) -> MutexGuard<'static, ()> {
-        let hash =
-            self.account.as_str().bytes().fold(0_usize, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
-        TURNS[hash % TURNS.len()].lock().await
+        TURNS[group_of(self.account.as_str(), TURNS.len() as u32) as usize].lock().await
     }
 
     fn partition(&self) -> String {

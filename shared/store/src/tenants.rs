@@ -112,7 +112,7 @@ impl Tenants {
         Ok(Some(tenant))
     }
 
-    /// The tenant of this id, without the cache: for whoever reads all tenants once.
+    /// The tenant of this id, past the cache, for a caller that reads every tenant once.
     ///
     /// # Errors
     /// If DynamoDB fails, or the item can't be decoded.

@@ -99,7 +99,7 @@ impl UnroutedCalls {
         let expires_at = number((event.received_at + self.retention).timestamp());
         let digest = fingerprint(body);
         let mut parts = Transaction::default();
-        for (at, part) in blob::split(&blob::compress(body, &[])?).into_iter().enumerate() {
+        for (at, part) in blob::pack(body)?.into_iter().enumerate() {
             let mut item = self.table.key(&route.partition(), &format!("{}{digest}#{at:03}", event.prefix()));
             item.insert("part".to_owned(), bytes(part));
             item.insert("call_id".to_owned(), text(event.call.as_str()));
@@ -200,7 +200,7 @@ impl UnroutedCalls {
                 event = Some(event_in(&mut item)?);
             }
         }
-        event.map(|event| Ok((event, blob::decompress(&parts.concat(), &[])?))).transpose()
+        event.map(|event| Ok((event, blob::unpack(&parts)?))).transpose()
     }
 
     /// Deletes an event that was taken up.
