@@ -179,6 +179,9 @@ impl SyncReconciler {
             (DueCause::NotVerified, _) => {
                 (&self.bookings, run.bookings_are_long, message.with_kind(MessageKind::Verify))
             }
+            (DueCause::NotChanged, _) => {
+                (&self.bookings, run.bookings_are_long, message.with_kind(MessageKind::Change))
+            }
             (_, Some(_)) => (&self.assignments, run.assignments_are_long, message),
             (_, None) => (&self.bookings, run.bookings_are_long, message),
         };

@@ -1,6 +1,6 @@
 //! Webhooks that are rejected, and the response to their sender.
 
-use intake::IntakeError;
+use intake::{IntakeError, NotBase64, VerifyError};
 use platform::{queues::QueueError, secrets::SecretError};
 use retell::{event::EventError, signature::SignatureError};
 use store::StoreError;
@@ -58,6 +58,21 @@ impl WebhookError {
             Self::KeysUnavailable(error) => Some(error.to_string()),
             _ => None,
         }
+    }
+}
+
+impl From<VerifyError> for WebhookError {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::Signature(error) => Self::Signature(error),
+            VerifyError::KeysUnavailable(error) => Self::KeysUnavailable(error),
+        }
+    }
+}
+
+impl From<NotBase64> for WebhookError {
+    fn from(NotBase64: NotBase64) -> Self {
+        Self::Event(EventError::NotJson)
     }
 }
 

@@ -2,14 +2,14 @@
 
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use chrono::{DateTime, Utc};
-use intake::{CallIntake, IntakeError, Received};
+use intake::{CallIntake, Delivery, IntakeError, Received, Verified, json_response};
 use lambda_runtime::{Context, Error};
 use platform::{
     aws, env,
     secrets::{RetellKeys, Secret},
     telemetry::{LogContext, Metrics},
 };
-use retell::{event::Event, signature::SignatureError};
+use retell::event::Event;
 use scheduling::{
     appointment::{Actor, Appointment},
     contact,
@@ -18,11 +18,7 @@ use scheduling::{
 use serde_json::{Value, json};
 use tracing::Instrument;
 
-use crate::{
-    delivery::{Delivery, Verified},
-    error::WebhookError,
-    rejections::Rejections,
-};
+use crate::{error::WebhookError, rejections::Rejections};
 
 const FUNCTION: &str = "webhook-intake";
 const UNROUTED: &str = "no tenant has the call's agent or business number yet; the call is stored until one has";
@@ -69,25 +65,25 @@ impl Intake {
         let mut log = LogContext::for_request(&context);
         let accepted = match Delivery::of(&request) {
             Ok(delivery) => self.accept(&delivery, &mut log).await,
-            Err(error) => Err(error),
+            Err(error) => Err(error.into()),
         };
         match accepted {
-            Ok(body) => Ok(response(200, &body)),
+            Ok(body) => Ok(json_response(200, &body)),
             Err(error) => {
                 let (reason, cause) = (error.as_str(), error.cause());
                 log.span().in_scope(|| tracing::warn!(reason, cause, "webhook rejected"));
                 if self.rejections.is_first(reason, request.body.as_deref().unwrap_or_default().as_bytes()) {
                     self.metrics.count("WebhookRejected", Some(reason), &log);
                 }
-                Ok(response(error.status(), &json!({"error": reason, "message": error.to_string()})))
+                Ok(json_response(error.status(), &json!({"error": reason, "message": error.to_string()})))
             }
         }
     }
 
     async fn accept(&self, delivery: &Delivery<'_>, log: &mut LogContext) -> Result<Value, WebhookError> {
         let now = Utc::now();
-        let webhook = self.verify(delivery, now).await?;
-        let event = webhook.event()?;
+        let webhook = delivery.verify_with(&self.keys, now).await?;
+        let event = Event::parse(webhook.body)?;
         log.call = Some(event.call.id.clone());
         let tenant = self.intake.tenant_of(&event.call, &webhook.account).await.map_err(IntakeError::from)?;
         let Some(tenant) = tenant else { return self.keep(&event, &webhook, now, log).await };
@@ -121,18 +117,6 @@ impl Intake {
         }
         Ok(json!({"status": "unrouted", "message": UNROUTED}))
     }
-
-    /// Finds the account that signed the bytes. If no key fits, the keys are refreshed: one may have been replaced.
-    async fn verify<'d>(&self, delivery: &'d Delivery<'_>, now: DateTime<Utc>) -> Result<Verified<'d>, WebhookError> {
-        let keys = self.keys.read().await.map_err(WebhookError::KeysUnavailable)?;
-        match delivery.verify(&keys, now) {
-            Err(SignatureError::Wrong) => {
-                let refreshed = self.keys.refresh_after(&keys).await.ok_or(SignatureError::Wrong)?;
-                Ok(delivery.verify(&refreshed, now)?)
-            }
-            verified => Ok(verified?),
-        }
-    }
 }
 
 /// The first appointment under its usual name, and all if there are several.
@@ -143,12 +127,4 @@ fn stored(appointments: Vec<Appointment>) -> Value {
         [id] => json!({"status": "stored", "appointment_id": id}),
         [first, ..] => json!({"status": "stored", "appointment_id": first, "appointment_ids": ids}),
     }
-}
-
-fn response(status: i64, body: &Value) -> ApiGatewayV2httpResponse {
-    let mut response = ApiGatewayV2httpResponse::default();
-    response.status_code = status;
-    response.headers.insert("content-type", http::HeaderValue::from_static("application/json"));
-    response.body = Some(body.to_string().into());
-    response
 }

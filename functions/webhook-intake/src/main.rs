@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod delivery;
 mod error;
 mod handler;
 mod rejections;

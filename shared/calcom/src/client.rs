@@ -1,6 +1,10 @@
 //! The client: its configuration, and how a request is sent.
 
-use std::{env, sync::Arc, time::Duration};
+use std::{
+    env,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use chrono::{DateTime, Utc};
 use reqwest::{Method, RequestBuilder};
@@ -88,6 +92,7 @@ pub struct Calcom {
     http: reqwest::Client,
     pub(crate) config: CalcomConfig,
     rate_limits: Arc<RateLimits>,
+    deadline: Option<Instant>,
 }
 
 impl Calcom {
@@ -101,7 +106,18 @@ impl Calcom {
             .timeout(config.timeout)
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
-        Ok(Self { http, config, rate_limits: Arc::default() })
+        Ok(Self { http, config, rate_limits: Arc::default(), deadline: None })
+    }
+
+    /// The same client, which abandons every request at `deadline` and sends none after it: somebody waits.
+    #[must_use]
+    pub fn until(&self, deadline: Instant) -> Self {
+        Self { deadline: Some(deadline), ..self.clone() }
+    }
+
+    /// Whether at least so much time is left before the deadline, if there is one.
+    pub fn has_left(&self, time: Duration) -> bool {
+        self.deadline.is_none_or(|deadline| deadline.saturating_duration_since(Instant::now()) >= time)
     }
 
     /// Opens a connection, without a key and whatever the response is, so that the first request is sent sooner.
@@ -131,10 +147,18 @@ impl Calcom {
         key: &SecretString,
         read: impl FnOnce(&[u8]) -> Option<T>,
     ) -> Result<Response<T>, CalcomError> {
-        let Ok(request) = request.bearer_auth(key.expose_secret()).build() else {
+        let Ok(mut request) = request.bearer_auth(key.expose_secret()).build() else {
             return Err(CalcomError::no_response(String::new(), false));
         };
         let sent = describe(&request, body);
+        if let Some(deadline) = self.deadline {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(CalcomError::no_response(sent, false));
+            }
+            let timeout = request.timeout().copied().unwrap_or(self.config.timeout);
+            *request.timeout_mut() = Some(timeout.min(left));
+        }
         self.rate_limits.count(key);
         // The error itself may quote the URL; only whether Cal.com was reached matters.
         let whole = async {

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod body;
+mod delivery;
+mod live;
 mod recording;
 mod unrouted;
 
@@ -18,16 +20,19 @@ use retell::event::{Call, Event, EventKind};
 use scheduling::{
     appointment::{Actor, Appointment, StateName},
     booking::CallBookings,
-    contact,
-    ids::{AccountName, CallId, CustomerId},
-    request::{AppointmentRequest, CallFields},
+    ids::{AccountName, CallId},
+    request::AppointmentRequest,
     tenant::Tenant,
     timing::Timing,
 };
 use store::{Appointments, CallEvent, Calls, StoreError, Tenants, UnroutedCalls};
 
 use crate::recording::Recorder;
-pub use crate::unrouted::TakenUp;
+pub use crate::{
+    delivery::{Delivery, NotBase64, Verified, VerifyError, json_response},
+    live::caller_of,
+    unrouted::TakenUp,
+};
 
 /// Why an event could not be taken in. Its sender retries.
 #[derive(Debug, thiserror::Error)]
@@ -111,6 +116,7 @@ impl CallIntake {
         log: &LogContext,
     ) -> Result<Vec<Appointment>, IntakeError> {
         let requested = requested_appointments(received.event, tenant, by);
+        let requested = self.without_settled(&received.event.call, requested, tenant).await?;
         self.store_and_queue(received, requested, tenant, by, log).await
     }
 
@@ -129,7 +135,9 @@ impl CallIntake {
         let request = AppointmentRequest::of_unanalyzed_call(call, tenant);
         let requested = Appointment::new(tenant.id.clone(), call.id.clone(), call.source(), request, by);
         let bookings = CallBookings { uids: call.bookings(), began_at: began_at(call, by), is_only_request: true };
-        self.store_and_queue(received, vec![requested.with_call_bookings(&bookings)], tenant, by, log).await
+        let requested = vec![requested.with_call_bookings(&bookings)];
+        let requested = self.without_settled(call, requested, tenant).await?;
+        self.store_and_queue(received, requested, tenant, by, log).await
     }
 
     async fn store_and_queue(
@@ -140,8 +148,7 @@ impl CallIntake {
         by: Actor<'_>,
         log: &LogContext,
     ) -> Result<Vec<Appointment>, IntakeError> {
-        let caller = event.call.caller_number().and_then(|number| contact::phone_number(number, &tenant.country));
-        let caller = caller.map(|number| CustomerId::of_phone(&tenant.id, number.reveal()));
+        let caller = caller_of(&event.call, tenant);
         let body = body::fit_into_transaction(body);
         let call_event = CallEvent {
             tenant: &tenant.id,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use scheduling::{
-    appointment::{Actor, Appointment, StateName, Transition},
+    appointment::{Actor, Appointment, Cause, StateName, Transition},
     booking::CallBookings,
     duplicate::{Duplicate, judge},
     ids::{AppointmentId, CustomerId},
@@ -18,6 +18,16 @@ const TRIES: u32 = 3;
 /// event fails, and its sender retries.
 const CORRECTION_TRIES: u32 = 10;
 const BOOKING_POLL: Duration = Duration::from_millis(500);
+
+/// Under which appointment a request is stored.
+enum Placed {
+    /// Its own.
+    Inserted,
+    /// Its own, which existed.
+    Existing(Option<Box<Appointment>>),
+    /// The one that the customer has for the same; nothing was stored.
+    Same(Option<Appointment>),
+}
 
 /// Records the calls of a tenant.
 pub struct Recorder<'a> {
@@ -67,27 +77,61 @@ impl Recorder<'_> {
         let customers = appointment.request.customer.ids(&self.tenant.id);
         let dedup_key = appointment.request.dedup_key(self.tenant);
         let new = NewAppointment { appointment: &appointment, customers: &customers, dedup_key: dedup_key.as_deref() };
+        match self.place(event, &new).await? {
+            Placed::Inserted => Ok(Some(appointment)),
+            Placed::Existing(existing) => self.correct(event, existing, appointment, is_alone).await,
+            Placed::Same(existing) => self.link(event, existing, &appointment, &customers).await,
+        }
+    }
+
+    /// Stores what a tool requests while the caller is on the line, and returns the appointment under which it is stored:
+    /// the new one, or the one that the customer has for the same.
+    pub async fn record_live(
+        &self,
+        event_of: impl Fn(&AppointmentId) -> Vec<u8>,
+        event: &CallEvent<'_>,
+        appointment: Appointment,
+    ) -> Result<Option<AppointmentId>, StoreError> {
+        let customers = appointment.request.customer.ids(&self.tenant.id);
+        let dedup_key = appointment.request.dedup_key(self.tenant);
+        let new = NewAppointment { appointment: &appointment, customers: &customers, dedup_key: dedup_key.as_deref() };
+        let body = event_of(&appointment.id);
+        match self.place(&CallEvent { body: &body, ..*event }, &new).await? {
+            Placed::Inserted => Ok(Some(appointment.id)),
+            Placed::Existing(existing) => Ok(existing.map(|existing| existing.id)),
+            Placed::Same(existing) => {
+                let Some(existing) = existing else { return Ok(None) };
+                let body = event_of(&existing.id);
+                self.calls.link(&CallEvent { body: &body, ..*event }, &existing.id, &customers).await?;
+                Ok(Some(existing.id))
+            }
+        }
+    }
+
+    /// Stores the event with the appointment that it requests, unless the customer has the same service at the same time
+    /// already.
+    async fn place(&self, event: &CallEvent<'_>, new: &NewAppointment<'_>) -> Result<Placed, StoreError> {
         let mut claim = SlotClaim::IfVacant;
         for _ in 0..TRIES {
-            let existing = match self.calls.record(event, Some((&new, &claim))).await? {
-                Recorded::Inserted => return Ok(Some(appointment)),
-                Recorded::Existing(existing) => return self.correct(event, existing, appointment, is_alone).await,
+            let existing = match self.calls.record(event, Some((new, &claim))).await? {
+                Recorded::Inserted => return Ok(Placed::Inserted),
+                Recorded::Existing(existing) => return Ok(Placed::Existing(existing)),
                 Recorded::Duplicate(existing) => existing,
             };
             let stored = self.load(&existing).await?;
-            claim = match judge(stored.as_ref(), &appointment) {
-                Duplicate::Same => return self.link(event, stored, &appointment, &customers).await,
+            claim = match judge(stored.as_ref(), new.appointment) {
+                Duplicate::Same => return Ok(Placed::Same(stored)),
                 Duplicate::Closed => SlotClaim::Replacing(existing),
-                Duplicate::OtherPerson => match self.find_same(&existing, &new).await? {
-                    Some(same) => return self.link(event, Some(same), &appointment, &customers).await,
+                Duplicate::OtherPerson => match self.find_same(&existing, new).await? {
+                    Some(same) => return Ok(Placed::Same(Some(same))),
                     None => SlotClaim::Beside,
                 },
             };
         }
         // Phone number and email lead to two different closed appointments.
-        Ok(match self.calls.record(event, Some((&new, &SlotClaim::Beside))).await? {
-            Recorded::Existing(existing) => self.correct(event, existing, appointment, is_alone).await?,
-            Recorded::Inserted | Recorded::Duplicate(_) => Some(appointment),
+        Ok(match self.calls.record(event, Some((new, &SlotClaim::Beside))).await? {
+            Recorded::Existing(existing) => Placed::Existing(existing),
+            Recorded::Inserted | Recorded::Duplicate(_) => Placed::Inserted,
         })
     }
 
@@ -112,8 +156,9 @@ impl Recorder<'_> {
             let Some(Versioned { value: mut stored, version }) = self.appointments.load(&analyzed.id).await? else {
                 return Ok(None);
             };
-            // What a person settled stays.
-            if says_the_same(&stored) || stored.history().iter().any(Transition::is_manual) {
+            // What a person settled stays, and so does what the customer changed since.
+            let is_settled = |it: &Transition| it.is_manual() || it.cause == Cause::Moved;
+            if says_the_same(&stored) || stored.history().iter().any(is_settled) {
                 return Ok(Some(stored));
             }
             if stored.state().name() == StateName::Booking {

@@ -55,6 +55,8 @@ pub enum MessageKind {
     Process,
     /// Its customer requested it again although it is booked: verify that the booking is still active.
     Verify,
+    /// Its customer requested that its booking is moved or cancelled.
+    Change,
 }
 
 /// A message that this version can't process.

@@ -34,6 +34,11 @@ impl<K: Hash + Eq, V: Clone> TtlCache<K, V> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 
+    /// Removes the values whose keys are no longer right.
+    pub fn remove_all(&self, is_stale: impl Fn(&K) -> bool) {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).retain(|key, _| !is_stale(key));
+    }
+
     /// Inserts a value, and drops those that have expired.
     pub fn insert(&self, key: K, value: V) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);

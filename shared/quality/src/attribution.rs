@@ -11,6 +11,7 @@ use scheduling::{
     assignment::{StrategyName, Unassigned},
     booking::{Booking, HostEvidence},
     failure::Category,
+    request::Intent,
     tenant::Tenant,
 };
 
@@ -185,9 +186,13 @@ impl<'a> Course<'a> {
     /// Why it is booked and not assigned.
     fn unassigned(&self) -> Option<&'a Transition> {
         // One that was moved after it had been assigned waits for its customer.
-        let is_moved = matches!(self.appointment.state(), State::NeedsReview { reason: ReviewReason::Rescheduled, .. });
+        let is_moved = match self.appointment.review_reason() {
+            Some(ReviewReason::Intent(intent)) => matches!(intent, Intent::Reschedule | Intent::Cancel),
+            reason => reason == Some(ReviewReason::Rescheduled),
+        };
         let is_unassigned =
             self.booking().is_some() && self.appointment.assignment().is_none() && !self.is_in_progress() && !is_moved;
+        let is_unassigned = is_unassigned && !self.is_customers_decision();
         // Its start may have passed before anything looked for its staff member.
         self.escalated_booked().or_else(|| self.booked()).filter(|_| is_unassigned)
     }
@@ -208,11 +213,14 @@ impl<'a> Course<'a> {
         self.transitions.last().filter(|_| is_late)
     }
 
-    /// Whether the customer ended it before it was booked, or had failed to be.
+    /// Whether the customer ended it before it failed, or chose another start.
     fn is_customers_decision(&self) -> bool {
         match self.appointment.state() {
-            State::Cancelled { reason: CancelReason::CancelledAtCalcom, booking: None, .. } => true,
-            State::Cancelled { reason: CancelReason::Erased, booking: None, .. } => {
+            State::Cancelled {
+                reason: CancelReason::CancelledAtCalcom | CancelReason::NotFree, booking: None, ..
+            } => true,
+            State::Cancelled { reason: CancelReason::ByCustomer, .. }
+            | State::Cancelled { reason: CancelReason::Erased, booking: None, .. } => {
                 self.last(|it| it.to == StateName::NeedsReview).is_none()
             }
             _ => false,
@@ -242,7 +250,7 @@ mod tests {
         contact::Customer,
         failure::BookingFailure,
         ids::{AppointmentId, BookingUid, CallId, EventTypeId, HostId, Source, StaffId, TenantId},
-        request::{AppointmentRequest, Intent},
+        request::AppointmentRequest,
         start_time::RequestedStart,
     };
 

@@ -165,6 +165,11 @@ impl BookingFailure {
         }
     }
 
+    /// Whether another start would do: a caller who is on the line chooses one.
+    pub fn leaves_a_choice(&self) -> bool {
+        matches!(self, Self::SlotTaken { .. } | Self::Overtaken | Self::OutsideWindow { .. } | Self::Past)
+    }
+
     /// The same failure of a request to book, after which Cal.com may hold a booking.
     #[must_use]
     pub fn with_unconfirmed(self, unconfirmed: Option<UnconfirmedBooking>) -> Self {

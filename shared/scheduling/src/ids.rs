@@ -104,6 +104,12 @@ impl AppointmentId {
         Self(Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()).to_string())
     }
 
+    /// The appointment that a tool requests in a call: the same intent again, in whatever words, has the same id.
+    pub fn of_intent(tenant: &TenantId, call: &CallId, intent: &str) -> Self {
+        let name = format!("frontdesk/{tenant}/{call}/{intent}");
+        Self(Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()).to_string())
+    }
+
     /// A number in `0.0..1.0` that depends on the appointment and `turn` alone. It spreads retries like a random number
     /// and is still predictable in a test.
     pub fn jitter(&self, turn: u32) -> f64 {

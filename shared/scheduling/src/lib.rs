@@ -13,6 +13,7 @@ pub mod exchange;
 pub mod failure;
 pub mod hours;
 pub mod ids;
+pub mod live;
 pub mod personal;
 pub mod placeholder;
 pub mod request;

@@ -5,7 +5,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use platform::{aws::SdkConfig, env::EnvError};
 use scheduling::{
     appointment::{Actor, Appointment},
-    ids::{AppointmentId, BookingUid, CallId, TenantId},
+    ids::{AccountName, AppointmentId, BookingUid, CallId, TenantId},
+    slot::SlotSpan,
     timing::Timing,
 };
 use serde::Deserialize;
@@ -17,7 +18,7 @@ use crate::{
     item::{Item, decode, number, text, timestamp},
     record::{UNCHANGED, Version, Versioned, versioned},
     schema::{self, BY_CALCOM_UID, BY_DUE, BY_PHASE, BY_REVIEW, BY_TENANT, BY_UNCOUNTED, RECORD},
-    slot_leases::SlotLease,
+    slot_leases::{self, SlotLease},
     table::Table,
     transaction::{build_put, put},
     update::Update,
@@ -90,6 +91,14 @@ impl Appointments {
     /// If DynamoDB fails, or the leases can't be decoded.
     pub async fn is_slot_free(&self, lease: &SlotLease, now: DateTime<Utc>) -> Result<bool, StoreError> {
         Ok(lease.held(&self.table).await?.is_none_or(|held| !lease.is_blocked_by(&held, now)))
+    }
+
+    /// The times for which appointments hold a slot lease now: what is being booked, and not to be offered.
+    ///
+    /// # Errors
+    /// If DynamoDB fails, or the item can't be decoded.
+    pub async fn leased_spans(&self, account: &AccountName, now: DateTime<Utc>) -> Result<Vec<SlotSpan>, StoreError> {
+        Ok(slot_leases::held_at(account, &self.table).await?.map(|held| held.spans(now)).unwrap_or_default())
     }
 
     /// Makes the reconciler check an appointment again at `until` if it is still at `version`, and counts a resend if

@@ -295,8 +295,21 @@ impl Calls {
     /// # Errors
     /// If DynamoDB fails, or an item can't be decoded.
     pub async fn events(&self, tenant: &TenantId, call: &CallId) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        self.events_named(tenant, call, "").await
+    }
+
+    /// The same of those events whose names begin with `prefix`.
+    ///
+    /// # Errors
+    /// If DynamoDB fails, or an item can't be decoded.
+    pub async fn events_named(
+        &self,
+        tenant: &TenantId,
+        call: &CallId,
+        prefix: &str,
+    ) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
         let mut events: Vec<(String, StoredBody)> = Vec::new();
-        for mut item in self.table.query(&key_of(tenant, call), "").await? {
+        for mut item in self.table.query(&key_of(tenant, call), prefix).await? {
             let event = take_text(&mut item, schema::CALLS.sort)?;
             if event.ends_with(&format!("#{ERASED}#000")) {
                 continue;

@@ -61,6 +61,23 @@ struct Held {
     span: String,
 }
 
+impl Leases {
+    /// The spans of the leases that are valid now. One that can't be read is left out.
+    pub(crate) fn spans(&self, now: DateTime<Utc>) -> Vec<SlotSpan> {
+        let valid = self.leases.values().filter(|held| held.until > now);
+        valid.filter_map(|held| serde_json::from_str(&held.span).ok()).collect()
+    }
+}
+
+/// The leases of an account.
+pub(crate) async fn held_at(account: &AccountName, table: &Table) -> Result<Option<Leases>, StoreError> {
+    table.get_consistent(&partition_of(account), LEASES).await?.map(decode).transpose()
+}
+
+fn partition_of(account: &AccountName) -> String {
+    format!("leases#{account}")
+}
+
 impl SlotLease {
     /// Waits until no other worker of this process writes the account's leases. Of those who write at once DynamoDB cancels
     /// all but one, and each of the others would wait and try again.
@@ -69,12 +86,12 @@ impl SlotLease {
     }
 
     fn partition(&self) -> String {
-        format!("leases#{}", self.account)
+        partition_of(&self.account)
     }
 
     /// The leases of the account.
     pub(crate) async fn held(&self, table: &Table) -> Result<Option<Leases>, StoreError> {
-        table.get_consistent(&self.partition(), LEASES).await?.map(decode).transpose()
+        held_at(&self.account, table).await
     }
 
     /// Whether another holder has a lease that overlaps. One that can't be read may overlap.

@@ -152,6 +152,12 @@ impl Claimed {
         self.appointment
     }
 
+    /// To `cancelled`, because its start is not free and its customer, who is on the line, hears that and chooses another.
+    pub fn decline(mut self, by: Actor<'_>) -> Appointment {
+        self.appointment.cancel_unbooked(CancelReason::NotFree, by);
+        self.appointment
+    }
+
     /// To `cancelled`, because its start has passed.
     pub fn cancel_past(mut self, by: Actor<'_>) -> Appointment {
         self.appointment.cancel_unbooked(CancelReason::Past, by);

@@ -31,6 +31,8 @@ pub enum DueCause {
     NotAssigned,
     /// Its customer requested it again, and its booking has not been verified.
     NotVerified,
+    /// Its customer requested a change of its booking, and it has not been made.
+    NotChanged,
 }
 
 impl DueCause {
@@ -43,6 +45,7 @@ impl DueCause {
             Self::LeaseExpired => "lease_expired",
             Self::NotAssigned => "not_assigned",
             Self::NotVerified => "not_verified",
+            Self::NotChanged => "not_changed",
         }
     }
 }
@@ -62,6 +65,10 @@ impl Appointment {
             let at = verification.not_before.unwrap_or(verification.since) + timing.grace;
             Due { at, cause: DueCause::NotVerified }
         });
+        let by_change = self.change.map(|change| {
+            let at = change.not_before.unwrap_or(change.since) + timing.grace;
+            Due { at, cause: DueCause::NotChanged }
+        });
         let by_state = match &self.state {
             State::Requested { not_before: None, .. } => Some(waiting(None, DueCause::NeverSent)),
             State::Requested { not_before, .. } => Some(waiting(*not_before, DueCause::MessageLost)),
@@ -69,6 +76,6 @@ impl Appointment {
             State::Booked { not_before, .. } => Some(waiting(*not_before, DueCause::NotAssigned)),
             _ => None,
         };
-        by_state.into_iter().chain(by_verification).min_by_key(|due| due.at)
+        by_state.into_iter().chain(by_verification).chain(by_change).min_by_key(|due| due.at)
     }
 }

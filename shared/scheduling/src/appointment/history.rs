@@ -5,7 +5,10 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize, de::IntoDeserializer};
 
-use super::state::{CancelReason, StateName};
+use super::{
+    change::ChangeKind,
+    state::{CancelReason, StateName},
+};
 use crate::{
     assignment::{StrategyName, Unassigned},
     failure::Category,
@@ -144,6 +147,18 @@ pub enum Cause {
     NoShow,
     /// It was cancelled.
     Cancelled(CancelReason),
+    /// Its customer requested that its booking is moved or cancelled.
+    ChangeRequested(ChangeKind),
+    /// A worker claimed the requested change.
+    ChangeClaimed,
+    /// The requested change could not be made yet.
+    ChangeFailed(Category),
+    /// The requested change was dropped: the new start is not free, and its customer heard that while on the line.
+    ChangeDeclined,
+    /// Its booking was moved as its customer requested.
+    Moved,
+    /// The customer left another message.
+    MessageAdded,
     /// The customer's data was erased.
     Erased,
     /// A cause that another deployed version knows. It is kept as it was written.
@@ -197,6 +212,12 @@ impl Cause {
             ("completed", "") => Self::Completed,
             ("no_show", "") => Self::NoShow,
             ("cancelled", reason) => Self::Cancelled(named(reason)?),
+            ("change_requested", kind) => Self::ChangeRequested(named(kind)?),
+            ("change_claimed", "") => Self::ChangeClaimed,
+            ("change_failed", category) => Self::ChangeFailed(named(category)?),
+            ("change_declined", "") => Self::ChangeDeclined,
+            ("moved", "") => Self::Moved,
+            ("message_added", "") => Self::MessageAdded,
             ("erased", "") => Self::Erased,
             _ => return None,
         })
@@ -250,6 +271,12 @@ impl fmt::Display for Cause {
             Self::Completed => f.write_str("completed"),
             Self::NoShow => f.write_str("no_show"),
             Self::Cancelled(reason) => write!(f, "cancelled:{}", reason.as_str()),
+            Self::ChangeRequested(kind) => write!(f, "change_requested:{}", kind.as_str()),
+            Self::ChangeClaimed => f.write_str("change_claimed"),
+            Self::ChangeFailed(category) => write!(f, "change_failed:{}", category.as_str()),
+            Self::ChangeDeclined => f.write_str("change_declined"),
+            Self::Moved => f.write_str("moved"),
+            Self::MessageAdded => f.write_str("message_added"),
             Self::Erased => f.write_str("erased"),
             Self::Other(word) => f.write_str(word),
         }

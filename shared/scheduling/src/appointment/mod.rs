@@ -12,6 +12,7 @@
 //! A transition either changes the state and adds an entry to the history, or fails and changes nothing. The store
 //! writes the result only if the stored version is still the one that was loaded.
 
+mod change;
 mod claimed;
 mod due;
 mod history;
@@ -22,6 +23,7 @@ mod state;
 mod tests;
 mod transitions;
 
+pub use change::{Change, ChangeKind, RequestedChange};
 pub use claimed::{Claimed, Confirmation};
 pub use due::{Due, DueCause};
 pub use history::{Actor, Cause, OPERATOR, Repetition, Transition};

@@ -56,7 +56,8 @@ impl Appointment {
         }
     }
 
-    /// Whether to notify at once: it starts soon or has passed, or the caller asks to be called back.
+    /// Whether to notify at once: it starts soon or has passed, the caller asks to be called back, or the caller heard while
+    /// on the line that it is being done.
     pub fn is_urgent(&self, now: DateTime<Utc>) -> bool {
         let requests_callback =
             matches!(self.state, State::NeedsReview { reason: ReviewReason::Intent(Intent::CallBack), .. });
@@ -68,7 +69,7 @@ impl Appointment {
                 Candidate::Window(window) => window.to <= now + NEAR,
             }),
         };
-        requests_callback || is_near || !matches!(self.state, State::NeedsReview { .. })
+        requests_callback || self.is_live() || is_near || !matches!(self.state, State::NeedsReview { .. })
     }
 
     /// When the customer wants to come, at the earliest.

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    change::RequestedChange,
     history::{Actor, Cause, Repetition, Transition},
     state::{BookingProgress, ReviewBooking, ReviewReason, State, StateName},
 };
@@ -43,6 +44,12 @@ pub struct Appointment {
     /// Set while its booking is to be verified at Cal.com, because the customer requests it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) verification: Option<Verification>,
+    /// What its customer wants to change of its booking, until that is done at Cal.com.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) change: Option<RequestedChange>,
+    /// Whether a tool requested it, or a change of it, while its customer was on the line: the customer counts on what they heard.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) is_live: bool,
     pub(super) history: Vec<Transition>,
 }
 
@@ -89,6 +96,11 @@ impl Appointment {
     /// The verification of its booking, if one is to be made.
     pub fn verification(&self) -> Option<&Verification> {
         self.verification.as_ref()
+    }
+
+    /// Whether a tool requested it, or a change of it, while its customer was on the line.
+    pub fn is_live(&self) -> bool {
+        self.is_live
     }
 
     /// The staff member whom the customer named, in the customer's words.

@@ -214,6 +214,10 @@ pub enum CancelReason {
     NotReached,
     /// The customer has it already, or nobody wished it.
     Mistaken,
+    /// Its start was not free, and its customer heard that while on the line.
+    NotFree,
+    /// Its customer cancelled it.
+    ByCustomer,
 }
 
 /// What became of a booked appointment after its start.
@@ -306,6 +310,8 @@ impl CancelReason {
             Self::NotWanted => "not_wanted",
             Self::NotReached => "not_reached",
             Self::Mistaken => "mistaken",
+            Self::NotFree => "not_free",
+            Self::ByCustomer => "by_customer",
         }
     }
 }

@@ -103,6 +103,8 @@ impl Appointment {
             call_bookings: None,
             state,
             verification: None,
+            change: None,
+            is_live: false,
             history: Vec::new(),
         };
         appointment.record(None, cause, by);
@@ -590,14 +592,15 @@ impl Appointment {
     /// state, times, service and staff stay, so that no counter changes.
     ///
     /// # Errors
-    /// While a worker holds it, and while Cal.com may hold an unconfirmed booking.
+    /// While a worker holds it, while Cal.com may hold an unconfirmed booking, and while a change of its booking is under way.
     pub fn erase_customer(&mut self, by: Actor<'_>) -> Result<(), InvalidTransition> {
-        if matches!(self.state, State::Booking { .. }) || self.unconfirmed_booking().is_some() {
+        if matches!(self.state, State::Booking { .. }) || self.unconfirmed_booking().is_some() || self.change.is_some()
+        {
             return Err(self.invalid(StateName::Cancelled));
         }
         self.request.customer = Customer::default();
         (self.request.staff, self.request.notes, self.correction) = (None, None, None);
-        self.verification = None;
+        (self.verification, self.change) = (None, None);
         self.request.start.forget_raw();
         let from = self.state.name();
         if self.is_open() && self.booking().is_none() {
@@ -608,7 +611,7 @@ impl Appointment {
     }
 
     /// The booking of an appointment that is booked and not closed.
-    fn open_booking(&mut self) -> Option<&mut Booking> {
+    pub(super) fn open_booking(&mut self) -> Option<&mut Booking> {
         match &mut self.state {
             State::Booked { booking, .. }
             | State::Assigned { booking, .. }
@@ -621,7 +624,7 @@ impl Appointment {
         self.move_to(State::cancelled_unbooked(reason), Cause::Cancelled(reason), by);
     }
 
-    fn invalid(&self, to: StateName) -> InvalidTransition {
+    pub(super) fn invalid(&self, to: StateName) -> InvalidTransition {
         InvalidTransition { from: self.state.name(), to }
     }
 
@@ -629,7 +632,7 @@ impl Appointment {
         let from = self.state.name();
         self.state = state;
         if !self.is_booked() {
-            self.verification = None;
+            (self.verification, self.change) = (None, None);
         }
         self.record(Some(from), cause, by);
     }

@@ -5,7 +5,7 @@ use platform::telemetry::{LogContext, Metrics};
 use scheduling::{ids::AccountName, timing::Timing};
 use store::{AccountPauses, StoreError};
 
-use crate::accounts::Accounts;
+use crate::{accounts::Accounts, bookings::Job};
 
 /// Pauses accounts whose key Cal.com refuses.
 pub struct CredentialBreaker {
@@ -31,13 +31,8 @@ impl CredentialBreaker {
 
     /// What a worker may do with the account. After each pause one worker probes the key with a request of its own: no
     /// customer's appointment is spent on it.
-    pub async fn admit(
-        &self,
-        account: &AccountName,
-        accounts: &Accounts,
-        log: &LogContext,
-    ) -> Result<Admission, StoreError> {
-        let now = Utc::now();
+    pub async fn admit(&self, accounts: &Accounts, job: &Job<'_>) -> Result<Admission, StoreError> {
+        let (account, now) = (&job.tenant.calcom.account, Utc::now());
         let Some(pause) = self.pauses.of(account).await? else { return Ok(Admission::Allowed) };
         if pause.until > now {
             return Ok(Admission::Blocked(pause.until));
@@ -47,11 +42,11 @@ impl CredentialBreaker {
             // Another worker is probing it.
             return Ok(Admission::Blocked(now + self.timing.first_retry));
         }
-        if accounts.is_key_accepted(account).await != Some(true) {
+        if accounts.is_key_accepted(account, &job.calcom).await != Some(true) {
             return Ok(Admission::Blocked(next));
         }
         self.pauses.end(account).await?;
-        self.metrics.count("AccountResumed", None, log);
+        self.metrics.count("AccountResumed", None, job.log);
         tracing::info!(account = account.as_str(), "account resumed: Cal.com accepts its key");
         Ok(Admission::Allowed)
     }

@@ -9,7 +9,6 @@ use scheduling::{
     exchange::Exchange,
     failure::BookingFailure,
     ids::BookingUid,
-    tenant::Tenant,
 };
 use secrecy::SecretString;
 use store::{Appointments, ExchangeRecord};
@@ -17,22 +16,23 @@ use store::{Appointments, ExchangeRecord};
 use crate::{
     attempt::{AttemptLog, Attempted, recorded},
     booker::{Booker, keys_failed},
+    bookings::Job,
     earlier::look_up_failed,
 };
 
-impl Booker {
+impl Booker<'_> {
     /// The booking that a tool made in the call, if there is one. The keys are refreshed if Cal.com refuses one.
     pub async fn find_made_in_call(
         &self,
         claim: &Claimed,
-        tenant: &Tenant,
+        job: &Job<'_>,
         appointments: &Appointments,
         log: &mut AttemptLog,
     ) -> Result<Option<Attempted>, BookingFailure> {
         let keys = self.accounts.keys.read().await.map_err(keys_failed)?;
-        match self.find_with(&keys, claim, tenant, appointments, log).await {
+        match self.find_with(&keys, claim, job, appointments, log).await {
             Err(BookingFailure::CredentialsRefused) => match self.accounts.keys.refresh_after(&keys).await {
-                Some(refreshed) => self.find_with(&refreshed, claim, tenant, appointments, log).await,
+                Some(refreshed) => self.find_with(&refreshed, claim, job, appointments, log).await,
                 None => Err(BookingFailure::CredentialsRefused),
             },
             found => found,
@@ -43,23 +43,23 @@ impl Booker {
         &self,
         keys: &CalcomKeys,
         claim: &Claimed,
-        tenant: &Tenant,
+        job: &Job<'_>,
         appointments: &Appointments,
         log: &mut AttemptLog,
     ) -> Result<Option<Attempted>, BookingFailure> {
-        let key = keys.of(&tenant.calcom.account).ok_or(BookingFailure::CredentialsRefused)?;
+        let key = keys.of(&job.tenant.calcom.account).ok_or(BookingFailure::CredentialsRefused)?;
         let appointment = claim.appointment();
         let Some(bookings) = appointment.call_bookings() else { return Ok(None) };
         let (mut reported, mut exchanges) = (Vec::new(), Vec::new());
         for uid in &bookings.uids {
-            let Some((found, exchange)) = self.look_up(key, uid, appointments, log).await? else {
+            let Some((found, exchange)) = self.look_up(key, uid, appointments, log, job).await? else {
                 reported.push(None);
                 continue;
             };
             exchanges.push((found.booking.uid.clone(), exchange));
             reported.push(Some(found));
         }
-        match judge(&appointment.id, appointment.request.start.at(), bookings, &reported, tenant) {
+        match judge(&appointment.id, appointment.request.start.at(), bookings, &reported, job.tenant) {
             Adoption::Adopt(booking) => {
                 // The others name customers of their own.
                 let of_it = exchanges.into_iter().find(|(uid, _)| *uid == booking.uid);
@@ -84,8 +84,9 @@ impl Booker {
         uid: &BookingUid,
         appointments: &Appointments,
         log: &mut AttemptLog,
+        job: &Job<'_>,
     ) -> Result<Option<(Reported, Exchange)>, BookingFailure> {
-        let found = match self.accounts.calcom.follow(key, uid).await {
+        let found = match job.calcom.follow(key, uid).await {
             Ok(found) => found,
             Err(error) if error.is_not_found() => return Ok(None),
             Err(error) => return Err(look_up_failed(recorded("get", error, &mut log.exchanges))),

@@ -18,7 +18,7 @@ use secrecy::{ExposeSecret, SecretString};
 use store::{AccountCatalog, Catalogs};
 use tokio::time::timeout;
 
-use crate::attempt::Target;
+use crate::{attempt::Target, bookings::Job};
 
 /// A catalog is refreshed after this time: roles and event types change at Cal.com without notice.
 const MAX_AGE: TimeDelta = TimeDelta::hours(4);
@@ -49,11 +49,11 @@ impl Accounts {
 
     /// Whether Cal.com accepts the account's key, or the one by which it has been replaced. `None` if that can't be
     /// found out now.
-    pub async fn is_key_accepted(&self, account: &AccountName) -> Option<bool> {
+    pub async fn is_key_accepted(&self, account: &AccountName, calcom: &Calcom) -> Option<bool> {
         let mut keys = self.keys.read().await.ok()?;
         loop {
             let accepted = match keys.of(account) {
-                Some(key) => !self.is_refused(key).await?,
+                Some(key) => !is_refused(calcom, key).await?,
                 None => false,
             };
             if accepted {
@@ -66,26 +66,16 @@ impl Accounts {
         }
     }
 
-    /// Whether Cal.com refuses the key itself. `None` if that can't be found out now.
-    pub async fn is_refused(&self, key: &SecretString) -> Option<bool> {
-        match self.calcom.me(key).await {
-            Ok(()) => Some(false),
-            Err(error) if error.category() == Category::Credentials => Some(true),
-            Err(_) => None,
-        }
-    }
-
     /// What the account's key sees. It is queried if nothing is stored for this key, if one of the event types is missing
     /// or can't be booked (that may have been mended since), and if it `should_be_new`; what is stored counts if Cal.com can't
     /// be queried now.
     pub async fn catalog_for(
         &self,
-        tenant: &Tenant,
         targets: &[Target],
         should_be_new: bool,
-        log: &LogContext,
+        job: &Job<'_>,
     ) -> Option<Arc<AccountCatalog>> {
-        let account = &tenant.calcom.account;
+        let account = &job.tenant.calcom.account;
         let key = self.key_of(account).await?;
         let stored = self.catalogs.of(account).await.unwrap_or_default();
         let stored = stored.filter(|stored| stored.is_of(key.expose_secret()));
@@ -96,7 +86,7 @@ impl Accounts {
         match stored {
             Some(stored) if fits(&stored.catalog) => Some(stored),
             Some(stored) if Utc::now() - stored.catalog.checked_at < self.min_age => Some(stored),
-            stored => self.refresh(tenant, stored.as_deref(), log).await.or(stored),
+            stored => self.refresh(job.tenant, stored.as_deref(), &job.calcom, job.log).await.or(stored),
         }
     }
 
@@ -104,7 +94,7 @@ impl Accounts {
     pub async fn refresh_if_old(&self, tenant: &Tenant, log: &LogContext) {
         let stored = self.catalogs.of(&tenant.calcom.account).await.unwrap_or_default();
         if let Some(stored) = stored.filter(|stored| stored.catalog.checked_at + MAX_AGE < Utc::now()) {
-            self.refresh(tenant, Some(&stored), log).await;
+            self.refresh(tenant, Some(&stored), &self.calcom, log).await;
         }
     }
 
@@ -112,12 +102,13 @@ impl Accounts {
         &self,
         tenant: &Tenant,
         stored: Option<&AccountCatalog>,
+        calcom: &Calcom,
         log: &LogContext,
     ) -> Option<Arc<AccountCatalog>> {
         let (account, now) = (&tenant.calcom.account, Utc::now());
         let key = self.key_of(account).await?;
         // Bookings wait for it: a slow Cal.com must not cost them their invocation.
-        let catalog = match timeout(CATALOG_TIMEOUT, self.calcom.catalog(&key, now)).await {
+        let catalog = match timeout(CATALOG_TIMEOUT, calcom.catalog(&key, now)).await {
             Ok(Ok(catalog)) => catalog,
             Ok(Err(error)) => {
                 tracing::warn!(%error, "failed to read the event types of an account");
@@ -161,5 +152,14 @@ impl Accounts {
             self.metrics.count("KeyExpiring", None, log);
             tracing::error!(account, %day, "the account's key expires soon; create a new one and put it into the secret");
         }
+    }
+}
+
+/// Whether Cal.com refuses the key itself. `None` if that can't be found out now.
+pub(crate) async fn is_refused(calcom: &Calcom, key: &SecretString) -> Option<bool> {
+    match calcom.me(key).await {
+        Ok(()) => Some(false),
+        Err(error) if error.category() == Category::Credentials => Some(true),
+        Err(_) => None,
     }
 }

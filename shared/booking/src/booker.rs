@@ -13,14 +13,14 @@ use scheduling::{
     failure::BookingFailure,
     retry::{Decision, RetryContext, decide},
     slot::SlotSpan,
-    tenant::Tenant,
     timing::Timing,
 };
 use store::{AccountCatalog, StoreError, Tenants};
 
 use crate::{
-    accounts::Accounts,
+    accounts::{Accounts, is_refused},
     attempt::{Attempt, AttemptLog, Attempted, Target, span_of},
+    bookings::Job,
 };
 
 /// What happens to a claimed appointment after an attempt.
@@ -42,6 +42,11 @@ pub enum Next {
         /// Why.
         failure: BookingFailure,
     },
+    /// The caller is told that the start is not free, and chooses another one.
+    Decline {
+        /// Why.
+        failure: BookingFailure,
+    },
     /// It is attempted again.
     Retry {
         /// When.
@@ -49,6 +54,16 @@ pub enum Next {
         /// Why.
         failure: BookingFailure,
     },
+}
+
+impl Next {
+    /// The same while the caller is on the line: a start that is not free needs no person.
+    pub(crate) fn for_caller(self) -> Self {
+        match self {
+            Self::Review { failure } if failure.leaves_a_choice() => Self::Decline { failure },
+            other => other,
+        }
+    }
 }
 
 /// What is known before an appointment is attempted.
@@ -69,44 +84,53 @@ impl Plan {
     }
 }
 
+/// The event types that fit a request, best first, or why there are none; and what the account's key sees.
+pub type Targets = (Result<Vec<Target>, BookingFailure>, Option<Arc<AccountCatalog>>);
+
 /// Attempts to book claimed appointments.
-pub struct Booker {
+#[derive(Clone, Copy)]
+pub struct Booker<'b> {
     /// The accounts.
-    pub accounts: Accounts,
+    pub accounts: &'b Accounts,
     /// The tenants.
-    pub tenants: Tenants,
+    pub tenants: &'b Tenants,
     /// The metrics.
-    pub metrics: Metrics,
+    pub metrics: &'b Metrics,
     /// Leases, timeouts and delays.
-    pub timing: Timing,
+    pub timing: &'b Timing,
 }
 
-impl Booker {
+impl<'b> Booker<'b> {
     /// Finds the event types that fit an appointment, and the host whom the customer wants.
-    pub async fn plan(
-        &self,
-        appointment: &Appointment,
-        tenant: &Tenant,
-        log: &LogContext,
-    ) -> Result<Option<Plan>, StoreError> {
+    pub async fn plan(&self, appointment: &Appointment, job: &Job<'_>) -> Result<Option<Plan>, StoreError> {
         let Some(start) = appointment.request.start.at() else { return Ok(None) };
-        let fitting = tenant.event_types_for(appointment.request.service.as_deref(), appointment.raw_staff());
-        let fitting = match fitting {
+        let (service, staff) = (appointment.request.service.as_deref(), appointment.raw_staff());
+        // Whether a list shows a booking that may exist depends on the key's role as it is now.
+        let should_be_new = appointment.unconfirmed_booking().is_some();
+        let (targets, catalog) = self.targets(service, staff, should_be_new, job).await?;
+        Ok(Some(Plan { start, targets, catalog }))
+    }
+
+    /// The event types that fit a service and a staff member, with the host who that is, and what the account's key sees.
+    pub async fn targets(
+        &self,
+        service: Option<&str>,
+        staff: Option<&str>,
+        should_be_new: bool,
+        job: &Job<'_>,
+    ) -> Result<Targets, StoreError> {
+        let tenant = job.tenant;
+        let fitting = match tenant.event_types_for(service, staff) {
             Ok(fitting) => fitting,
-            Err(missing) => {
-                let targets = Err(BookingFailure::NoEventType(missing));
-                return Ok(Some(Plan { start, targets, catalog: None }));
-            }
+            Err(missing) => return Ok((Err(BookingFailure::NoEventType(missing)), None)),
         };
         let mut targets: Vec<Target> =
             fitting.event_types.into_iter().map(|event_type| Target { event_type, host: None }).collect();
-        // Whether a list shows a booking that may exist depends on the key's role as it is now.
-        let should_be_new = appointment.unconfirmed_booking().is_some();
-        let catalog = self.accounts.catalog_for(tenant, &targets, should_be_new, log).await;
+        let catalog = self.accounts.catalog_for(&targets, should_be_new, job).await;
         let wished = fitting.wished.and_then(|id| tenant.staff_member(&id));
         if wished.is_some() && catalog.is_none() {
             // Who that is at Cal.com is not known now, and a wish is not dropped.
-            return Ok(Some(Plan { start, targets: Err(BookingFailure::NOT_SENT), catalog }));
+            return Ok((Err(BookingFailure::NOT_SENT), catalog));
         }
         if let (Some(wished), Some(known)) = (wished, &catalog) {
             for target in &mut targets {
@@ -116,31 +140,30 @@ impl Booker {
                 target.host = event_type.host_of(wished, tenant, &mappings);
             }
         }
-        Ok(Some(Plan { start, targets: Ok(targets), catalog }))
+        Ok((Ok(targets), catalog))
     }
 
     /// Attempts to book, and decides what follows. `None` if it is attempted again at once, with another contact.
     pub async fn attempt(
         &self,
         claim: &mut Claimed,
-        tenant: &Tenant,
         plan: &Plan,
         attempted: &mut AttemptLog,
         by: Actor<'_>,
-        log: &LogContext,
+        job: &Job<'_>,
     ) -> Option<Next> {
-        let failure = match self.book(claim, tenant, plan, attempted).await {
+        let failure = match self.book(claim, plan, attempted, job).await {
             Ok(Attempted::Booked { booking, how, duplicates_cancelled }) => {
                 if duplicates_cancelled {
                     claim.note_duplicates_cancelled(by);
-                    self.metrics.count("DuplicateCancelled", None, log);
+                    self.metrics.count("DuplicateCancelled", None, job.log);
                 }
                 return Some(Next::Assign { booking: Box::new(booking), how });
             }
             Ok(Attempted::CancelledAtCalcom) => return Some(Next::CancelledAtCalcom),
             Err(failure) => failure,
         };
-        self.next_after(claim, failure, by, log)
+        self.next_after(claim, failure, by, job.log)
     }
 
     /// What follows after a failure. `None` if it is attempted again at once.
@@ -177,14 +200,14 @@ impl Booker {
     pub async fn find_taken(
         &self,
         claim: &Claimed,
-        tenant: &Tenant,
         plan: &Plan,
         attempted: &mut AttemptLog,
+        job: &Job<'_>,
     ) -> Option<BookingFailure> {
-        let (key, targets) = (self.accounts.key_of(&tenant.calcom.account).await?, plan.targets.as_ref().ok()?);
-        let attempt = self.attempt_with(&key, tenant, plan, targets);
+        let (key, targets) = (self.accounts.key_of(&job.tenant.calcom.account).await?, plan.targets.as_ref().ok()?);
+        let attempt = self.attempt_with(&key, plan, targets, job);
         let failure = attempt.check_availability(claim, targets, attempted).await.err()?;
-        matches!(failure, BookingFailure::SlotTaken { .. } | BookingFailure::OutsideWindow { .. }).then_some(failure)
+        failure.leaves_a_choice().then_some(failure)
     }
 
     /// Makes the transition that follows.
@@ -201,6 +224,7 @@ impl Booker {
             }
             Next::CancelPast => claim.cancel_past(by),
             Next::Review { failure } => claim.escalate(failure, by),
+            Next::Decline { .. } => claim.decline(by),
             Next::Retry { at, failure } => claim.retry_at(*at, failure, by),
         };
         (appointment, next)
@@ -210,17 +234,17 @@ impl Booker {
     async fn book(
         &self,
         claim: &mut Claimed,
-        tenant: &Tenant,
         plan: &Plan,
         attempted: &mut AttemptLog,
+        job: &Job<'_>,
     ) -> Result<Attempted, BookingFailure> {
         let targets = plan.targets.as_ref().map_err(Clone::clone)?;
         let keys = self.accounts.keys.read().await.map_err(keys_failed)?;
         let mut book = async |keys: &CalcomKeys, attempted: &mut AttemptLog| {
-            let key = keys.of(&tenant.calcom.account).ok_or(BookingFailure::CredentialsRefused)?;
-            match self.attempt_with(key, tenant, plan, targets).book(claim, attempted).await {
+            let key = keys.of(&job.tenant.calcom.account).ok_or(BookingFailure::CredentialsRefused)?;
+            match self.attempt_with(key, plan, targets, job).book(claim, attempted).await {
                 // Most such refusals say nothing of the key: it is probed.
-                Err(BookingFailure::Forbidden) if self.accounts.is_refused(key).await == Some(true) => {
+                Err(BookingFailure::Forbidden) if is_refused(&job.calcom, key).await == Some(true) => {
                     Err(BookingFailure::CredentialsRefused)
                 }
                 result => result,
@@ -236,27 +260,30 @@ impl Booker {
     }
 
     fn attempt_with<'a>(
-        &'a self,
+        &self,
         key: &'a secrecy::SecretString,
-        tenant: &'a Tenant,
         plan: &'a Plan,
         targets: &'a [Target],
-    ) -> Attempt<'a> {
+        job: &'a Job<'_>,
+    ) -> Attempt<'a>
+    where
+        'b: 'a,
+    {
         Attempt {
-            calcom: &self.accounts.calcom,
+            calcom: &job.calcom,
             key,
-            tenant,
+            tenant: job.tenant,
             catalog: plan.catalog.as_ref().map(|stored| &stored.catalog),
             start: plan.start,
             targets,
-            timing: &self.timing,
+            timing: self.timing,
         }
     }
 
-    fn retry_context(&self, claim: &Claimed, failure: &BookingFailure) -> RetryContext<'_> {
+    fn retry_context(&self, claim: &Claimed, failure: &BookingFailure) -> RetryContext<'b> {
         let (now, appointment) = (Utc::now(), claim.appointment());
         RetryContext {
-            timing: &self.timing,
+            timing: self.timing,
             now,
             // Without a usable start, a call booking is still looked up.
             start: appointment.request.start.at().unwrap_or(now + self.timing.retry_window),

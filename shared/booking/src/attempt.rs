@@ -1,5 +1,7 @@
 //! One attempt to book an appointment: look for an earlier booking, check the slot, book, honour the wish for a host.
 
+use std::time::Duration;
+
 use calcom::{Attendee, Calcom, CalcomError, Effect, FoundBooking, NewBooking, SlotsWindow};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
@@ -24,6 +26,10 @@ const SLOTS_BEFORE: TimeDelta = TimeDelta::days(1);
 const SLOTS_AFTER: TimeDelta = TimeDelta::days(7);
 /// How often an event type is requested again at once while its slots show that somebody is still free.
 const MAX_OVERTAKEN: u32 = 5;
+
+/// A request to book is not sent with less time than this before a caller is told: it would most likely be abandoned, and
+/// the booking unconfirmed for minutes.
+const MIN_TIME_TO_BOOK: Duration = Duration::from_millis(700);
 
 /// An attempt at one appointment.
 pub struct Attempt<'a> {
@@ -197,7 +203,7 @@ impl Attempt<'_> {
         let (mut refused, mut overtaken_while_free) = (None, false);
         for target in available.targets {
             for _ in 0..MAX_OVERTAKEN {
-                if !self.is_lease_sufficient(claim) {
+                if !self.is_lease_sufficient(claim) || !self.calcom.has_left(MIN_TIME_TO_BOOK) {
                     return Err(BookingFailure::NOT_SENT);
                 }
                 let failure = match self.request(claim, &target, log).await {

@@ -1,0 +1,162 @@
+//! Free slots: what can be offered to a caller.
+
+use std::{sync::Arc, time::Duration};
+
+use calcom::{Priority, SlotsWindow};
+use chrono::{DateTime, Utc};
+use futures_util::future::join_all;
+use platform::ttl_cache::TtlCache;
+use scheduling::{
+    event_type::EventType,
+    failure::BookingFailure,
+    ids::{AccountName, EventTypeId, HostId, StaffId},
+    slot::SlotSpan,
+    tenant::Tenant,
+};
+use secrecy::SecretString;
+use store::{StoreError, step::StepError};
+
+use crate::{
+    attempt::Target,
+    bookings::{Bookings, Job},
+};
+
+/// A caller who asks twice within this time hears the same, and Cal.com is asked once.
+const TTL: Duration = Duration::from_secs(10);
+
+/// The slots that Cal.com listed lately.
+pub struct Slots {
+    listed: TtlCache<(AccountName, EventTypeId, Option<HostId>), Arc<Listed>>,
+}
+
+struct Listed {
+    window: SlotsWindow,
+    slots: Vec<DateTime<Utc>>,
+}
+
+/// A slot that can be offered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FreeSlot {
+    /// Its start.
+    pub start: DateTime<Utc>,
+    /// Who would do it, as far as that is known: none where Cal.com chooses.
+    pub staff: Vec<StaffId>,
+}
+
+impl Default for Slots {
+    fn default() -> Self {
+        Self { listed: TtlCache::new(TTL) }
+    }
+}
+
+impl Slots {
+    /// Forgets what was listed of an account: a booking was made or changed.
+    pub(crate) fn forget(&self, account: &AccountName) {
+        self.listed.remove_all(|(of, _, _)| of == account);
+    }
+}
+
+impl Bookings {
+    /// The free slots of a service in a window, in order, of one staff member if one is named. Those that another caller is
+    /// just booking are left out, and so are those that have passed.
+    ///
+    /// # Errors
+    /// If DynamoDB fails. What Cal.com answers instead of slots is the inner error.
+    pub async fn free_slots(
+        &self,
+        service: &str,
+        staff: Option<&str>,
+        window: SlotsWindow,
+        job: &Job<'_>,
+    ) -> Result<Result<Vec<FreeSlot>, BookingFailure>, StepError> {
+        let account = &job.tenant.calcom.account;
+        let leased = async { self.appointments.leased_spans(account, Utc::now()).await };
+        let listed = async {
+            let (targets, catalog) = self.booker().targets(Some(service), staff, false, job).await?;
+            let Some(key) = self.accounts.key_of(account).await else {
+                return Ok::<_, StoreError>(Err(BookingFailure::CredentialsRefused));
+            };
+            let targets = match targets {
+                Ok(targets) => targets,
+                Err(failure) => return Ok(Err(failure)),
+            };
+            let fault = |target: &Target| {
+                let event_type = catalog.as_ref()?.catalog.event_type(target.event_type)?;
+                event_type.faults.first().cloned()
+            };
+            if let Some(fault) =
+                targets.first().and_then(fault).filter(|_| targets.iter().all(|it| fault(it).is_some()))
+            {
+                return Ok(Err(BookingFailure::Misconfigured(fault)));
+            }
+            let bookable: Vec<Target> = targets.into_iter().filter(|target| fault(target).is_none()).collect();
+            let setup = |id| catalog.as_ref().and_then(|stored| stored.catalog.event_type(id));
+            let requests = bookable.iter().map(|target| {
+                let is_selectable = setup(target.event_type).is_some_and(|event_type| event_type.is_host_selectable);
+                self.listed(target.event_type, target.host.filter(|_| is_selectable), window, &key, job)
+            });
+            let mut answers = Vec::new();
+            for (target, answer) in bookable.iter().zip(join_all(requests).await) {
+                answers.push(answer.map(|slots| {
+                    let event_type: Option<EventType> = setup(target.event_type).cloned();
+                    (target.clone(), event_type, slots)
+                }));
+            }
+            Ok(match answers.iter().position(Result::is_ok) {
+                // What some of the event types show is true, whatever the others answer.
+                Some(_) => Ok(answers.into_iter().flatten().collect::<Vec<_>>()),
+                None => answers.into_iter().collect(),
+            })
+        };
+        let (leased, listed) = tokio::try_join!(leased, listed)?;
+        Ok(listed.map(|listed| {
+            let mut free: Vec<FreeSlot> = Vec::new();
+            for (target, event_type, slots) in &listed {
+                let who = staff_of(target, staff, job.tenant);
+                let span = |start| event_type.as_ref().map_or_else(|| SlotSpan::unknown(start), |it| it.span(start));
+                let is_in = |start: &DateTime<Utc>| (window.start..=window.end).contains(start);
+                for start in slots.iter().copied().filter(is_in) {
+                    if leased.iter().any(|leased| leased.overlaps(&span(start))) {
+                        continue;
+                    }
+                    match free.iter_mut().find(|slot| slot.start == start) {
+                        Some(slot) => slot.staff.extend(who.clone()),
+                        None => free.push(FreeSlot { start, staff: who.clone().into_iter().collect() }),
+                    }
+                }
+            }
+            free.sort_by_key(|slot| slot.start);
+            free
+        }))
+    }
+
+    async fn listed(
+        &self,
+        event_type: EventTypeId,
+        host: Option<HostId>,
+        window: SlotsWindow,
+        key: &SecretString,
+        job: &Job<'_>,
+    ) -> Result<Vec<DateTime<Utc>>, BookingFailure> {
+        let of = (job.tenant.calcom.account.clone(), event_type, host);
+        let covers = |listed: &Listed| listed.window.start <= window.start && listed.window.end >= window.end;
+        if let Some(listed) = self.slots.listed.get(&of).filter(|listed| covers(listed)) {
+            return Ok(listed.slots.clone());
+        }
+        let now = Utc::now();
+        if let Some(until) = job.calcom.rests_until(key, Priority::Live, now) {
+            return Err(BookingFailure::RateLimited { retry_after: Some(until - now) });
+        }
+        let answer = job.calcom.slots(key, event_type, window, host).await.map_err(|error| error.failure)?;
+        self.slots.listed.insert(of, Arc::new(Listed { window, slots: answer.value.clone() }));
+        Ok(answer.value)
+    }
+}
+
+/// Who would do it: the owner of an event type of one's own, or the one whom the caller named.
+fn staff_of(target: &Target, staff: Option<&str>, tenant: &Tenant) -> Option<StaffId> {
+    let own = tenant.services.iter().flat_map(|service| &service.event_types.per_staff);
+    let owner = own.into_iter().find(|(_, id)| **id == target.event_type).map(|(staff, _)| staff.clone());
+    let wished = || staff.and_then(|staff| tenant.staff_called(staff)).map(|member| member.id.clone());
+    owner.or_else(|| target.host.and_then(|_| wished()))
+}

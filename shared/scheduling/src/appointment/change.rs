@@ -1,0 +1,237 @@
+//! Changes of a booking that its customer requests: to move it, or to cancel it.
+//!
+//! A change is stored before Cal.com is sent anything, so that it is made even if the worker dies, and made once.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    history::{Actor, Cause},
+    record::Appointment,
+    state::{CancelReason, ReviewBooking, ReviewReason, State, StateName},
+    transitions::{InvalidTransition, NotClaimable},
+};
+use crate::{
+    booking::Booking,
+    failure::{BookingFailure, Category},
+    personal::Personal,
+    request::Intent,
+    start_time::RequestedStart,
+};
+
+/// What a customer wants to change of a booking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Change {
+    /// Another start.
+    Move {
+        /// The new one.
+        to: DateTime<Utc>,
+    },
+    /// No appointment.
+    Cancel,
+}
+
+/// The kind of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeKind {
+    /// See [`Change::Move`].
+    Move,
+    /// See [`Change::Cancel`].
+    Cancel,
+}
+
+impl Change {
+    /// Its kind.
+    pub fn kind(self) -> ChangeKind {
+        match self {
+            Self::Move { .. } => ChangeKind::Move,
+            Self::Cancel => ChangeKind::Cancel,
+        }
+    }
+}
+
+impl ChangeKind {
+    /// The word for it in tables, logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Move => "move",
+            Self::Cancel => "cancel",
+        }
+    }
+
+    /// What the customer wants, as a person who has to do it reads it.
+    fn intent(self) -> Intent {
+        match self {
+            Self::Move => Intent::Reschedule,
+            Self::Cancel => Intent::Cancel,
+        }
+    }
+}
+
+/// A change that was requested and is not made yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestedChange {
+    /// What.
+    #[serde(flatten)]
+    pub change: Change,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// Until then it belongs to one worker, or waits for its next attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<DateTime<Utc>>,
+}
+
+impl Appointment {
+    /// The change that was requested and is not made yet.
+    pub fn change(&self) -> Option<&RequestedChange> {
+        self.change.as_ref()
+    }
+
+    /// Marks an appointment that a tool requests while its customer is on the line.
+    #[must_use]
+    pub fn requested_live(mut self) -> Self {
+        self.is_live = true;
+        self
+    }
+
+    /// Notes that its customer, who is on the line, wants to move or cancel its booking. A change that was requested
+    /// before and is not made yet is replaced. The state stays.
+    ///
+    /// # Errors
+    /// If nothing is booked, or it is closed.
+    pub fn request_change(&mut self, change: Change, by: Actor<'_>) -> Result<(), InvalidTransition> {
+        if !self.is_booked() {
+            return Err(self.invalid(StateName::Booked));
+        }
+        if self.change.is_some_and(|requested| requested.change == change) {
+            return Ok(());
+        }
+        self.change = Some(RequestedChange { change, since: by.now, not_before: None });
+        self.is_live = true;
+        self.record(Some(self.state.name()), Cause::ChangeRequested(change.kind()), by);
+        Ok(())
+    }
+
+    /// Claims the requested change: for `lease` it belongs to this worker alone. The state stays.
+    ///
+    /// # Errors
+    /// If there is none, or another worker has it.
+    pub fn claim_change(&mut self, lease: TimeDelta, by: Actor<'_>) -> Result<RequestedChange, NotClaimable> {
+        let state = self.state.name();
+        let requested = self.change.as_mut().ok_or(NotClaimable::Settled(state))?;
+        if let Some(until) = requested.not_before.filter(|until| *until > by.now) {
+            return Err(NotClaimable::NotBefore(until));
+        }
+        requested.not_before = Some(by.now + lease);
+        let claimed = *requested;
+        self.record_repeated(Cause::ChangeClaimed, 0, by);
+        Ok(claimed)
+    }
+
+    /// Postpones the requested change until `at`, because Cal.com could not be queried. The state stays.
+    pub fn defer_change(&mut self, at: DateTime<Utc>, category: Category, by: Actor<'_>) {
+        if let Some(requested) = &mut self.change {
+            requested.not_before = Some(at);
+            let claimed = self.history.last().is_some_and(|last| last.cause == Cause::ChangeClaimed);
+            self.record_repeated(Cause::ChangeFailed(category), usize::from(claimed), by);
+        }
+    }
+
+    /// How often the requested change failed because of `category`.
+    pub fn change_retries(&self, category: Category) -> u32 {
+        let since = |cause: &Cause| matches!(cause, Cause::ChangeRequested(_));
+        let recent = self.history.iter().rev().take_while(|transition| !since(&transition.cause));
+        recent.filter(|it| it.cause == Cause::ChangeFailed(category)).map(super::Transition::times).sum()
+    }
+
+    /// Drops the requested change: its customer hears that the new start is not free. The state stays.
+    pub fn decline_change(&mut self, by: Actor<'_>) {
+        if self.change.take().is_some() {
+            self.record(Some(self.state.name()), Cause::ChangeDeclined, by);
+        }
+    }
+
+    /// Replaces the booking by the one that it was moved to as its customer requested. Another host is assigned anew, even
+    /// if a person had assigned the one before.
+    ///
+    /// # Errors
+    /// If nothing is booked, or it is closed.
+    pub fn complete_move(&mut self, moved: Booking, by: Actor<'_>) -> Result<(), InvalidTransition> {
+        let invalid = self.invalid(StateName::Booked);
+        let has_other_host = self.booking().is_some_and(|booking| booking.hosts.has_other_host_than(&moved.hosts));
+        let start = moved.start;
+        match &mut self.state {
+            State::Assigned { booking, .. } if !has_other_host => *booking = moved,
+            // What a person had to decide of the booking before is looked up for this one.
+            State::Booked { .. }
+            | State::Assigned { .. }
+            | State::NeedsReview { booking: ReviewBooking::Booked(_), .. } => self.state = State::booked(moved),
+            _ => return Err(invalid),
+        }
+        let from = invalid.from;
+        self.request.start = RequestedStart::exactly(start);
+        (self.change, self.verification) = (None, None);
+        self.record(Some(from), Cause::Moved, by);
+        Ok(())
+    }
+
+    /// To `cancelled`, because its customer cancelled it.
+    ///
+    /// # Errors
+    /// If it is closed, while a worker books it, and while Cal.com may hold a booking that is not stored here.
+    pub fn cancel_for_customer(&mut self, by: Actor<'_>) -> Result<(), InvalidTransition> {
+        let is_unclear = matches!(self.state, State::Booking { .. }) || self.unconfirmed_booking().is_some();
+        if !self.is_open() || is_unclear {
+            return Err(self.invalid(StateName::Cancelled));
+        }
+        let (reason, booking) = (CancelReason::ByCustomer, self.booking().cloned());
+        let assignment = self.assignment().cloned();
+        self.move_to(State::Cancelled { reason, booking, assignment }, Cause::Cancelled(reason), by);
+        Ok(())
+    }
+
+    /// To `needs_review`, because a person has to make the requested change.
+    ///
+    /// # Errors
+    /// If nothing is booked, or it is closed.
+    pub fn escalate_change(&mut self, failure: &BookingFailure, by: Actor<'_>) -> Result<(), InvalidTransition> {
+        let Some(booking) = self.booking().filter(|_| self.is_booked()).cloned() else {
+            return Err(self.invalid(StateName::NeedsReview));
+        };
+        let kind = self.change.map_or(ChangeKind::Move, |requested| requested.change.kind());
+        let moved_to = self.change.and_then(|requested| match requested.change {
+            Change::Move { to } => Some(format!("to {}", to.format("%Y-%m-%d %H:%M UTC"))),
+            Change::Cancel => None,
+        });
+        let detail = moved_to.into_iter().chain(failure.detail()).chain([failure.category().as_str().to_owned()]);
+        let state = State::NeedsReview {
+            reason: ReviewReason::Intent(kind.intent()),
+            booking: ReviewBooking::Booked(booking),
+            proposals: failure.proposals().to_vec(),
+            detail: Some(detail.collect::<Vec<_>>().join("; ")),
+        };
+        self.change = None;
+        self.move_to(state, Cause::ChangeFailed(failure.category()), by);
+        Ok(())
+    }
+
+    /// Adds another message of its customer to the notes. The state stays `needs_review`. Returns whether it is new.
+    ///
+    /// # Errors
+    /// From any other state.
+    pub fn add_message(&mut self, text: &str, by: Actor<'_>) -> Result<bool, InvalidTransition> {
+        if !matches!(self.state, State::NeedsReview { .. }) {
+            return Err(self.invalid(StateName::NeedsReview));
+        }
+        let notes = self.request.notes.as_ref().map(|notes| notes.reveal().as_str()).unwrap_or_default();
+        if notes.lines().any(|line| line == text) {
+            return Ok(false);
+        }
+        let joined = if notes.is_empty() { text.to_owned() } else { format!("{notes}\n{text}") };
+        self.request.notes = Some(Personal::new(joined));
+        self.record(Some(StateName::NeedsReview), Cause::MessageAdded, by);
+        Ok(true)
+    }
+}
