@@ -2,7 +2,6 @@
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use booking::{Bookings, Job, Outcome};
-use chrono::{DateTime, Utc};
 use lambda_runtime::{Context, Error};
 use platform::{
     aws,
@@ -49,22 +48,27 @@ impl BookingMessages {
     /// Verifies, changes or books the appointment of a message.
     async fn process(&self, message: AppointmentMessage, log: LogContext) -> Result<(), StepError> {
         let (stored, tenant) = step::load(&self.bookings.appointments, &self.bookings.tenants, &message).await?;
-        let job = self.bookings.job(&message, &tenant, &log);
+        let job = self.bookings.job(&tenant, &log);
         match message.kind {
-            MessageKind::Verify if stored.value.verification().is_some() => self.verify(stored, &job).await,
+            MessageKind::Verify if stored.value.verification().is_some() => self.verify(stored, &message, &job).await,
             MessageKind::Change if stored.value.change().is_some() => {
                 self.bookings.change(stored, &job).await.map(drop)
             }
             // Another copy of the message was first.
             MessageKind::Verify | MessageKind::Change if stored.value.is_booked() => Ok(()),
-            _ => self.book(stored, &job).await,
+            _ => self.book(stored, &message, &job).await,
         }
     }
 
-    async fn book(&self, stored: Versioned<Appointment>, job: &Job<'_>) -> Result<(), StepError> {
+    async fn book(
+        &self,
+        stored: Versioned<Appointment>,
+        message: &AppointmentMessage,
+        job: &Job<'_>,
+    ) -> Result<(), StepError> {
         match self.bookings.book(stored, job).await? {
             Outcome::Attempted { .. } => self.bookings.accounts.refresh_if_old(job.tenant, job.log).await,
-            Outcome::NotClaimable(refused) => self.skip(job.message, refused).await?,
+            Outcome::NotClaimable(refused) => self.skip(message, refused).await?,
             Outcome::Postponed(_) | Outcome::Lost => {}
         }
         Ok(())
@@ -85,7 +89,12 @@ impl BookingMessages {
     }
 
     /// Verifies the booking of an appointment that its customer requests again.
-    async fn verify(&self, stored: Versioned<Appointment>, job: &Job<'_>) -> Result<(), StepError> {
+    async fn verify(
+        &self,
+        stored: Versioned<Appointment>,
+        message: &AppointmentMessage,
+        job: &Job<'_>,
+    ) -> Result<(), StepError> {
         let Versioned { value: mut appointment, version } = stored;
         let Some(uid) = appointment.booking().map(|booking| booking.uid.clone()) else { return Ok(()) };
         let Bookings { accounts, appointments, bookings, assignments, timing, .. } = &self.bookings;
@@ -107,11 +116,7 @@ impl BookingMessages {
             }
             Verified::Settled => Ok(()),
             Verified::Reopened => Ok(bookings.send(&AppointmentMessage::process(&appointment)).await?),
-            Verified::Deferred(at) => self.resend_at(job.message, at).await,
+            Verified::Deferred(at) => Ok(bookings.send_at(message, at, timing).await?),
         }
-    }
-
-    async fn resend_at(&self, message: &AppointmentMessage, at: DateTime<Utc>) -> Result<(), StepError> {
-        Ok(self.bookings.bookings.send_at(message, at, &self.bookings.timing).await?)
     }
 }

@@ -61,10 +61,8 @@ pub struct Bookings {
     version: String,
 }
 
-/// An appointment with what belongs to its processing.
+/// What belongs to the processing of an appointment.
 pub struct Job<'a> {
-    /// Its message.
-    pub message: &'a AppointmentMessage,
     /// Its tenant.
     pub tenant: &'a Tenant,
     /// What log lines are about.
@@ -73,6 +71,13 @@ pub struct Job<'a> {
     pub(crate) calcom: Calcom,
     /// Until when a caller waits, if one does.
     pub(crate) caller_until: Option<Instant>,
+}
+
+impl Job<'_> {
+    /// The message for the next step of an appointment.
+    pub fn message(&self, kind: MessageKind, appointment: &Appointment) -> AppointmentMessage {
+        AppointmentMessage::new(kind, appointment, self.log.trace.clone())
+    }
 }
 
 /// What became of an appointment.
@@ -151,19 +156,13 @@ impl Bookings {
     }
 
     /// The job of a message for which nobody waits.
-    pub fn job<'a>(&self, message: &'a AppointmentMessage, tenant: &'a Tenant, log: &'a LogContext) -> Job<'a> {
-        Job { message, tenant, log, calcom: self.accounts.calcom.clone(), caller_until: None }
+    pub fn job<'a>(&self, tenant: &'a Tenant, log: &'a LogContext) -> Job<'a> {
+        Job { tenant, log, calcom: self.accounts.calcom.clone(), caller_until: None }
     }
 
     /// The job of a caller who waits for the result until `until`.
-    pub fn job_of_caller<'a>(
-        &self,
-        message: &'a AppointmentMessage,
-        tenant: &'a Tenant,
-        log: &'a LogContext,
-        until: Instant,
-    ) -> Job<'a> {
-        Job { message, tenant, log, calcom: self.accounts.calcom.until(until), caller_until: Some(until) }
+    pub fn job_of_caller<'a>(&self, tenant: &'a Tenant, log: &'a LogContext, until: Instant) -> Job<'a> {
+        Job { tenant, log, calcom: self.accounts.calcom.until(until), caller_until: Some(until) }
     }
 
     /// Books the appointment, unless it has to wait: claims it and its slot, attempts to book it, stores the result, and
@@ -181,7 +180,7 @@ impl Bookings {
             Err(refused) => return Ok(Outcome::NotClaimable(refused)),
         };
         if let Some(until) = self.rests_until(job).await {
-            return self.resend_at(job.message, until + spread(claim.appointment(), SPREAD)).await;
+            return self.resend_at(claim.appointment(), until + spread(claim.appointment(), SPREAD), job).await;
         }
         if let Admission::Blocked(until) = self.breaker.admit(&self.accounts, job).await? {
             return self.wait_for_account(appointment, version, until, job).await;
@@ -205,7 +204,7 @@ impl Bookings {
             Slot::Lost => return Ok(Outcome::Lost),
             Slot::Held => {
                 let delay = self.timing.slot + spread(claim.appointment(), self.timing.slot);
-                return self.resend_at(job.message, Utc::now() + delay).await;
+                return self.resend_at(claim.appointment(), Utc::now() + delay, job).await;
             }
             Slot::Taken(failure) => (Next::Review { failure }, version, None),
             Slot::Claimed(version) => (self.attempt(&mut claim, &plan, &mut attempted, job).await, version, lease),
@@ -240,13 +239,13 @@ impl Bookings {
                 let update = self.appointments.update(&appointment, version);
                 update.exchanges(&attempted.exchanges).commit().await?;
                 if appointment.state().name() == StateName::Requested {
-                    self.bookings.send(job.message).await?;
+                    self.bookings.send(&job.message(MessageKind::Process, &appointment)).await?;
                 }
                 return Ok(Outcome::Attempted { appointment: Box::new(appointment), failure: None });
             }
             Err(failure) => match self.booker().next_after(&mut claim, failure, self.actor(), job.log) {
                 Some(next) => next,
-                None => return self.resend_at(job.message, Utc::now() + self.timing.slot).await,
+                None => return self.resend_at(claim.appointment(), Utc::now() + self.timing.slot, job).await,
             },
         };
         let (appointment, next) = self.booker().conclude(claim, next, self.actor(), job.log);
@@ -337,7 +336,7 @@ impl Bookings {
                 Err(error) => return Err(error.into()),
             }
         }
-        self.resend_at(job.message, until + spread(&appointment, SPREAD)).await
+        self.resend_at(&appointment, until + spread(&appointment, SPREAD), job).await
     }
 
     /// Notes that an event type is set up wrongly, before the appointment that met it is stored: whatever happens then,
@@ -360,17 +359,17 @@ impl Bookings {
 
     /// Notifies the next step, or schedules the next attempt, and pauses the account if Cal.com refuses its key.
     async fn notify(&self, appointment: Appointment, next: Next, job: &Job<'_>) -> Result<Outcome, StepError> {
-        let message = job.message;
+        let message = job.message(MessageKind::Process, &appointment);
         let failure = match next {
             Next::Assign { .. } => {
-                self.assignments.send(&message.with_kind(MessageKind::Process)).await?;
+                self.assignments.send(&message).await?;
                 None
             }
             Next::Retry { at, failure } => {
                 if matches!(failure, BookingFailure::CredentialsRefused) {
                     self.breaker.pause(&job.tenant.calcom.account, at, job.log).await?;
                 }
-                self.bookings.send_at(message, at, &self.timing).await?;
+                self.bookings.send_at(&message, at, &self.timing).await?;
                 Some(failure)
             }
             Next::Review { failure } | Next::Decline { failure } => Some(failure),
@@ -379,8 +378,13 @@ impl Bookings {
         Ok(Outcome::Attempted { appointment: Box::new(appointment), failure })
     }
 
-    async fn resend_at(&self, message: &AppointmentMessage, at: DateTime<Utc>) -> Result<Outcome, StepError> {
-        self.bookings.send_at(message, at, &self.timing).await?;
+    async fn resend_at(
+        &self,
+        appointment: &Appointment,
+        at: DateTime<Utc>,
+        job: &Job<'_>,
+    ) -> Result<Outcome, StepError> {
+        self.bookings.send_at(&job.message(MessageKind::Process, appointment), at, &self.timing).await?;
         Ok(Outcome::Postponed(at))
     }
 

@@ -5,7 +5,7 @@
 
 use calcom::{CalcomError, Effect, SlotsWindow};
 use chrono::{DateTime, TimeDelta, Utc};
-use platform::queues::{AppointmentMessage, MessageKind};
+use platform::queues::MessageKind;
 use scheduling::{
     appointment::{Appointment, Change, NotClaimable, Outcome as Closing, RequestedChange, StateName},
     availability::proposals,
@@ -63,7 +63,7 @@ impl Bookings {
         let requested = match appointment.claim_change(self.timing.lease, self.actor()) {
             Ok(requested) => requested,
             Err(NotClaimable::NotBefore(until)) => {
-                let message = job.message.with_kind(MessageKind::Change);
+                let message = job.message(MessageKind::Change, &appointment);
                 self.bookings.return_until(&message, until, &self.timing).await?;
                 return Ok(ChangeOutcome::Lost);
             }
@@ -202,7 +202,7 @@ impl Bookings {
         self.metrics.count("BookingChanged", Some(kind), job.log);
         tracing::info!(kind, "booking changed as its customer requested");
         if appointment.state().name() == StateName::Booked {
-            self.assignments.send(&job.message.with_kind(MessageKind::Process)).await?;
+            self.assignments.send(&job.message(MessageKind::Process, &appointment)).await?;
         }
         let appointment = Box::new(appointment);
         Ok(if is_made { ChangeOutcome::Made(appointment) } else { ChangeOutcome::Ended(appointment) })
@@ -233,7 +233,7 @@ impl Bookings {
         let appointment = Box::new(appointment);
         Ok(match appointment.change() {
             Some(_) => {
-                let message = job.message.with_kind(MessageKind::Change);
+                let message = job.message(MessageKind::Change, &appointment);
                 self.bookings.send_at(&message, retry_at.unwrap_or_else(Utc::now), &self.timing).await?;
                 ChangeOutcome::Deferred(appointment)
             }
@@ -273,11 +273,6 @@ impl Bookings {
     /// Whether Cal.com's replica knows the appointment's booking, if it exists.
     pub fn must_be_visible(&self, appointment: &Appointment) -> bool {
         appointment.booked_at().is_none_or(|booked_at| Utc::now() - booked_at > self.timing.replica_lag)
-    }
-
-    /// The message that has a stored change made.
-    pub fn change_message(appointment: &Appointment) -> AppointmentMessage {
-        AppointmentMessage::new(MessageKind::Change, appointment, None)
     }
 }
 

@@ -9,9 +9,11 @@ mod breaker;
 mod changes;
 mod earlier;
 mod slots;
+mod standing;
 mod wish;
 
 pub use accounts::Accounts;
 pub use bookings::{Bookings, Job, Outcome};
 pub use changes::ChangeOutcome;
-pub use slots::{FreeSlot, Slots};
+pub use slots::Slots;
+pub use standing::Standing;

@@ -10,6 +10,7 @@ use scheduling::{
     event_type::EventType,
     failure::BookingFailure,
     ids::{AccountName, EventTypeId, HostId, StaffId},
+    offer::FreeSlot,
     slot::SlotSpan,
     tenant::Tenant,
 };
@@ -32,15 +33,6 @@ pub struct Slots {
 struct Listed {
     window: SlotsWindow,
     slots: Vec<DateTime<Utc>>,
-}
-
-/// A slot that can be offered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FreeSlot {
-    /// Its start.
-    pub start: DateTime<Utc>,
-    /// Who would do it, as far as that is known: none where Cal.com chooses.
-    pub staff: Vec<StaffId>,
 }
 
 impl Default for Slots {

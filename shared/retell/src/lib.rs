@@ -3,5 +3,6 @@
 #[cfg(feature = "client")]
 pub mod client;
 pub mod event;
+pub mod live;
 pub mod signature;
 mod tools;

@@ -70,12 +70,29 @@ impl Customer {
         ours.is_subset(&theirs) || theirs.is_subset(&ours)
     }
 
-    fn name_words(&self) -> BTreeSet<String> {
-        const TITLES: [&str; 8] = ["frau", "herr", "herrn", "dr", "prof", "mr", "mrs", "ms"];
-        let name = self.name.as_ref().map(|name| name.reveal().to_lowercase()).unwrap_or_default();
-        let words = name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-        words.filter(|word| !TITLES.contains(word)).map(str::to_owned).collect()
+    /// Whether a name may be theirs: all words of one are among those of the other.
+    pub fn may_be_called(&self, name: &str) -> bool {
+        let (ours, theirs) = (self.name_words(), words_of_name(name));
+        !theirs.is_empty() && !ours.is_empty() && (ours.is_subset(&theirs) || theirs.is_subset(&ours))
     }
+
+    /// Whether this is their whole name, first and last.
+    pub fn is_called(&self, name: &str) -> bool {
+        let words = words_of_name(name);
+        words.len() > 1 && words == self.name_words()
+    }
+
+    fn name_words(&self) -> BTreeSet<String> {
+        self.name.as_ref().map(|name| words_of_name(name.reveal())).unwrap_or_default()
+    }
+}
+
+/// The words of a name, without titles.
+fn words_of_name(name: &str) -> BTreeSet<String> {
+    const TITLES: [&str; 8] = ["frau", "herr", "herrn", "dr", "prof", "mr", "mrs", "ms"];
+    let name = name.to_lowercase();
+    let words = name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.filter(|word| !TITLES.contains(word)).map(str::to_owned).collect()
 }
 
 /// Parses a phone number in national or international form, and returns it in E.164 form.

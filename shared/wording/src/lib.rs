@@ -2,6 +2,7 @@
 
 mod mail;
 mod reason;
+pub mod spoken;
 
 use chrono::{DateTime, Datelike, Timelike, Utc};
 use chrono_tz::Tz;

@@ -75,7 +75,7 @@ fn start(problem: StartProblem) -> (&'static str, &'static str) {
     }
 }
 
-fn question(doubt: Doubt) -> (&'static str, &'static str) {
+pub(crate) fn question(doubt: Doubt) -> (&'static str, &'static str) {
     match doubt {
         Doubt::OnlyDay => ("um welche Uhrzeit?", "at what time?"),
         Doubt::OnlyTime => ("an welchem Tag?", "on which day?"),

@@ -8,14 +8,15 @@ use serde::{Deserialize, Serialize};
 use super::{
     history::{Actor, Cause},
     record::Appointment,
-    state::{CancelReason, ReviewBooking, ReviewReason, State, StateName},
+    state::{BookingProgress, CancelReason, ReviewBooking, ReviewReason, State, StateName},
     transitions::{InvalidTransition, NotClaimable},
 };
 use crate::{
     booking::Booking,
     failure::{BookingFailure, Category},
+    ids::AppointmentId,
     personal::Personal,
-    request::Intent,
+    request::{AppointmentRequest, Intent},
     start_time::RequestedStart,
 };
 
@@ -89,11 +90,24 @@ impl Appointment {
         self.change.as_ref()
     }
 
-    /// Marks an appointment that a tool requests while its customer is on the line.
+    /// Marks an appointment that a tool requests while its customer is on the line. `id` names the intent: the same again, in
+    /// whatever words, is the same appointment.
     #[must_use]
-    pub fn requested_live(mut self) -> Self {
+    pub fn requested_live(mut self, id: AppointmentId) -> Self {
+        self.id = id;
         self.is_live = true;
         self
+    }
+
+    /// Back to `requested` with what its customer, who is on the line, says now: from the state in which nothing was done for
+    /// it at Cal.com, and from `cancelled`. Returns whether it waits to be booked then.
+    pub fn request_live(&mut self, request: AppointmentRequest, by: Actor<'_>) -> bool {
+        let is_cancelled = matches!(self.state, State::Cancelled { .. }) && !self.is_erased();
+        if is_cancelled {
+            self.move_to(State::requested(BookingProgress::default()), Cause::Reopened, by);
+        }
+        self.is_live = true;
+        self.correct(request, None, by) && self.state.name() == StateName::Requested
     }
 
     /// Notes that its customer, who is on the line, wants to move or cancel its booking. A change that was requested

@@ -1,0 +1,197 @@
+//! One call of a tool, with all that belongs to it.
+
+use std::time::{Duration, Instant};
+
+use booking::{Bookings, Job};
+use chrono::{DateTime, Utc};
+use intake::CallIntake;
+use platform::telemetry::LogContext;
+use retell::{event::Call, live::Args};
+use scheduling::{
+    appointment::Appointment,
+    assignment::{Case, assign},
+    booking::HostEvidence,
+    contact::Customer,
+    ids::StaffId,
+    offer::FreeSlot,
+    request::CallFields,
+    spoken_contact,
+    spoken_name::NameReading,
+    spoken_time::{Hearing, TimeReading},
+    tenant::{Service, StaffMember, Tenant},
+};
+use serde_json::{Value, json};
+use wording::spoken::{Missing, Voice};
+
+use crate::{
+    answer::{Answer, Status},
+    error::ToolError,
+};
+
+/// Cal.com is waited for this long from when the request came: four seconds, less what storing the result takes.
+pub const PATIENCE: Duration = Duration::from_millis(3500);
+
+/// One call of a tool.
+pub struct Conversation<'a> {
+    /// Books, moves and cancels.
+    pub bookings: &'a Bookings,
+    /// Stores what is requested.
+    pub intake: &'a CallIntake,
+    /// The tenant.
+    pub tenant: &'a Tenant,
+    /// The call.
+    pub call: &'a Call,
+    /// What the model filled in.
+    pub args: &'a Args,
+    /// What log lines are about.
+    pub log: &'a LogContext,
+    /// When it came.
+    pub now: DateTime<Utc>,
+    /// Until when Cal.com is waited for.
+    pub until: Instant,
+}
+
+impl<'a> Conversation<'a> {
+    /// The agent's voice.
+    pub fn voice(&self) -> Voice<'a> {
+        Voice { tenant: self.tenant, now: self.now }
+    }
+
+    /// Asks for what is missing.
+    pub fn ask(&self, missing: Missing) -> Answer {
+        let word = match missing {
+            Missing::Service => "service",
+            Missing::Start => "start",
+            Missing::Name | Missing::NameOfShared => "name",
+            Missing::Phone => "phone",
+            Missing::Message => "text",
+            Missing::NameAndDay => "name_and_date",
+        };
+        Answer::ask(self.voice().ask(missing)).with("missing", word)
+    }
+
+    /// Reads a time. It counts from now: the caller says it in this moment.
+    pub fn read_time(&self, text: &str) -> TimeReading {
+        let (zone, hours) = (self.tenant.time_zone, self.tenant.hours.as_ref());
+        Hearing { said_at: self.now, zone, hours, is_english: self.tenant.language == "en" }.read(text)
+    }
+
+    /// The service of the arguments, or the question for it. A business with one service is not asked.
+    pub fn service(&self) -> Result<&'a Service, Answer> {
+        let Some(raw) = self.args.text("service") else {
+            return match self.tenant.services.as_slice() {
+                [only] => Ok(only),
+                _ => Err(self.ask(Missing::Service)),
+            };
+        };
+        if let Some(service) = self.tenant.service_called(&raw) {
+            return Ok(service);
+        }
+        let fitting = match self.tenant.service_wish(&raw) {
+            NameReading::Several(ids) | NameReading::Ambiguous(ids) => ids,
+            NameReading::Unknown { near } => near.into_iter().map(|miss| miss.nearly).collect(),
+            NameReading::Known(_) | NameReading::Anyone => Vec::new(),
+        };
+        let of = |id| self.tenant.services.iter().find(|service| service.id == id).map(|it| it.name.clone());
+        let names: Vec<String> = fitting.into_iter().filter_map(of).collect();
+        Err(match names.is_empty() {
+            true => self.ask(Missing::Service),
+            false => Answer::ask(self.voice().services(&names)).with("missing", "service").with("services", names),
+        })
+    }
+
+    /// The staff member of the arguments, if one is named; or the question whom the caller means.
+    pub fn staff(&self) -> Result<Option<&'a StaffMember>, Answer> {
+        let raw = self.args.text("staff");
+        match self.tenant.staff_wish(raw.as_deref()) {
+            NameReading::Anyone => Ok(None),
+            NameReading::Known(id) => Ok(self.tenant.staff_member(&id)),
+            _ => {
+                let names = self.staff_names();
+                Err(Answer::ask(self.voice().ask_staff(&names)).with("missing", "staff").with("staff", names))
+            }
+        }
+    }
+
+    /// The names of those who take appointments.
+    pub fn staff_names(&self) -> Vec<String> {
+        let active = self.tenant.staff.iter().filter(|member| member.active);
+        active.map(|member| member.name.reveal().clone()).collect()
+    }
+
+    /// The customer: what the arguments say, and the caller's number where they name none.
+    pub fn customer(&self) -> Customer {
+        let read_phone = |text: &str| spoken_contact::phone_number(text, &self.tenant.country);
+        let (raw_phone, raw_email) = (self.args.text("phone"), self.args.text("email"));
+        let phone = raw_phone.as_deref().and_then(read_phone);
+        let email = raw_email.as_deref().and_then(spoken_contact::email);
+        Customer {
+            name: self.args.text("name").as_deref().and_then(spoken_contact::name),
+            raw_phone: raw_phone.filter(|_| phone.is_none()).map(scheduling::personal::Personal::new),
+            phone: phone.or_else(|| self.call.caller_number().and_then(read_phone)),
+            raw_email: raw_email.filter(|_| email.is_none()).map(scheduling::personal::Personal::new),
+            email,
+        }
+    }
+
+    /// The job of this caller, who waits.
+    pub fn job(&self) -> Job<'a> {
+        self.bookings.job_of_caller(self.tenant, self.log, self.until)
+    }
+
+    /// Whether the caller still waits.
+    pub fn has_time(&self) -> bool {
+        Instant::now() < self.until
+    }
+
+    /// Who does the appointment, as far as that is known now.
+    pub async fn staff_of(&self, appointment: &Appointment) -> Result<Option<&'a StaffMember>, ToolError> {
+        if let Some(assignment) = appointment.assignment() {
+            return Ok(self.tenant.staff_member(&assignment.staff));
+        }
+        let Some(booking) = appointment.booking() else { return Ok(None) };
+        let hosts = match &booking.hosts {
+            HostEvidence::Named(hosts) => hosts.iter().map(|host| host.id).collect(),
+            HostEvidence::None { .. } => Vec::new(),
+        };
+        let mappings = self.bookings.tenants.mappings(&self.tenant.id, &hosts).await?;
+        let wish = self.tenant.wish(appointment.raw_staff());
+        let found = assign(&Case { booking, tenant: self.tenant, mappings: &mappings, wish });
+        Ok(found.ok().and_then(|assignment| self.tenant.staff_member(&assignment.staff)))
+    }
+
+    /// An appointment in a sentence, and as data.
+    pub async fn described(&self, appointment: &Appointment) -> Result<(String, Value), ToolError> {
+        let staff = self.staff_of(appointment).await?;
+        let service = appointment.service(self.tenant);
+        let service = self.tenant.services.iter().find(|it| Some(&it.id) == service).map(|it| it.name.as_str());
+        let start = appointment.booking().map(|booking| booking.start).or(appointment.request.start.at());
+        let start = start.unwrap_or(self.now);
+        let name = staff.map(|member| member.name.reveal().as_str());
+        let data = json!({
+            "appointment_id": appointment.id, "service": service, "staff": name,
+            "start": start.with_timezone(&self.tenant.time_zone).to_rfc3339(),
+        });
+        Ok((self.voice().appointment(service, start, name), data))
+    }
+
+    /// Slots as data.
+    pub fn listed(&self, slots: &[FreeSlot]) -> Vec<Value> {
+        let name = |id: &StaffId| self.tenant.staff_member(id).map(|member| member.name.reveal().clone());
+        let listed = slots.iter().map(|slot| {
+            let start = slot.start.with_timezone(&self.tenant.time_zone).to_rfc3339();
+            let mut listed = json!({"start": start, "spoken": self.voice().moment(slot.start)});
+            let staff: Vec<String> = slot.staff.iter().filter_map(name).collect();
+            if !staff.is_empty() {
+                listed["staff"] = json!(staff);
+            }
+            listed
+        });
+        listed.collect()
+    }
+
+    /// That the calendar can't be read.
+    pub fn unavailable(&self) -> Answer {
+        Answer::new(Status::Unavailable, self.voice().unavailable())
+    }
+}

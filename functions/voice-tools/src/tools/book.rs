@@ -1,0 +1,259 @@
+//! Books an appointment while the caller waits.
+
+use std::time::Duration;
+
+use booking::Outcome;
+use chrono::{DateTime, Utc};
+use scheduling::{
+    appointment::{Appointment, CancelReason, ReviewReason, State, StateName},
+    contact::Customer,
+    failure::BookingFailure,
+    ids::AppointmentId,
+    live::LiveKind,
+    offer::{FreeSlot, TimeWish, Unclear, offer},
+    personal::Personal,
+    request::{AppointmentRequest, Intent},
+    spoken_time::{NoTime, TimeReading},
+    start_time::RequestedStart,
+    tenant::{Service, StaffMember},
+};
+use store::{StoreError, Versioned};
+use wording::spoken::Missing;
+
+use super::{
+    Interrupted,
+    availability::{free_slots, offered},
+};
+use crate::{
+    answer::{Answer, Status},
+    conversation::Conversation,
+};
+
+/// How often an appointment is looked at that another worker has: Retell's retry, or the queue.
+const POLL: Duration = Duration::from_millis(150);
+
+/// Books, offers the nearest free slots, or asks for what is missing, one question at a time.
+pub async fn book(conversation: &Conversation<'_>) -> Result<Answer, Interrupted> {
+    let service = conversation.service()?;
+    let staff = conversation.staff()?;
+    let (start, raw) = match start(conversation, service, staff).await? {
+        (Some(start), raw) => (start, raw),
+        (None, _) => return Ok(conversation.ask(Missing::Start)),
+    };
+    let customer = conversation.customer();
+    if customer.name.is_none() {
+        return Ok(conversation.ask(Missing::Name));
+    }
+    let has_contact = customer.phone.is_some() || customer.email.is_some();
+    if !has_contact && !conversation.args.is_given("phone") {
+        return Ok(conversation.ask(Missing::Phone));
+    }
+    let request = AppointmentRequest {
+        intent: Intent::Book,
+        service: Some(service.id.to_string()),
+        start: RequestedStart::At { at: start, note: None, raw: Some(raw) },
+        customer,
+        staff: staff.map(|member| Personal::new(member.id.to_string())),
+        notes: conversation.args.text("notes").map(Personal::new),
+    };
+    book_request(conversation, request, service, staff, start).await
+}
+
+/// The start that the caller chose. A span of time is answered with what is free in it.
+pub async fn start(
+    conversation: &Conversation<'_>,
+    service: &Service,
+    staff: Option<&StaffMember>,
+) -> Result<(Option<DateTime<Utc>>, String), Interrupted> {
+    let Some(raw) = conversation.args.text("start") else { return Ok((None, String::new())) };
+    let reading = conversation.read_time(&raw);
+    let wish = match reading {
+        TimeReading::Moment { at, .. } if at <= conversation.now => Err(Unclear::NoTime(NoTime::Past)),
+        TimeReading::Moment { at, .. } => return Ok((Some(at), raw)),
+        TimeReading::Question { doubt, readings } => Err(Unclear::Question { doubt, readings }),
+        reading => TimeWish::of(reading),
+    };
+    let answer = match wish {
+        Err(unclear) => Answer::ask(conversation.voice().question(&unclear)).with("missing", "start"),
+        Ok(wish) => match free_slots(conversation, service, staff, &wish).await? {
+            Ok(free) => offered(conversation, &offer(&free, &wish, conversation.now), &wish, staff),
+            Err(_) => conversation.unavailable(),
+        },
+    };
+    Err(answer.into())
+}
+
+/// Stores the request, has it booked, and answers with what is stored then.
+pub async fn book_request(
+    conversation: &Conversation<'_>,
+    request: AppointmentRequest,
+    service: &Service,
+    staff: Option<&StaffMember>,
+    start: DateTime<Utc>,
+) -> Result<Answer, Interrupted> {
+    let id = store(conversation, &request, service, start).await?;
+    loop {
+        let Some(stored) = conversation.bookings.load(&id).await? else { return Ok(conversation.unavailable()) };
+        match stored.value.state() {
+            State::Requested { .. } | State::Booking { .. } => {
+                match conversation.bookings.book(stored, &conversation.job()).await? {
+                    Outcome::Attempted { appointment, failure } => {
+                        return answer(conversation, &appointment, failure.as_ref(), service, staff).await;
+                    }
+                    Outcome::Postponed(_) => return being_entered(conversation, &id, &request.customer),
+                    Outcome::NotClaimable(_) | Outcome::Lost => {
+                        if !conversation.has_time() {
+                            return being_entered(conversation, &id, &request.customer);
+                        }
+                        tokio::time::sleep(POLL).await;
+                    }
+                }
+            }
+            State::NeedsReview { reason, .. } if !is_open_question(*reason) => {
+                return answer(conversation, &stored.value, None, service, staff).await;
+            }
+            State::NeedsReview { .. } | State::Cancelled { .. } => {
+                let appointment = stored.value.clone();
+                if !request_again(conversation, stored, &request).await? {
+                    return answer(conversation, &appointment, None, service, staff).await;
+                }
+            }
+            State::Booked { .. } | State::Assigned { .. } => {
+                let standing = conversation.bookings.check(stored, &conversation.job()).await?;
+                if standing.appointment().is_booked() {
+                    return answer(conversation, standing.appointment(), None, service, staff).await;
+                }
+            }
+            State::Completed { .. } | State::NoShow { .. } => return Ok(conversation.unavailable()),
+        }
+    }
+}
+
+/// Stores the request, and returns its appointment. The same intent again, in whatever words, has the same one.
+async fn store(
+    conversation: &Conversation<'_>,
+    request: &AppointmentRequest,
+    service: &Service,
+    start: DateTime<Utc>,
+) -> Result<AppointmentId, Interrupted> {
+    let (tenant, call, by) = (conversation.tenant, conversation.call, conversation.bookings.actor());
+    if request.customer.ids(&tenant.id).is_empty()
+        && let Some(id) = same_in_call(conversation, request).await?
+    {
+        return Ok(id);
+    }
+    let who = request.customer.name.as_ref().map(|name| name.reveal().to_lowercase()).unwrap_or_default();
+    let intent = format!("book/{}/{}/{who}", service.id, start.timestamp() / 60);
+    let id = AppointmentId::of_intent(&tenant.id, &call.id, &intent);
+    let appointment = Appointment::new(tenant.id.clone(), call.id.clone(), call.source(), request.clone(), by);
+    let appointment = appointment.requested_live(id.clone());
+    Ok(conversation.intake.record_live(LiveKind::Book, call, appointment, tenant, by).await?.unwrap_or(id))
+}
+
+/// The appointment of the same call for the same, of a customer whom no contact identifies.
+async fn same_in_call(
+    conversation: &Conversation<'_>,
+    request: &AppointmentRequest,
+) -> Result<Option<AppointmentId>, Interrupted> {
+    let (tenant, call) = (conversation.tenant, conversation.call);
+    let actions = conversation.intake.live_actions(call, tenant).await?;
+    let ids = actions.into_iter().map(|action| action.appointment);
+    for id in ids.chain([AppointmentId::of_call(&tenant.id, &call.id)]) {
+        let stored = conversation.bookings.load(&id).await?.map(|stored| stored.value);
+        let is_same = |it: &Appointment| {
+            it.request.dedup_key(tenant).is_some()
+                && it.request.dedup_key(tenant) == request.dedup_key(tenant)
+                && it.request.customer.may_be(&request.customer)
+        };
+        if stored.as_ref().is_some_and(is_same) {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether another wish of the caller answers what a person would have to ask.
+fn is_open_question(reason: ReviewReason) -> bool {
+    matches!(reason, ReviewReason::Booking(_) | ReviewReason::Start(_))
+}
+
+/// Has an appointment booked that was declined, cancelled, or waits for a person. Returns whether it can be.
+async fn request_again(
+    conversation: &Conversation<'_>,
+    stored: Versioned<Appointment>,
+    request: &AppointmentRequest,
+) -> Result<bool, Interrupted> {
+    let Versioned { value: mut appointment, version } = stored;
+    if !appointment.request_live(request.clone(), conversation.bookings.actor()) {
+        return Ok(false);
+    }
+    match conversation.bookings.appointments.update(&appointment, version).commit().await {
+        Ok(_) | Err(StoreError::Conflict) => Ok(true),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The answer with what is stored.
+async fn answer(
+    conversation: &Conversation<'_>,
+    appointment: &Appointment,
+    failure: Option<&BookingFailure>,
+    service: &Service,
+    staff: Option<&StaffMember>,
+) -> Result<Answer, Interrupted> {
+    let voice = conversation.voice();
+    let is_reachable = appointment.request.customer.is_reachable();
+    match appointment.state() {
+        State::Booked { .. } | State::Assigned { .. } => {
+            let (sentence, data) = conversation.described(appointment).await?;
+            Ok(Answer::new(Status::Booked, voice.booked(&sentence)).with("appointment", data))
+        }
+        State::Cancelled { reason: CancelReason::NotFree | CancelReason::Past, .. } => {
+            taken(conversation, appointment, failure, service, staff).await
+        }
+        State::NeedsReview { .. } | State::Cancelled { .. } => {
+            Ok(Answer::new(Status::Callback, voice.callback(is_reachable)))
+        }
+        _ => being_entered(conversation, &appointment.id, &appointment.request.customer),
+    }
+}
+
+/// That the start is not free, with the nearest ones that are: those that Cal.com showed, less what others are just booking.
+async fn taken(
+    conversation: &Conversation<'_>,
+    appointment: &Appointment,
+    failure: Option<&BookingFailure>,
+    service: &Service,
+    staff: Option<&StaffMember>,
+) -> Result<Answer, Interrupted> {
+    let start = appointment.request.start.at().unwrap_or(conversation.now);
+    let wish = TimeWish::At(start);
+    let proposed = failure.map(BookingFailure::proposals).unwrap_or_default();
+    let mut free: Vec<FreeSlot> = proposed.iter().map(|start| FreeSlot { start: *start, staff: Vec::new() }).collect();
+    if conversation.has_time()
+        && let Ok(listed) = free_slots(conversation, service, staff, &wish).await?
+    {
+        free = listed;
+    }
+    free.retain(|slot| slot.start != start);
+    let others = offer(&free, &wish, conversation.now).others;
+    let status = if others.is_empty() { Status::None } else { Status::NotFree };
+    let say = conversation.voice().taken(start, &others);
+    Ok(Answer::new(status, say).with("slots", conversation.listed(&others)))
+}
+
+/// That it is stored and not confirmed.
+pub fn being_entered(
+    conversation: &Conversation<'_>,
+    id: &AppointmentId,
+    customer: &Customer,
+) -> Result<Answer, Interrupted> {
+    let say = conversation.voice().being_entered(customer.is_reachable());
+    Ok(Answer::new(Status::BeingEntered, say).with("appointment_id", id.to_string()))
+}
+
+/// Whether nothing was done for it at Cal.com, so that its customer may drop it at once.
+pub fn is_only_requested(appointment: &Appointment) -> bool {
+    let is_waiting = matches!(appointment.state().name(), StateName::Requested | StateName::NeedsReview);
+    is_waiting && appointment.booking().is_none() && appointment.unconfirmed_booking().is_none()
+}

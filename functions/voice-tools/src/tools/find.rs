@@ -1,0 +1,37 @@
+//! The caller's coming appointments, as Cal.com shows them at this moment.
+
+use booking::Standing;
+use futures_util::future::try_join_all;
+
+use super::Interrupted;
+use crate::{
+    answer::{Answer, Status},
+    caller::is_coming,
+    conversation::Conversation,
+};
+
+/// Answers with the appointments that stand. Our record follows what Cal.com says of each.
+pub async fn find(conversation: &Conversation<'_>) -> Result<Answer, Interrupted> {
+    let coming = conversation.appointments().await?;
+    let job = conversation.job();
+    let standing = try_join_all(coming.into_iter().map(|stored| conversation.bookings.check(stored, &job))).await?;
+    let (mut confirmed, mut open, mut unverified, mut data) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for found in &standing {
+        let appointment = found.appointment();
+        if !is_coming(appointment, conversation.now) {
+            continue;
+        }
+        let (sentence, mut described) = conversation.described(appointment).await?;
+        let (of, word) = match found {
+            _ if !appointment.is_booked() => (&mut open, "not_confirmed"),
+            Standing::Known(_) => (&mut confirmed, "confirmed"),
+            Standing::Unverified(_) => (&mut unverified, "unverified"),
+        };
+        of.push(sentence);
+        described["state"] = word.into();
+        data.push(described);
+    }
+    let say = conversation.voice().coming(&confirmed, &open, &unverified);
+    let status = if data.is_empty() { Status::None } else { Status::Listed };
+    Ok(Answer::new(status, say).with("appointments", data))
+}
