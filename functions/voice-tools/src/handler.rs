@@ -64,9 +64,10 @@ impl VoiceTools {
     ) -> Result<ApiGatewayV2httpResponse, Error> {
         let (began, mut log) = (Instant::now(), LogContext::for_request(&context));
         let path = request.raw_path.as_deref().unwrap_or_default();
-        let responded = match (Delivery::of(&request), path.split_once(TOOLS)) {
+        let tool = path.rsplit('/').next().filter(|_| path.contains(TOOLS));
+        let responded = match (Delivery::of(&request), tool) {
             (Err(error), _) => Err(error.into()),
-            (Ok(delivery), Some((_, tool))) => self.use_tool(tool, &delivery, began, &mut log).await,
+            (Ok(delivery), Some(tool)) => self.use_tool(tool, &delivery, began, &mut log).await,
             (Ok(delivery), None) => self.greet(&delivery, began, &mut log).await,
         };
         Ok(match responded {

@@ -20,6 +20,7 @@ from .tools import RETELL_KEY, ROOT, WORK
 FUNCTIONS = [
     "webhook-intake",
     "call-recovery",
+    "voice-tools",
     "calcom-booking",
     "staff-assignment",
     "past-cleanup",
@@ -51,6 +52,8 @@ class Stack:
         self.calcom_url = calcom_url
         self.retell_url = retell_url
         self.webhook_url = webhook_url(outputs, endpoint)
+        self.tools_url = url_at(outputs, endpoint, "ToolsUrl", "/tools")
+        self.inbound_url = url_at(outputs, endpoint, "InboundUrl", "/webhooks/retell/inbound")
 
     def environment(self):
         """The environment in which the command, a function or a test finds this stack."""
@@ -63,6 +66,8 @@ class Stack:
             "CALCOM_BASE_URL": self.calcom_url,
             "RETELL_BASE_URL": self.retell_url,
             "WEBHOOK_URL": self.webhook_url,
+            "TOOLS_URL": self.tools_url,
+            "INBOUND_URL": self.inbound_url,
             "MAIL_DIRECTORY": str(mail_directory()),
             "TIMING_DIVISOR": str(self.timing_divisor),
             "STACK_NAME": self.name,
@@ -71,8 +76,13 @@ class Stack:
 
 
 def webhook_url(outputs, endpoint):
-    """The URL of the webhook. AWS serves it at a host of its own, and the local AWS at its endpoint."""
-    return f"{endpoint}/_aws/execute-api/{outputs['WebhookApiId']}/$default/webhooks/retell" if endpoint else outputs["WebhookUrl"]
+    """The URL of the webhook."""
+    return url_at(outputs, endpoint, "WebhookUrl", "/webhooks/retell")
+
+
+def url_at(outputs, endpoint, output, path):
+    """A URL of the API. AWS serves it at a host of its own, and the local AWS at its endpoint."""
+    return f"{endpoint}/_aws/execute-api/{outputs['WebhookApiId']}/$default{path}" if endpoint else outputs[output]
 
 
 def variables(outputs):
