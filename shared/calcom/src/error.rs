@@ -111,6 +111,8 @@ fn failure(status: u16, body: &[u8], retry_after: Option<TimeDelta>) -> BookingF
     }
 }
 
+const CHANGE_REFUSED: [&str; 3] =
+    ["does not allow cancellations", "cancellation reason is required", "booking that has already ended"];
 const NO_EVENT_TYPE: [&str; 4] =
     ["event type with id", "event type not found", "event_type_not_found", "eventtypeuser.notfound"];
 
@@ -130,6 +132,7 @@ fn refusal(message: &str) -> BookingFailure {
             BookingFailure::ContactRefused(Some(ContactPart::Email))
         }
         () if says("checkbookingrequiresauthentication") => BookingFailure::Misconfigured(SetupFault::LoginRequired),
+        () if says("rescheduling is not allowed") => BookingFailure::ChangeRefused,
         () if says("minimum notice period") => BookingFailure::OutsideWindow { proposals: Vec::new() },
         () => BookingFailure::Forbidden,
     }
@@ -148,6 +151,7 @@ fn bad_request(original: &str, message: &str) -> BookingFailure {
         }
         () if says("already_signed_up_for_this_booking") => BookingFailure::BookerLimit { existing: None },
         () if says_any(message, &NO_EVENT_TYPE) => BookingFailure::NoEventType(NoEventType::UnknownToCalcom),
+        () if says_any(message, &CHANGE_REFUSED) => BookingFailure::ChangeRefused,
         () if says("{email}email_validation_error") => BookingFailure::ContactRefused(Some(ContactPart::Email)),
         () if says("{attendeephonenumber}invalid_number") => BookingFailure::ContactRefused(Some(ContactPart::Phone)),
         () if says("at least one contact method") => BookingFailure::ContactRefused(None),

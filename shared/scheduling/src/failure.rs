@@ -130,6 +130,8 @@ pub enum BookingFailure {
     CredentialsRefused,
     /// Cal.com refuses the request, and not because of its key.
     Forbidden,
+    /// Cal.com does not let this booking be moved or cancelled by us.
+    ChangeRefused,
     /// Cal.com may hold the booking, and the account's key can't see it.
     NotVisible {
         /// Why Cal.com may hold it.
@@ -159,7 +161,7 @@ impl BookingFailure {
             Self::RateLimited { .. } => Category::RateLimited,
             Self::Unavailable { .. } | Self::FailsAlone => Category::CalcomUnavailable,
             Self::CredentialsRefused => Category::Credentials,
-            Self::Forbidden => Category::Forbidden,
+            Self::Forbidden | Self::ChangeRefused => Category::Forbidden,
             Self::NotVisible { .. } => Category::NotVisible,
             Self::Unknown { .. } => Category::Unknown,
         }
@@ -226,6 +228,7 @@ impl BookingFailure {
                 "Cal.com answers this booking with an error while others succeed: the email may be on its watch list"
                     .to_owned(),
             ),
+            Self::ChangeRefused => Some("Cal.com does not let this booking be changed: a person does it there".to_owned()),
             Self::BookerLimit { existing } => existing.as_ref().map(ToString::to_string),
             Self::Unknown { unconfirmed: Some(UnconfirmedBooking::UnreadableResponse) } => {
                 Some("Cal.com confirmed the booking in a form that could not be read".to_owned())

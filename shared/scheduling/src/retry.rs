@@ -79,6 +79,7 @@ pub fn decide(failure: &BookingFailure, context: &RetryContext<'_>) -> Decision 
         | BookingFailure::Misconfigured(_)
         | BookingFailure::BookerLimit { .. }
         | BookingFailure::FailsAlone
+        | BookingFailure::ChangeRefused
         | BookingFailure::NotVisible { .. } => Decision::Review,
         BookingFailure::RateLimited { retry_after } => {
             context.retry_in(context.backoff().max(context.capped(retry_after.unwrap_or(context.timing.rate_limit))))

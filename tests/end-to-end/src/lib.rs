@@ -5,6 +5,7 @@
 
 mod alerts;
 mod command;
+mod conversation;
 mod mailbox;
 mod recount;
 mod salon;
@@ -12,6 +13,7 @@ mod stack;
 
 pub use alerts::{Alerts, Notification};
 pub use command::frontdesk;
+pub use conversation::Conversation;
 pub use mailbox::{Mail, mails_to};
 pub use recount::{counters, differences, recount};
 pub use salon::{Call, Salon, SalonForm, claimed, clock_change, soon};

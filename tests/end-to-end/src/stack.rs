@@ -87,7 +87,12 @@ impl Stack {
 
     /// Sends `body` to the webhook with this signature.
     pub async fn post(&self, body: Vec<u8>, signature: Option<String>) -> WebhookAnswer {
-        let mut request = self.http.post(variable("WEBHOOK_URL")).header("content-type", "application/json").body(body);
+        self.post_to(&variable("WEBHOOK_URL"), body, signature).await
+    }
+
+    /// Sends `body` to a URL of the API with this signature.
+    pub async fn post_to(&self, url: &str, body: Vec<u8>, signature: Option<String>) -> WebhookAnswer {
+        let mut request = self.http.post(url).header("content-type", "application/json").body(body);
         if let Some(signature) = signature {
             request = request.header("x-retell-signature", signature);
         }
@@ -125,7 +130,7 @@ impl Stack {
     /// What the functions that move an appointment have logged about this one.
     async fn logged(&self, id: &AppointmentId) -> String {
         let mut logged = Vec::new();
-        for function in ["webhook-intake", "calcom-booking", "staff-assignment"] {
+        for function in ["webhook-intake", "voice-tools", "calcom-booking", "staff-assignment"] {
             let lines = self.log_lines(function).await;
             logged.extend(lines.into_iter().filter(|line| line.contains(id.as_str())));
         }
