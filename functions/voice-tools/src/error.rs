@@ -16,7 +16,7 @@ pub enum RequestError {
     #[error("{0}")]
     Body(#[from] EventError),
     /// There is no such tool.
-    #[error("there is no such tool; see infra/voice-agent/tools.json")]
+    #[error("there is no such tool; see infra/voice-agent")]
     UnknownTool,
 }
 

@@ -31,6 +31,9 @@ use crate::{
 
 /// The caller hears ringing: whatever is not known by then is left out.
 const PATIENCE: Duration = Duration::from_millis(250);
+/// The variables that the agent gets. One that is missing would be read out as it stands in the prompt.
+pub const VARIABLES: [&str; 7] =
+    ["today", "weekday", "time", "business_open", "caller_name", "next_appointment", "usual_staff_member"];
 /// So many appointments of a caller are looked at, those that start last.
 const MOST: usize = 12;
 
@@ -115,20 +118,14 @@ fn usual_staff<'a>(appointments: &[&'a Appointment]) -> Option<&'a StaffId> {
     assigned().max_by_key(|id| assigned().filter(|other| other == id).count())
 }
 
-/// Date, weekday and time on the tenant's clock, and whether it is open. The variables of a caller are empty: a variable that is
-/// missing would be read out as it stands in the prompt.
+/// Date, weekday and time on the tenant's clock, and whether it is open. The variables of a caller are empty.
 fn date_of(tenant: Option<&Tenant>, now: DateTime<Utc>) -> BTreeMap<&'static str, String> {
     let zone = tenant.map_or(Tz::Europe__Berlin, |tenant| tenant.time_zone);
     let local = now.with_timezone(&zone);
-    let mut variables = BTreeMap::from([
-        ("today", local.format("%Y-%m-%d").to_string()),
-        ("weekday", local.format("%A").to_string()),
-        ("time", local.format("%H:%M").to_string()),
-        ("business_open", String::new()),
-        ("caller_name", String::new()),
-        ("next_appointment", String::new()),
-        ("usual_staff_member", String::new()),
-    ]);
+    let mut variables: BTreeMap<&str, String> = VARIABLES.into_iter().map(|name| (name, String::new())).collect();
+    variables.insert("today", local.format("%Y-%m-%d").to_string());
+    variables.insert("weekday", local.format("%A").to_string());
+    variables.insert("time", local.format("%H:%M").to_string());
     if let Some(tenant) = tenant {
         variables.insert("weekday", Voice { tenant, now }.weekday(local.date_naive()));
         if let Some(hours) = &tenant.hours {

@@ -39,8 +39,9 @@ def prepare(program, functions=None, with_peers=False):
     PLACE.mkdir(parents=True, exist_ok=True)
     plan = PLACE / "plan.json"
     # Measured with a call as large as a real one; attacked with a small one, by the thousand.
-    call = "retell-call-four-minutes.json" if program == "bench" else "retell-call-analyzed.json"
-    plan.write_text(json.dumps(made(functions, peers() if with_peers else {}, call), indent=1))
+    call = "retell-call-four-minutes.json" if program in ("bench", "live") else "retell-call-analyzed.json"
+    contenders = node_peers() if program == "live" else peers() if with_peers else {}
+    plan.write_text(json.dumps(made(functions, contenders, call), indent=1))
     return plan
 
 
@@ -144,7 +145,7 @@ def node_peers():
             fail("failed to install the Node.js peers' packages: see above. Check that the npm registry is reachable, then run the command again.")
         tools.stamp(place, lock)
     made = {}
-    for name in ("intake", "booking"):
+    for name in ("intake", "booking", "tools"):
         shutil.copy(source / f"{name}.mjs", place)
         bundle = place / f"bundled/{name}/index.cjs"
         options = ["--bundle", "--minify", "--platform=node", "--target=node20", "--log-level=error", f"--outfile={bundle}"]

@@ -145,14 +145,12 @@ impl Bookings {
         })
     }
 
-    /// Prepares everything that the first booking would wait for: the keys, and a connection to each service.
+    /// Prepares everything that the first booking would wait for: the keys, and a connection to each service. Cal.com takes
+    /// longest to respond, and is not waited for.
     pub async fn connect(&self) {
-        tokio::join!(
-            self.accounts.keys.prefetch(),
-            self.tenants.connect(),
-            self.bookings.connect(),
-            self.accounts.calcom.connect()
-        );
+        let calcom = self.accounts.calcom.clone();
+        tokio::spawn(async move { calcom.connect().await });
+        tokio::join!(self.accounts.keys.prefetch(), self.tenants.connect(), self.bookings.connect());
     }
 
     /// The job of a message for which nobody waits.

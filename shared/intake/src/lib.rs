@@ -31,6 +31,7 @@ use crate::recording::Recorder;
 pub use crate::{
     delivery::{Delivery, NotBase64, Verified, VerifyError, json_response},
     live::caller_of,
+    recording::LiveRecord,
     unrouted::TakenUp,
 };
 

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use futures_util::future::try_join_all;
-use platform::telemetry::LogContext;
 use retell::event::Call;
 use scheduling::{
     appointment::{Actor, Appointment},
@@ -17,14 +16,16 @@ use scheduling::{
 use serde_json::json;
 use store::{CallEvent, StoreError};
 
-use crate::{CallIntake, recording::Recorder};
+use crate::{
+    CallIntake,
+    recording::{LiveRecord, Recorder},
+};
 
 /// How the events of tools are named. Retell's own begin otherwise.
 const TOOL_EVENTS: &str = "tool_";
 
 impl CallIntake {
-    /// Stores what a tool requests, and returns the appointment under which it is stored: the new one, or the one that the
-    /// customer has for the same. It is not queued: whoever requests it books it at once, and the reconciler finds it if
+    /// Stores what a tool requests. It is not queued: whoever requests it books it at once, and the reconciler finds it if
     /// that does not happen.
     ///
     /// # Errors
@@ -36,7 +37,7 @@ impl CallIntake {
         appointment: Appointment,
         tenant: &Tenant,
         by: Actor<'_>,
-    ) -> Result<Option<AppointmentId>, StoreError> {
+    ) -> Result<Option<LiveRecord>, StoreError> {
         let (name, caller) = (name_of(kind), caller_of(call, tenant));
         let event = event_of(call, tenant, caller.as_ref(), &name, by.now);
         let recorder = Recorder { calls: &self.calls, appointments: &self.appointments, tenant, by };
@@ -96,18 +97,6 @@ impl CallIntake {
         let open = open_requests(requested, &live, tenant);
         tracing::info!(settled = count - open.len(), open = open.len(), "analysis compared with what tools did");
         Ok(open)
-    }
-
-    /// Queues an appointment whose booking goes on after the caller was told so.
-    ///
-    /// # Errors
-    /// If the queue can't be reached or refuses.
-    pub async fn queue_live(
-        &self,
-        appointment: &Appointment,
-        log: &LogContext,
-    ) -> Result<(), platform::queues::QueueError> {
-        self.queue(appointment, log.trace.clone()).await
     }
 }
 

@@ -10,7 +10,7 @@ use scheduling::{
     tenant::Tenant,
 };
 use serde_json::json;
-use store::{Appointments, CallEvent, Calls, NewAppointment, Recorded, SlotClaim, StoreError, Versioned};
+use store::{Appointments, CallEvent, Calls, NewAppointment, Recorded, SlotClaim, StoreError, Version, Versioned};
 
 /// How often a slot in the customer index is claimed before the appointment goes beside the others.
 const TRIES: u32 = 3;
@@ -18,6 +18,15 @@ const TRIES: u32 = 3;
 /// event fails, and its sender retries.
 const CORRECTION_TRIES: u32 = 10;
 const BOOKING_POLL: Duration = Duration::from_millis(500);
+
+/// Under which appointment a tool's request is stored.
+#[derive(Debug)]
+pub enum LiveRecord {
+    /// A new one.
+    Inserted(Box<Versioned<Appointment>>),
+    /// One that existed: of the same intent, or of the customer for the same service and start.
+    Existing(AppointmentId),
+}
 
 /// Under which appointment a request is stored.
 enum Placed {
@@ -84,26 +93,28 @@ impl Recorder<'_> {
         }
     }
 
-    /// Stores what a tool requests while the caller is on the line, and returns the appointment under which it is stored:
-    /// the new one, or the one that the customer has for the same.
+    /// Stores what a tool requests while the caller is on the line. `None` if what exists could not be read.
     pub async fn record_live(
         &self,
         event_of: impl Fn(&AppointmentId) -> Vec<u8>,
         event: &CallEvent<'_>,
         appointment: Appointment,
-    ) -> Result<Option<AppointmentId>, StoreError> {
+    ) -> Result<Option<LiveRecord>, StoreError> {
         let customers = appointment.request.customer.ids(&self.tenant.id);
         let dedup_key = appointment.request.dedup_key(self.tenant);
         let new = NewAppointment { appointment: &appointment, customers: &customers, dedup_key: dedup_key.as_deref() };
         let body = event_of(&appointment.id);
         match self.place(&CallEvent { body: &body, ..*event }, &new).await? {
-            Placed::Inserted => Ok(Some(appointment.id)),
-            Placed::Existing(existing) => Ok(existing.map(|existing| existing.id)),
+            Placed::Inserted => {
+                let inserted = Versioned { value: appointment, version: Version::FIRST };
+                Ok(Some(LiveRecord::Inserted(Box::new(inserted))))
+            }
+            Placed::Existing(existing) => Ok(existing.map(|existing| LiveRecord::Existing(existing.id))),
             Placed::Same(existing) => {
                 let Some(existing) = existing else { return Ok(None) };
                 let body = event_of(&existing.id);
                 self.calls.link(&CallEvent { body: &body, ..*event }, &existing.id, &customers).await?;
-                Ok(Some(existing.id))
+                Ok(Some(LiveRecord::Existing(existing.id)))
             }
         }
     }

@@ -28,6 +28,11 @@ const USUAL_HISTORY: &[u8] = br#"[{"at":"2026-11-26T08:00:00.000000000Z","to":"r
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Version(pub(crate) u64);
 
+impl Version {
+    /// The version of what was inserted.
+    pub const FIRST: Self = Self(1);
+}
+
 /// A stored value with its version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Versioned<T> {
@@ -56,7 +61,7 @@ pub(crate) fn item_of(
 /// The put of a new appointment. If it exists, the cancelled transaction returns it.
 pub(crate) fn put_new(appointment: &Appointment, table: &str, timing: &Timing) -> Result<Put, StoreError> {
     build_put(
-        put(table, item_of(appointment, Version(1), timing)?)
+        put(table, item_of(appointment, Version::FIRST, timing)?)
             .condition_expression("attribute_not_exists(id)")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld),
     )

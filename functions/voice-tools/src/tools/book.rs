@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use booking::Outcome;
 use chrono::{DateTime, Utc};
+use intake::LiveRecord;
 use scheduling::{
     appointment::{Appointment, CancelReason, ReviewReason, State, StateName},
     contact::Customer,
@@ -91,9 +92,16 @@ pub async fn book_request(
     staff: Option<&StaffMember>,
     start: DateTime<Utc>,
 ) -> Result<Answer, Interrupted> {
-    let id = store(conversation, &request, service, start).await?;
+    let (id, mut inserted) = match store(conversation, &request, service, start).await? {
+        LiveRecord::Inserted(inserted) => (inserted.value.id.clone(), Some(*inserted)),
+        LiveRecord::Existing(id) => (id, None),
+    };
     loop {
-        let Some(stored) = conversation.bookings.load(&id).await? else { return Ok(conversation.unavailable()) };
+        let stored = match inserted.take() {
+            Some(inserted) => Some(inserted),
+            None => conversation.bookings.load(&id).await?,
+        };
+        let Some(stored) = stored else { return Ok(conversation.unavailable()) };
         match stored.value.state() {
             State::Requested { .. } | State::Booking { .. } => {
                 match conversation.bookings.book(stored, &conversation.job()).await? {
@@ -129,25 +137,26 @@ pub async fn book_request(
     }
 }
 
-/// Stores the request, and returns its appointment. The same intent again, in whatever words, has the same one.
+/// Stores the request. The same intent again, in whatever words, has the same one.
 async fn store(
     conversation: &Conversation<'_>,
     request: &AppointmentRequest,
     service: &Service,
     start: DateTime<Utc>,
-) -> Result<AppointmentId, Interrupted> {
+) -> Result<LiveRecord, Interrupted> {
     let (tenant, call, by) = (conversation.tenant, conversation.call, conversation.bookings.actor());
     if request.customer.ids(&tenant.id).is_empty()
         && let Some(id) = same_in_call(conversation, request).await?
     {
-        return Ok(id);
+        return Ok(LiveRecord::Existing(id));
     }
     let who = request.customer.name.as_ref().map(|name| name.reveal().to_lowercase()).unwrap_or_default();
     let intent = format!("book/{}/{}/{who}", service.id, start.timestamp() / 60);
     let id = AppointmentId::of_intent(&tenant.id, &call.id, &intent);
     let appointment = Appointment::new(tenant.id.clone(), call.id.clone(), call.source(), request.clone(), by);
     let appointment = appointment.requested_live(id.clone());
-    Ok(conversation.intake.record_live(LiveKind::Book, call, appointment, tenant, by).await?.unwrap_or(id))
+    let recorded = conversation.intake.record_live(LiveKind::Book, call, appointment, tenant, by).await?;
+    Ok(recorded.unwrap_or(LiveRecord::Existing(id)))
 }
 
 /// The appointment of the same call for the same, of a customer whom no contact identifies.
