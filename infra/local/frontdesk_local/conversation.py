@@ -26,7 +26,7 @@ class Conversation:
         answer = self._timed(self.deployed.inbound_url, {"event": "call_inbound", "call_inbound": inbound}, "rings")
         return answer["call_inbound"]["dynamic_variables"]
 
-    def tool(self, name, status, **args):
+    def tool(self, name, status, /, **args):
         answer = self._timed(f"{self.deployed.tools_url}/{name}", {"name": name, "args": args, "call": self.call}, name)
         if answer.get("status") != status:
             fail(f"failed to hold the conversation: {name} answered {answer} and not {status}")
@@ -50,8 +50,8 @@ def said(answer):
     """What the agent hears, in a line."""
     if "call_inbound" in answer:
         known = answer["call_inbound"]["dynamic_variables"]
-        names = ("weekday", "time", "caller_name", "next_appointment", "usual_staff_member")
-        return ", ".join(known[name] for name in names if known[name])
+        parts = {"caller": "caller_name", "next": "next_appointment", "usually with": "usual_staff_member"}
+        return "; ".join([f"{known['weekday']} {known['time']}", *(f"{word}: {known[name]}" for word, name in parts.items() if known[name])])
     return answer.get("say") or f"webhook stored, appointment requested: {answer.get('appointment_id', 'none')}"
 
 

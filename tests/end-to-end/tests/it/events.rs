@@ -76,3 +76,17 @@ async fn the_schedules_events_count_without_changing_anything() {
         assert_eq!((&answer["dry_run"], answer[counted].is_u64()), (&json!(true), true), "{answer}");
     }
 }
+
+#[tokio::test]
+async fn the_tools_event_is_true_but_for_its_age() {
+    let stack = Stack::deployed().await;
+    let mut event = event("voice-tools.json");
+    let answer = stack.invoke("voice-tools", &event).await;
+    assert_eq!(answer["statusCode"], json!(401), "{answer}");
+    let body = event["body"].as_str().unwrap().to_owned();
+    event["headers"]["x-retell-signature"] = json!(Stack::sign(body.as_bytes(), Utc::now()));
+    let answer = stack.invoke("voice-tools", &event).await;
+    let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+    // Only its tenant is missing from this stack.
+    assert_eq!((&answer["statusCode"], &body["status"]), (&json!(200), &json!("unavailable")));
+}
