@@ -17,6 +17,10 @@ pub enum Status {
     Moved,
     /// It is stored as cancelled.
     Cancelled,
+    /// It is stored as booked, and its host has to confirm it.
+    AwaitsConfirmation,
+    /// It is stored as booked, and Cal.com can't be asked now.
+    Unverified,
     /// It is stored, and Cal.com has not answered yet.
     BeingEntered,
     /// A person of the business does it.
@@ -41,6 +45,8 @@ impl Status {
             Self::Booked => "booked",
             Self::Moved => "moved",
             Self::Cancelled => "cancelled",
+            Self::AwaitsConfirmation => "awaits_confirmation",
+            Self::Unverified => "unverified",
             Self::BeingEntered => "being_entered",
             Self::Callback => "callback",
             Self::MessageTaken => "message_taken",

@@ -1,13 +1,14 @@
 //! The appointments of the caller, and of nobody else.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use futures_util::future::try_join_all;
 use intake::caller_of;
 use scheduling::{
     appointment::Appointment,
-    identity::{Identified, identify},
+    identity::{Identified, Which, identify},
     ids::AppointmentId,
-    spoken_time::{Candidate, TimeReading},
+    live::LiveKind,
+    spoken_time::TimeReading,
 };
 use store::{StoreError, Versioned};
 use wording::spoken::Missing;
@@ -21,22 +22,20 @@ impl Conversation<'_> {
     /// The caller's coming appointments, or the question who the caller is.
     pub async fn appointments(&self) -> Result<Vec<Versioned<Appointment>>, Interrupted> {
         let name = self.args.text("name");
-        let days = self.days_of("date");
         let caller = caller_of(self.call, self.tenant);
         let stored = match &caller {
             Some(caller) => self.load_all(self.bookings.appointments.of_customer(caller).await?).await?,
-            None => match days.first() {
-                Some(day) if name.is_some() => self.starting_on(*day).await?,
-                _ => return Err(self.ask(Missing::NameAndDay).into()),
+            None => match self.named_time("date").and_then(|time| bounds_of(&time)).filter(|_| name.is_some()) {
+                Some((from, to)) => self.starting(from, to).await?,
+                None => return Err(self.ask(Missing::NameAndDay).into()),
             },
         };
-        let coming: Vec<Versioned<Appointment>> =
-            stored.into_iter().filter(|stored| is_coming(&stored.value, self.now)).collect();
-        let all: Vec<&Appointment> = coming.iter().map(|stored| &stored.value).collect();
-        match identify(&all, caller.is_some(), name.as_deref()) {
+        let kept: Vec<&Appointment> =
+            stored.iter().map(|stored| &stored.value).filter(|appointment| !appointment.is_erased()).collect();
+        match identify(&kept, caller.is_some(), name.as_deref(), self.now) {
             Identified::As(theirs) => {
                 let ids: Vec<AppointmentId> = theirs.iter().map(|appointment| appointment.id.clone()).collect();
-                Ok(coming.into_iter().filter(|stored| ids.contains(&stored.value.id)).collect())
+                Ok(stored.into_iter().filter(|stored| ids.contains(&stored.value.id)).collect())
             }
             Identified::AskName => Err(self.ask(Missing::NameOfShared).into()),
         }
@@ -45,19 +44,10 @@ impl Conversation<'_> {
     /// The appointment that the arguments mean, or the question which one.
     pub async fn appointment(&self) -> Result<Option<Versioned<Appointment>>, Interrupted> {
         let mut coming = self.appointments().await?;
-        if let Some(id) = self.args.text("appointment_id")
-            && coming.iter().any(|stored| stored.value.id.as_str() == id)
-        {
-            coming.retain(|stored| stored.value.id.as_str() == id);
-        }
-        let (days, service) = (self.days_of("date"), self.args.text("service"));
+        let (id, service) = (self.args.text("appointment_id"), self.args.text("service"));
         let service = service.and_then(|raw| self.tenant.service_called(&raw)).map(|service| &service.id);
-        if coming.len() > 1 && !days.is_empty() {
-            coming.retain(|stored| start_of(&stored.value).is_some_and(|at| days.contains(&self.day(at))));
-        }
-        if coming.len() > 1 && service.is_some() {
-            coming.retain(|stored| stored.value.service(self.tenant) == service);
-        }
+        let which = Which { id: id.as_deref(), time: self.named_time("date"), service };
+        coming.retain(|stored| which.fits(&stored.value, self.tenant));
         if coming.len() > 1 {
             let described = try_join_all(coming.iter().map(|stored| self.described(&stored.value))).await?;
             let (sentences, data): (Vec<_>, Vec<_>) = described.into_iter().unzip();
@@ -66,17 +56,41 @@ impl Conversation<'_> {
         Ok(coming.pop())
     }
 
+    /// The appointment that was changed so in this call before: Retell and the model repeat themselves.
+    pub async fn changed_before(
+        &self,
+        kind: LiveKind,
+        is_made: impl Fn(&Appointment) -> bool,
+    ) -> Result<Option<Appointment>, Interrupted> {
+        let id = self.args.text("appointment_id");
+        let actions = self.intake.live_actions(self.call, self.tenant).await?;
+        for action in actions.into_iter().filter(|action| action.kind == kind) {
+            if id.as_deref().is_some_and(|id| action.appointment.as_str() != id) {
+                continue;
+            }
+            let stored = self.bookings.load(&action.appointment).await?.map(|stored| stored.value);
+            if let Some(appointment) = stored.filter(&is_made) {
+                return Ok(Some(appointment));
+            }
+        }
+        Ok(None)
+    }
+
     async fn load_all(&self, ids: Vec<AppointmentId>) -> Result<Vec<Versioned<Appointment>>, ToolError> {
         let latest = ids.len().saturating_sub(MOST);
         let loads = ids[latest..].iter().map(|id| self.bookings.load(id));
         Ok(try_join_all(loads).await?.into_iter().flatten().collect())
     }
 
-    async fn starting_on(&self, day: NaiveDate) -> Result<Vec<Versioned<Appointment>>, ToolError> {
-        let midnight = |day: NaiveDate| day.and_hms_opt(0, 0, 0)?.and_local_timezone(self.tenant.time_zone).earliest();
-        let (Some(from), Some(to)) = (midnight(day), day.succ_opt().and_then(midnight)) else { return Ok(Vec::new()) };
-        let (from, to) = (from.with_timezone(&Utc), to.with_timezone(&Utc));
-        let ids = self.bookings.appointments.starting(&self.tenant.id, from, Some(to)).await?;
+    async fn starting(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<Vec<Versioned<Appointment>>, ToolError> {
+        let midnight = |at: DateTime<Utc>, days: i64| {
+            let day = at.with_timezone(&self.tenant.time_zone).date_naive() + chrono::TimeDelta::days(days);
+            day.and_hms_opt(0, 0, 0)?.and_local_timezone(self.tenant.time_zone).earliest()
+        };
+        let (Some(from), Some(to)) = (midnight(from, 0), midnight(to, 1)) else { return Ok(Vec::new()) };
+        let (from, to) = (from.to_utc(), to.to_utc());
+        let mut ids = self.bookings.appointments.starting(&self.tenant.id, from, Some(to)).await?;
+        ids.truncate(10 * MOST);
         let loads = ids.iter().map(|id| self.bookings.load(id));
         Ok(try_join_all(loads)
             .await
@@ -86,36 +100,16 @@ impl Conversation<'_> {
             .collect())
     }
 
-    /// The days that the words under a key may mean.
-    fn days_of(&self, key: &str) -> Vec<NaiveDate> {
-        let Some(text) = self.args.text(key) else { return Vec::new() };
-        let mut days: Vec<NaiveDate> = match self.read_time(&text) {
-            TimeReading::Moment { at, .. } => vec![self.day(at)],
-            TimeReading::Window(windows) => windows.iter().map(|window| self.day(window.from)).collect(),
-            TimeReading::Question { readings, .. } => readings
-                .iter()
-                .map(|reading| match reading {
-                    Candidate::At { at } => self.day(*at),
-                    Candidate::Window(window) => self.day(window.from),
-                })
-                .collect(),
-            TimeReading::None(_) => Vec::new(),
-        };
-        days.dedup();
-        days
-    }
-
-    fn day(&self, at: DateTime<Utc>) -> NaiveDate {
-        at.with_timezone(&self.tenant.time_zone).date_naive()
+    /// The time under a key, if it names one.
+    fn named_time(&self, key: &str) -> Option<TimeReading> {
+        self.args.text(key).map(|text| self.read_time(&text)).filter(|time| !time.spans().is_empty())
     }
 }
 
-/// When it starts: as it is booked, else as it was requested.
-pub fn start_of(appointment: &Appointment) -> Option<DateTime<Utc>> {
-    appointment.booking().map(|booking| booking.start).or(appointment.request.start.at())
-}
-
-/// Whether it is still to take place.
-pub fn is_coming(appointment: &Appointment, now: DateTime<Utc>) -> bool {
-    appointment.is_open() && !appointment.is_erased() && start_of(appointment).is_some_and(|start| start > now)
+/// From the first to the last moment that was named: a day, or the days of a week.
+fn bounds_of(time: &TimeReading) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+    let spans = time.spans();
+    let from = spans.iter().map(|(from, _)| *from).min()?;
+    let to = spans.iter().map(|(_, to)| *to).max()?;
+    (to - from < chrono::TimeDelta::days(8)).then_some((from, to))
 }

@@ -1,6 +1,9 @@
 //! One call of a tool, with all that belongs to it.
 
-use std::time::{Duration, Instant};
+use std::{
+    cell::RefCell,
+    time::{Duration, Instant},
+};
 
 use booking::{Bookings, Job};
 use chrono::{DateTime, Utc};
@@ -12,22 +15,25 @@ use scheduling::{
     assignment::{Case, assign},
     booking::HostEvidence,
     contact::Customer,
-    ids::StaffId,
+    ids::{AppointmentId, StaffId},
     offer::FreeSlot,
+    personal::Personal,
     request::CallFields,
     spoken_contact,
     spoken_name::NameReading,
     spoken_time::{Hearing, TimeReading},
-    tenant::{Service, StaffMember, Tenant},
+    tenant::{Service, StaffMember, StaffWish, Tenant},
 };
 use serde_json::{Value, json};
-use wording::spoken::{Missing, Voice};
+use wording::spoken::{Doing, Missing, Voice};
 
 use crate::{
     answer::{Answer, Status},
     error::ToolError,
 };
 
+/// Longer words of a caller are cut.
+pub const MAX_FIELD: usize = 300;
 /// Cal.com is waited for this long from when the request came: four seconds, less what storing the result takes.
 pub const PATIENCE: Duration = Duration::from_millis(3500);
 
@@ -49,6 +55,19 @@ pub struct Conversation<'a> {
     pub now: DateTime<Utc>,
     /// Until when Cal.com is waited for.
     pub until: Instant,
+    /// What is stored of it already, so that a failure after that is not told as if nothing had been done.
+    pub stored: RefCell<Option<Stored>>,
+}
+
+/// What a tool has stored.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// The appointment.
+    pub appointment: AppointmentId,
+    /// What is done for it.
+    pub doing: Doing,
+    /// Whether its customer can be reached.
+    pub is_reachable: bool,
 }
 
 impl<'a> Conversation<'a> {
@@ -122,14 +141,15 @@ impl<'a> Conversation<'a> {
     /// The customer: what the arguments say, and the caller's number where they name none.
     pub fn customer(&self) -> Customer {
         let read_phone = |text: &str| spoken_contact::phone_number(text, &self.tenant.country);
+        let cut = |text: String| Personal::new(spoken_contact::shortened(&text, MAX_FIELD));
         let (raw_phone, raw_email) = (self.args.text("phone"), self.args.text("email"));
         let phone = raw_phone.as_deref().and_then(read_phone);
         let email = raw_email.as_deref().and_then(spoken_contact::email);
         Customer {
             name: self.args.text("name").as_deref().and_then(spoken_contact::name),
-            raw_phone: raw_phone.filter(|_| phone.is_none()).map(scheduling::personal::Personal::new),
+            raw_phone: raw_phone.filter(|_| phone.is_none()).map(cut),
             phone: phone.or_else(|| self.call.caller_number().and_then(read_phone)),
-            raw_email: raw_email.filter(|_| email.is_none()).map(scheduling::personal::Personal::new),
+            raw_email: raw_email.filter(|_| email.is_none()).map(cut),
             email,
         }
     }
@@ -155,7 +175,8 @@ impl<'a> Conversation<'a> {
             HostEvidence::None { .. } => Vec::new(),
         };
         let mappings = self.bookings.tenants.mappings(&self.tenant.id, &hosts).await?;
-        let wish = self.tenant.wish(appointment.raw_staff());
+        // Whoever it is, also if the caller wished somebody else.
+        let wish = StaffWish::Anybody;
         let found = assign(&Case { booking, tenant: self.tenant, mappings: &mappings, wish });
         Ok(found.ok().and_then(|assignment| self.tenant.staff_member(&assignment.staff)))
     }
@@ -165,8 +186,7 @@ impl<'a> Conversation<'a> {
         let staff = self.staff_of(appointment).await?;
         let service = appointment.service(self.tenant);
         let service = self.tenant.services.iter().find(|it| Some(&it.id) == service).map(|it| it.name.as_str());
-        let start = appointment.booking().map(|booking| booking.start).or(appointment.request.start.at());
-        let start = start.unwrap_or(self.now);
+        let start = appointment.start().unwrap_or(self.now);
         let name = staff.map(|member| member.name.reveal().as_str());
         let data = json!({
             "appointment_id": appointment.id, "service": service, "staff": name,
@@ -188,6 +208,29 @@ impl<'a> Conversation<'a> {
             listed
         });
         listed.collect()
+    }
+
+    /// Notes that a wish is stored: from now on it is done, whatever fails.
+    pub fn note_stored(&self, appointment: &AppointmentId, doing: Doing, customer: &Customer) {
+        let (appointment, is_reachable) = (appointment.clone(), customer.is_reachable());
+        *self.stored.borrow_mut() = Some(Stored { appointment, doing, is_reachable });
+    }
+
+    /// That a wish is stored and not confirmed.
+    pub fn being_entered(&self, stored: &Stored) -> Answer {
+        let say = self.voice().being_entered(stored.doing, stored.is_reachable);
+        Answer::new(Status::BeingEntered, say).with("appointment_id", stored.appointment.to_string())
+    }
+
+    /// That a person of the business does it.
+    pub fn callback(&self, customer: &Customer) -> Answer {
+        Answer::new(Status::Callback, self.voice().callback(customer.is_reachable()))
+    }
+
+    /// The answer if something failed: what is stored goes on, and else nothing was done.
+    pub fn failed(&self) -> Answer {
+        let stored = self.stored.borrow().clone();
+        stored.map_or_else(|| self.unavailable(), |stored| self.being_entered(&stored))
     }
 
     /// That the calendar can't be read.

@@ -15,6 +15,9 @@ pub enum RequestError {
     /// It is signed, but no call of a tool.
     #[error("{0}")]
     Body(#[from] EventError),
+    /// The keys could not be read in time.
+    #[error("failed to verify the signature in time; send it again")]
+    TooSlow,
     /// There is no such tool.
     #[error("there is no such tool; see infra/voice-agent")]
     UnknownTool,
@@ -25,7 +28,7 @@ impl RequestError {
     pub fn status(&self) -> i64 {
         match self {
             Self::Unverified(VerifyError::Signature(_)) => 401,
-            Self::Unverified(VerifyError::KeysUnavailable(_)) => 503,
+            Self::Unverified(VerifyError::KeysUnavailable(_)) | Self::TooSlow => 503,
             Self::Body(_) => 400,
             Self::UnknownTool => 404,
         }
@@ -38,7 +41,7 @@ impl RequestError {
             Self::Unverified(VerifyError::Signature(SignatureError::Malformed)) => "signature_malformed",
             Self::Unverified(VerifyError::Signature(SignatureError::Stale)) => "signature_stale",
             Self::Unverified(VerifyError::Signature(SignatureError::Wrong)) => "signature_wrong",
-            Self::Unverified(VerifyError::KeysUnavailable(_)) => "keys_unavailable",
+            Self::Unverified(VerifyError::KeysUnavailable(_)) | Self::TooSlow => "keys_unavailable",
             Self::Body(EventError::NotJson) => "not_json",
             Self::Body(_) => "not_a_tool_call",
             Self::UnknownTool => "unknown_tool",

@@ -1,6 +1,9 @@
 //! Handles a request of Retell's while a caller waits: verify it, find the tenant, run the tool, and answer.
 
-use std::time::{Duration, Instant};
+use std::{
+    cell::RefCell,
+    time::{Duration, Instant},
+};
 
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use booking::Bookings;
@@ -88,13 +91,15 @@ impl VoiceTools {
         log: &mut LogContext,
     ) -> Result<Value, RequestError> {
         let now = Utc::now();
-        let Verified { body, account } = delivery.verify_with(&self.keys, now).await?;
+        let verified = timeout(LONGEST_WAIT, delivery.verify_with(&self.keys, now)).await;
+        let Verified { body, account } = verified.map_err(|_| RequestError::TooSlow)??;
         let called = ToolCall::parse(body)?;
         let tool = Tool::parse(name).ok_or(RequestError::UnknownTool)?;
         log.call = Some(called.call.id.clone());
-        let Ok(Some(tenant)) = self.intake.tenant_of(&called.call, &account).await else {
+        let left = LONGEST_WAIT.saturating_sub(began.elapsed());
+        let Ok(Ok(Some(tenant))) = timeout(left, self.intake.tenant_of(&called.call, &account)).await else {
             self.metrics.count("ToolFailed", Some("no_tenant"), log);
-            log.span().in_scope(|| tracing::error!("tool called for an agent or number that no tenant has"));
+            log.span().in_scope(|| tracing::error!("tool called for an agent or number whose tenant was not found"));
             return Ok(unrouted().body());
         };
         log.tenant = Some(tenant.id.clone());
@@ -107,6 +112,7 @@ impl VoiceTools {
             log,
             now,
             until: began + PATIENCE,
+            stored: RefCell::default(),
         };
         let left = LONGEST_WAIT.saturating_sub(began.elapsed());
         let answered = timeout(left, tool.run(&conversation)).instrument(log.span()).await;
@@ -115,7 +121,7 @@ impl VoiceTools {
             Err(error) => {
                 self.metrics.count("ToolFailed", Some(tool.as_str()), log);
                 log.span().in_scope(|| tracing::error!(%error, tool = tool.as_str(), "tool failed"));
-                conversation.unavailable()
+                conversation.failed()
             }
         };
         self.metrics.count("ToolAnswered", Some(answer.status.as_str()), log);

@@ -23,11 +23,7 @@ use store::StoreError;
 use tokio::time::timeout;
 use wording::spoken::Voice;
 
-use crate::{
-    caller::{is_coming, start_of},
-    error::RequestError,
-    handler::VoiceTools,
-};
+use crate::{error::RequestError, handler::VoiceTools};
 
 /// The caller hears ringing: whatever is not known by then is left out.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -98,8 +94,8 @@ impl VoiceTools {
         let longest = all.iter().filter_map(|it| it.request.customer.name.as_ref()).max_by_key(|it| it.reveal().len());
         variables.extend(longest.map(|name| ("caller_name", name.reveal().clone())));
         let voice = Voice { tenant, now };
-        let next = all.iter().filter(|it| it.is_booked() && is_coming(it, now)).min_by_key(|it| start_of(it));
-        if let Some((appointment, start)) = next.and_then(|next| Some((*next, start_of(next)?))) {
+        let next = all.iter().filter(|it| it.is_booked() && it.is_coming(now)).min_by_key(|it| it.start());
+        if let Some((appointment, start)) = next.and_then(|next| Some((*next, next.start()?))) {
             let service = appointment.service(tenant);
             let service = tenant.services.iter().find(|it| Some(&it.id) == service).map(|it| it.name.as_str());
             let staff = appointment.assignment().and_then(|it| tenant.staff_member(&it.staff));

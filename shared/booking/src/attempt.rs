@@ -22,14 +22,14 @@ use secrecy::SecretString;
 use store::ExchangeRecord;
 
 /// The range around the requested start in which free slots are proposed.
-const SLOTS_BEFORE: TimeDelta = TimeDelta::days(1);
-const SLOTS_AFTER: TimeDelta = TimeDelta::days(7);
+pub(crate) const SLOTS_BEFORE: TimeDelta = TimeDelta::days(1);
+pub(crate) const SLOTS_AFTER: TimeDelta = TimeDelta::days(7);
 /// How often an event type is requested again at once while its slots show that somebody is still free.
 const MAX_OVERTAKEN: u32 = 5;
 
 /// A request to book is not sent with less time than this before a caller is told: it would most likely be abandoned, and
 /// the booking unconfirmed for minutes.
-const MIN_TIME_TO_BOOK: Duration = Duration::from_millis(700);
+pub(crate) const MIN_TIME_TO_BOOK: Duration = Duration::from_millis(700);
 
 /// An attempt at one appointment.
 pub struct Attempt<'a> {

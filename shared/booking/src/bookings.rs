@@ -6,7 +6,7 @@ use calcom::{Calcom, CalcomConfig, Priority};
 use chrono::{DateTime, TimeDelta, Utc};
 use platform::{
     aws::SdkConfig,
-    queues::{AppointmentMessage, MessageKind, Queue},
+    queues::{AppointmentMessage, MessageKind, Queue, QueueError},
     secrets::Secret,
     telemetry::{LogContext, Metrics},
 };
@@ -77,6 +77,17 @@ impl Job<'_> {
     /// The message for the next step of an appointment.
     pub fn message(&self, kind: MessageKind, appointment: &Appointment) -> AppointmentMessage {
         AppointmentMessage::new(kind, appointment, self.log.trace.clone())
+    }
+
+    /// What came of sending a message. A caller hears what is stored: what could not be sent is found by the reconciler.
+    pub(crate) fn sent(&self, sent: Result<(), QueueError>) -> Result<(), QueueError> {
+        match sent {
+            Err(error) if self.caller_until.is_some() => {
+                tracing::error!(%error, "failed to queue an appointment; the reconciler finds it");
+                Ok(())
+            }
+            sent => sent,
+        }
     }
 }
 
@@ -360,14 +371,14 @@ impl Bookings {
         let message = job.message(MessageKind::Process, &appointment);
         let failure = match next {
             Next::Assign { .. } => {
-                self.assignments.send(&message).await?;
+                job.sent(self.assignments.send(&message).await)?;
                 None
             }
             Next::Retry { at, failure } => {
                 if matches!(failure, BookingFailure::CredentialsRefused) {
                     self.breaker.pause(&job.tenant.calcom.account, at, job.log).await?;
                 }
-                self.bookings.send_at(&message, at, &self.timing).await?;
+                job.sent(self.bookings.send_at(&message, at, &self.timing).await)?;
                 Some(failure)
             }
             Next::Review { failure } | Next::Decline { failure } => Some(failure),
@@ -382,7 +393,8 @@ impl Bookings {
         at: DateTime<Utc>,
         job: &Job<'_>,
     ) -> Result<Outcome, StepError> {
-        self.bookings.send_at(&job.message(MessageKind::Process, appointment), at, &self.timing).await?;
+        let message = job.message(MessageKind::Process, appointment);
+        job.sent(self.bookings.send_at(&message, at, &self.timing).await)?;
         Ok(Outcome::Postponed(at))
     }
 

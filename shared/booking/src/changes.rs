@@ -4,7 +4,7 @@
 //! cancelled there, or an earlier attempt may have made the change without reading the answer.
 
 use calcom::{CalcomError, Effect, SlotsWindow};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use platform::queues::MessageKind;
 use scheduling::{
     appointment::{Appointment, Change, NotClaimable, Outcome as Closing, RequestedChange, StateName},
@@ -15,16 +15,12 @@ use scheduling::{
     slot::SlotSpan,
 };
 use secrecy::SecretString;
-use store::{ExchangeRecord, SlotLease, StoreError, Version, Versioned, step::StepError};
+use store::{ExchangeRecord, NewAppointment, SlotLease, StoreError, Version, Versioned, step::StepError};
 
 use crate::{
-    attempt::recorded,
+    attempt::{MIN_TIME_TO_BOOK, SLOTS_AFTER, SLOTS_BEFORE, recorded},
     bookings::{Bookings, Job},
 };
-
-/// The range around the requested start in which free slots are proposed.
-const SLOTS_BEFORE: TimeDelta = TimeDelta::days(1);
-const SLOTS_AFTER: TimeDelta = TimeDelta::days(7);
 
 /// What became of a requested change.
 #[derive(Debug)]
@@ -64,7 +60,7 @@ impl Bookings {
             Ok(requested) => requested,
             Err(NotClaimable::NotBefore(until)) => {
                 let message = job.message(MessageKind::Change, &appointment);
-                self.bookings.return_until(&message, until, &self.timing).await?;
+                job.sent(self.bookings.return_until(&message, until, &self.timing).await)?;
                 return Ok(ChangeOutcome::Lost);
             }
             Err(_) => return Ok(ChangeOutcome::None),
@@ -127,6 +123,9 @@ impl Bookings {
                 Change::Cancel => Attempted::Cancelled,
                 Change::Move { .. } => Attempted::Ended,
             });
+        }
+        if !job.calcom.has_left(MIN_TIME_TO_BOOK) && requested.change != (Change::Move { to: current.start }) {
+            return Err(BookingFailure::NOT_SENT);
         }
         match requested.change {
             Change::Move { to } if current.start == to => Ok(Attempted::Moved(current)),
@@ -199,10 +198,13 @@ impl Bookings {
         let update = self.appointments.update(&appointment, version).exchanges(&exchanges);
         update.release(lease).commit().await?;
         self.slots.forget(&job.tenant.calcom.account);
+        if appointment.is_booked() {
+            self.enter(&appointment, job).await;
+        }
         self.metrics.count("BookingChanged", Some(kind), job.log);
         tracing::info!(kind, "booking changed as its customer requested");
         if appointment.state().name() == StateName::Booked {
-            self.assignments.send(&job.message(MessageKind::Process, &appointment)).await?;
+            job.sent(self.assignments.send(&job.message(MessageKind::Process, &appointment)).await)?;
         }
         let appointment = Box::new(appointment);
         Ok(if is_made { ChangeOutcome::Made(appointment) } else { ChangeOutcome::Ended(appointment) })
@@ -234,7 +236,8 @@ impl Bookings {
         Ok(match appointment.change() {
             Some(_) => {
                 let message = job.message(MessageKind::Change, &appointment);
-                self.bookings.send_at(&message, retry_at.unwrap_or_else(Utc::now), &self.timing).await?;
+                let at = retry_at.unwrap_or_else(Utc::now);
+                job.sent(self.bookings.send_at(&message, at, &self.timing).await)?;
                 ChangeOutcome::Deferred(appointment)
             }
             None if appointment.state().name() == StateName::NeedsReview && job.caller_until.is_none() => {
@@ -243,6 +246,16 @@ impl Bookings {
             None if failure.leaves_a_choice() => ChangeOutcome::Declined(appointment, failure),
             None => ChangeOutcome::Escalated(appointment),
         })
+    }
+
+    /// Enters a moved appointment under its new start, so that another call for the same finds it.
+    async fn enter(&self, appointment: &Appointment, job: &Job<'_>) {
+        let customers = appointment.request.customer.ids(&job.tenant.id);
+        let dedup_key = appointment.request.dedup_key(job.tenant);
+        let entries = NewAppointment { appointment, customers: &customers, dedup_key: dedup_key.as_deref() };
+        if let Err(error) = self.appointments.enter(&entries).await {
+            tracing::warn!(%error, "failed to enter a moved appointment under its new start");
+        }
     }
 
     /// When the change is attempted again. `None` if a person has to make it.

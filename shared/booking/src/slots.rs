@@ -84,8 +84,7 @@ impl Bookings {
             let bookable: Vec<Target> = targets.into_iter().filter(|target| fault(target).is_none()).collect();
             let setup = |id| catalog.as_ref().and_then(|stored| stored.catalog.event_type(id));
             let requests = bookable.iter().map(|target| {
-                let is_selectable = setup(target.event_type).is_some_and(|event_type| event_type.is_host_selectable);
-                self.listed(target.event_type, target.host.filter(|_| is_selectable), window, &key, job)
+                self.listed(target.event_type, host_of(target, setup(target.event_type)), window, &key, job)
             });
             let mut answers = Vec::new();
             for (target, answer) in bookable.iter().zip(join_all(requests).await) {
@@ -104,7 +103,8 @@ impl Bookings {
         Ok(listed.map(|listed| {
             let mut free: Vec<FreeSlot> = Vec::new();
             for (target, event_type, slots) in &listed {
-                let who = staff_of(target, staff, job.tenant);
+                let host = host_of(target, event_type.as_ref());
+                let who = staff_of(target.event_type, host, staff, job.tenant);
                 let span = |start| event_type.as_ref().map_or_else(|| SlotSpan::unknown(start), |it| it.span(start));
                 let is_in = |start: &DateTime<Utc>| (window.start..=window.end).contains(start);
                 for start in slots.iter().copied().filter(is_in) {
@@ -145,10 +145,15 @@ impl Bookings {
     }
 }
 
-/// Who would do it: the owner of an event type of one's own, or the one whom the caller named.
-fn staff_of(target: &Target, staff: Option<&str>, tenant: &Tenant) -> Option<StaffId> {
+/// The host to whom a query is restricted, if the event type allows that.
+fn host_of(target: &Target, event_type: Option<&EventType>) -> Option<HostId> {
+    target.host.filter(|_| event_type.is_some_and(|event_type| event_type.is_host_selectable))
+}
+
+/// Who would do it: the owner of an event type of one's own, or the one to whom the query was restricted.
+fn staff_of(event_type: EventTypeId, host: Option<HostId>, staff: Option<&str>, tenant: &Tenant) -> Option<StaffId> {
     let own = tenant.services.iter().flat_map(|service| &service.event_types.per_staff);
-    let owner = own.into_iter().find(|(_, id)| **id == target.event_type).map(|(staff, _)| staff.clone());
+    let owner = own.into_iter().find(|(_, id)| **id == event_type).map(|(staff, _)| staff.clone());
     let wished = || staff.and_then(|staff| tenant.staff_called(staff)).map(|member| member.id.clone());
-    owner.or_else(|| target.host.and_then(|_| wished()))
+    owner.or_else(|| host.and_then(|_| wished()))
 }

@@ -11,6 +11,8 @@ use crate::bookings::{Bookings, Job};
 pub enum Standing {
     /// As it is stored now: Cal.com was asked, or there is nothing to ask for.
     Known(Versioned<Appointment>),
+    /// Its customer requested a change, which is not made yet.
+    Changing(Versioned<Appointment>),
     /// As it was stored: Cal.com does not answer now.
     Unverified(Versioned<Appointment>),
 }
@@ -19,7 +21,7 @@ impl Standing {
     /// The appointment.
     pub fn appointment(&self) -> &Appointment {
         match self {
-            Self::Known(stored) | Self::Unverified(stored) => &stored.value,
+            Self::Known(stored) | Self::Changing(stored) | Self::Unverified(stored) => &stored.value,
         }
     }
 }
@@ -33,6 +35,9 @@ impl Bookings {
         let Some(booking) = stored.value.booking().filter(|_| stored.value.is_booked()).cloned() else {
             return Ok(Standing::Known(stored));
         };
+        if stored.value.change().is_some() {
+            return Ok(Standing::Changing(stored));
+        }
         let Some(key) = self.accounts.key_of(&job.tenant.calcom.account).await else {
             return Ok(Standing::Unverified(stored));
         };
@@ -46,7 +51,7 @@ impl Bookings {
         };
         let current = found.value.booking;
         let is_same = current.uid == booking.uid && current.start == booking.start && current.status.is_active();
-        if is_same || stored.value.change().is_some() {
+        if is_same {
             return Ok(Standing::Known(stored));
         }
         let Versioned { value: mut appointment, version } = stored;

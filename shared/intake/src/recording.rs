@@ -35,7 +35,7 @@ enum Placed {
     /// Its own, which existed.
     Existing(Option<Box<Appointment>>),
     /// The one that the customer has for the same; nothing was stored.
-    Same(Option<Appointment>),
+    Same(Option<Box<Appointment>>),
 }
 
 /// Records the calls of a tenant.
@@ -89,7 +89,7 @@ impl Recorder<'_> {
         match self.place(event, &new).await? {
             Placed::Inserted => Ok(Some(appointment)),
             Placed::Existing(existing) => self.correct(event, existing, appointment, is_alone).await,
-            Placed::Same(existing) => self.link(event, existing, &appointment, &customers).await,
+            Placed::Same(existing) => self.link(event, existing.map(|it| *it), &appointment, &customers).await,
         }
     }
 
@@ -131,10 +131,10 @@ impl Recorder<'_> {
             };
             let stored = self.load(&existing).await?;
             claim = match judge(stored.as_ref(), new.appointment) {
-                Duplicate::Same => return Ok(Placed::Same(stored)),
+                Duplicate::Same => return Ok(Placed::Same(stored.map(Box::new))),
                 Duplicate::Closed => SlotClaim::Replacing(existing),
                 Duplicate::OtherPerson => match self.find_same(&existing, new).await? {
-                    Some(same) => return Ok(Placed::Same(Some(same))),
+                    Some(same) => return Ok(Placed::Same(Some(Box::new(same)))),
                     None => SlotClaim::Beside,
                 },
             };

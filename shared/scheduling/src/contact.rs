@@ -76,6 +76,12 @@ impl Customer {
         !theirs.is_empty() && !ours.is_empty() && (ours.is_subset(&theirs) || theirs.is_subset(&ours))
     }
 
+    /// Whether a name has a word of theirs, or theirs is not known.
+    pub fn shares_a_name_with(&self, name: &str) -> bool {
+        let (ours, theirs) = (self.name_words(), words_of_name(name));
+        ours.is_empty() || theirs.is_empty() || !ours.is_disjoint(&theirs)
+    }
+
     /// Whether this is their whole name, first and last.
     pub fn is_called(&self, name: &str) -> bool {
         let words = words_of_name(name);

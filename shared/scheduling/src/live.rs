@@ -6,8 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    appointment::{Appointment, CancelReason, State},
-    ids::{AppointmentId, ServiceId},
+    appointment::{Appointment, CancelReason, ChangeKind, State},
+    ids::AppointmentId,
     request::Intent,
     tenant::Tenant,
 };
@@ -46,35 +46,66 @@ impl LiveKind {
         }
     }
 
-    /// Whether the action may be what an analysis calls by this intent.
-    fn fits(self, intent: Intent) -> bool {
+    /// Whether the action is what an analysis calls by this intent.
+    fn is(self, intent: Intent) -> bool {
+        matches!(
+            (self, intent),
+            (Self::Book, Intent::Book)
+                | (Self::Move, Intent::Reschedule)
+                | (Self::Cancel, Intent::Cancel)
+                | (Self::Message, Intent::CallBack)
+        )
+    }
+
+    /// Whether it may be what an analysis calls so: to book and to move are one wish in other words.
+    fn may_be(self, intent: Intent) -> bool {
+        let is_time = |kind| matches!(kind, Self::Book | Self::Move);
         match intent {
-            Intent::Book | Intent::Reschedule => matches!(self, Self::Book | Self::Move),
-            Intent::Cancel => self == Self::Cancel,
-            Intent::CallBack => self == Self::Message,
+            Intent::Book | Intent::Reschedule => is_time(self),
             Intent::NotAnalyzed => true,
-            Intent::BookForSeveral => false,
+            _ => self.is(intent),
+        }
+    }
+
+    /// Whether the record shows that the action was done, is being done, or is left to a person. A start that was not free, of
+    /// which the caller heard, is none of these.
+    fn counts(self, appointment: &Appointment) -> bool {
+        match self {
+            Self::Book => !matches!(appointment.state(), State::Cancelled { reason: CancelReason::NotFree, .. }),
+            Self::Move => appointment.is_changing(ChangeKind::Move),
+            Self::Cancel => appointment.is_changing(ChangeKind::Cancel),
+            Self::Message => true,
         }
     }
 }
 
 /// The requests of an analysis that no tool has settled, in their order.
 ///
-/// Requests and what tools did are matched in turn by start, by service and person, and at last by what is left on both
-/// sides: each settles one request. A start that was not free, of which the caller heard, settles nothing.
+/// What tools did settles one request each: at first by start, then by service and person, and at last what is left on both
+/// sides. What was cancelled settles a wish for its own start alone.
 pub fn open_requests(
     requested: Vec<Appointment>,
     live: &[(Vec<LiveKind>, Appointment)],
     tenant: &Tenant,
 ) -> Vec<Appointment> {
-    let mut live: Vec<&(Vec<LiveKind>, Appointment)> = live.iter().filter(|(_, it)| !is_declined(it)).collect();
+    let mut live: Vec<(Vec<LiveKind>, &Appointment)> =
+        live.iter().map(|(kinds, it)| (kinds.iter().copied().filter(|kind| kind.counts(it)).collect(), it)).collect();
     let mut open = requested;
-    for pass in [same_start, same_service, same_intent] {
+    let passes: [Pass; 5] = [
+        (LiveKind::is, same_start),
+        (LiveKind::may_be, same_start),
+        (LiveKind::is, same_service),
+        (LiveKind::may_be, same_service),
+        (LiveKind::may_be, same_intent),
+    ];
+    for (fits, compare) in passes {
         open.retain(|request| {
-            let settles = |kinds: &[LiveKind], settled: &Appointment| {
-                kinds.iter().any(|kind| kind.fits(request.request.intent)) && pass(request, settled, tenant)
+            let intent = request.request.intent;
+            let settles = |kind: LiveKind, settled: &Appointment| {
+                let is_gone = kind == LiveKind::Book && !settled.is_open() && !same_start(request, settled, tenant);
+                fits(kind, intent) && !is_gone && compare(request, settled, tenant)
             };
-            match live.iter().position(|(kinds, settled)| settles(kinds, settled)) {
+            match live.iter().position(|(kinds, settled)| kinds.iter().any(|kind| settles(*kind, settled))) {
                 Some(at) => {
                     live.remove(at);
                     false
@@ -86,29 +117,24 @@ pub fn open_requests(
     open
 }
 
-fn is_declined(appointment: &Appointment) -> bool {
-    matches!(appointment.state(), State::Cancelled { reason: CancelReason::NotFree, .. })
-}
+/// How a request is compared with what a tool did: by its intent, and by the appointments.
+type Pass = (fn(LiveKind, Intent) -> bool, fn(&Appointment, &Appointment, &Tenant) -> bool);
 
 fn same_start(request: &Appointment, settled: &Appointment, _: &Tenant) -> bool {
     let requested = request.request.start.at();
-    let starts = [settled.request.start.at(), settled.booking().map(|booking| booking.start)];
+    let starts = [settled.request.start.at(), settled.start()];
     requested.is_some() && starts.contains(&requested) && may_be_one_person(request, settled)
 }
 
 fn same_service(request: &Appointment, settled: &Appointment, tenant: &Tenant) -> bool {
-    let (wanted, done) = (service(request, tenant), service(settled, tenant));
+    let (wanted, done) = (request.service(tenant), settled.service(tenant));
     wanted.is_some() && wanted == done && may_be_one_person(request, settled)
 }
 
 /// What is left on both sides is one intent in other words, unless it names another service or another person.
 fn same_intent(request: &Appointment, settled: &Appointment, tenant: &Tenant) -> bool {
-    let (wanted, done) = (service(request, tenant), service(settled, tenant));
+    let (wanted, done) = (request.service(tenant), settled.service(tenant));
     (wanted.is_none() || done.is_none()) && may_be_one_person(request, settled)
-}
-
-fn service<'t>(appointment: &Appointment, tenant: &'t Tenant) -> Option<&'t ServiceId> {
-    appointment.service(tenant)
 }
 
 fn may_be_one_person(one: &Appointment, other: &Appointment) -> bool {
@@ -184,8 +210,14 @@ mod tests {
         assert_eq!(open(&[own.clone(), cancel.clone()], std::slice::from_ref(&booked)), 1, "no tool cancelled");
         let callback = wish(Intent::CallBack, None, 10, "Erika");
         assert_eq!(open(&[callback], std::slice::from_ref(&booked)), 1);
-        let moved_and_cancelled = (vec![LiveKind::Move, LiveKind::Cancel], wish(Intent::Book, None, 10, "Erika"));
-        assert_eq!(open(&[cancel], &[moved_and_cancelled]), 0);
+        let mut cancelled = wish(Intent::Book, Some(&service), 10, "Erika");
+        cancelled.cancel_for_customer(Actor { function: "test", version: "1", now: at(0) }).unwrap();
+        let cancelled = (vec![LiveKind::Book, LiveKind::Cancel], cancelled);
+        assert_eq!(open(std::slice::from_ref(&cancel), std::slice::from_ref(&cancelled)), 0);
+        let noted_only = (vec![LiveKind::Cancel], wish(Intent::Book, Some(&service), 10, "Erika"));
+        assert_eq!(open(&[cancel], &[noted_only]), 1, "the record shows no cancellation");
+        let later = wish(Intent::Book, Some(&service), 14, "Erika");
+        assert_eq!(open(&[later], &[cancelled]), 1, "what was cancelled settles its own start alone");
     }
 
     #[test]

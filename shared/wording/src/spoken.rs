@@ -26,6 +26,12 @@ const GERMAN_MONTHS: [&str; 12] = [
     "Dezember",
 ];
 
+/// What is said to a caller whom nobody can reach.
+const UNREACHABLE: (&str, &str) = (
+    "Ohne Telefonnummer können wir Sie nicht erreichen: bitte rufen Sie später noch einmal an.",
+    "Without a phone number we can't reach you: please call again later.",
+);
+
 /// The voice of a tenant's agent at a moment.
 #[derive(Debug, Clone, Copy)]
 pub struct Voice<'t> {
@@ -33,6 +39,17 @@ pub struct Voice<'t> {
     pub tenant: &'t Tenant,
     /// Now: "tomorrow" depends on it.
     pub now: DateTime<Utc>,
+}
+
+/// What is done for a caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doing {
+    /// A new appointment.
+    Booking,
+    /// Another start.
+    Moving,
+    /// None any more.
+    Cancelling,
 }
 
 /// What a caller has to be asked for.
@@ -118,11 +135,17 @@ impl Voice<'_> {
         }
     }
 
+    /// Day and time as the subject of a sentence: "Tuesday, December 1 at 10 am".
+    fn named_moment(self, at: DateTime<Utc>) -> String {
+        let moment = self.moment(at);
+        moment.strip_prefix("on ").map_or_else(|| moment.clone(), str::to_owned)
+    }
+
     /// Several moments, each day once: "am Dienstag, 1. Dezember, um 10 Uhr oder um 11 Uhr, oder morgen um 9 Uhr".
     pub fn moments(self, slots: &[FreeSlot]) -> String {
         let mut days: Vec<(String, Vec<String>)> = Vec::new();
         for slot in slots {
-            let (first, time) = (self.moment(slot.start), self.time(slot.start));
+            let (first, time) = (self.named_moment(slot.start), self.time(slot.start));
             let of_day = self.day(slot.start);
             match days.last_mut().filter(|(day, _)| *day == of_day) {
                 Some((_, times)) => times.push(format!("{} {time}", self.language().choose("um", "at"))),
@@ -162,14 +185,14 @@ impl Voice<'_> {
                 format!("{}{with} ist frei. Soll ich das eintragen?", capitalized(&self.moment(slot.start)))
             }
             (TimeWish::At(_), Some(slot), _) => {
-                format!("{}{with} is free. Shall I book it?", capitalized(&self.moment(slot.start)))
+                format!("{}{with} is free. Shall I book it?", capitalized(&self.named_moment(slot.start)))
             }
             (_, Some(_), _) => {
                 let times = self.moments(&said(offer.fitting.clone()));
                 if self.is_german() {
                     format!("Frei ist{with} {times}. Was passt Ihnen?")
                 } else {
-                    format!("Free{with} is {times}. Which one suits you?")
+                    format!("I have {times} free{with}. Which one suits you?")
                 }
             }
             (wish, None, false) => format!("{} {}", self.not_free(wish, &with), self.nearest(&others)),
@@ -186,8 +209,8 @@ impl Voice<'_> {
 
     fn not_free(self, wish: &TimeWish, with: &str) -> String {
         match (wish, self.is_german()) {
-            (TimeWish::At(at), true) => format!("{}{with} ist leider nicht frei.", capitalized(&self.moment(*at))),
-            (TimeWish::At(at), false) => format!("{}{with} is not free.", capitalized(&self.moment(*at))),
+            (TimeWish::At(at), true) => format!("{} ist{with} leider nichts frei.", capitalized(&self.moment(*at))),
+            (TimeWish::At(at), false) => format!("{}{with} is not free.", capitalized(&self.named_moment(*at))),
             (TimeWish::Within(_), true) => format!("Da ist{with} leider nichts frei."),
             (TimeWish::Within(_), false) => format!("Nothing is free{with} then."),
             (TimeWish::Soonest, true) => format!("In den nächsten zwei Wochen ist{with} leider nichts frei."),
@@ -199,7 +222,7 @@ impl Voice<'_> {
         if self.is_german() {
             format!("Frei wäre {others}. Passt Ihnen das?")
         } else {
-            format!("The nearest free times are {others}. Would that suit you?")
+            format!("The nearest I have is {others}. Would that suit you?")
         }
     }
 
@@ -309,7 +332,8 @@ impl Voice<'_> {
         let (german, english) = match missing {
             Missing::Service => return self.ask_service(),
             Missing::Start => ("Wann möchten Sie kommen?", "When would you like to come?"),
-            Missing::Name | Missing::NameOfShared => ("Auf welchen Namen?", "What name is it under?"),
+            Missing::Name => ("Auf welchen Namen?", "What is your name?"),
+            Missing::NameOfShared => ("Auf welchen Namen läuft der Termin?", "What name is the appointment under?"),
             Missing::Phone => {
                 ("Unter welcher Telefonnummer erreichen wir Sie?", "At which phone number can we reach you?")
             }
@@ -370,50 +394,86 @@ impl Voice<'_> {
         if self.is_german() { format!("Abgesagt: {appointment}.") } else { format!("Cancelled: {appointment}.") }
     }
 
-    /// That it is being done, and what happens if it fails.
-    pub fn being_entered(self, is_reachable: bool) -> String {
-        let name = &self.tenant.name;
-        match (self.is_german(), is_reachable) {
-            (true, true) => {
-                format!(
-                    "Das wird gerade eingetragen und ist noch nicht bestätigt. Klappt es nicht, meldet sich {name} bei Ihnen."
-                )
-            }
-            (true, false) => {
-                "Das wird gerade eingetragen und ist noch nicht bestätigt. Ohne Telefonnummer können wir Sie \
-                              nicht erreichen: bitte rufen Sie später noch einmal an."
-                    .to_owned()
-            }
-            (false, true) => {
-                format!("It is being entered and not confirmed yet. If it fails, {name} will get in touch with you.")
-            }
-            (false, false) => "It is being entered and not confirmed yet. Without a phone number we can't reach you: \
-                               please call again later."
-                .to_owned(),
+    /// That nobody can say yet that the wished staff member does it.
+    pub fn not_promised(self, staff: &str) -> String {
+        if self.is_german() {
+            format!("Ob es bei {staff} ist, kann ich nicht versprechen.")
+        } else {
+            format!("I can't promise that it is with {staff}.")
         }
+    }
+
+    /// That it is stored, and its host still has to confirm it.
+    pub fn awaits_confirmation(self, appointment: &str) -> String {
+        if self.is_german() {
+            format!("Eingetragen, muss aber noch bestätigt werden: {appointment}.")
+        } else {
+            format!("Entered, and still to be confirmed: {appointment}.")
+        }
+    }
+
+    /// That it is noted, and can't be looked up now.
+    pub fn unverified(self, appointment: &str) -> String {
+        if self.is_german() {
+            format!("Notiert, gerade aber nicht zu prüfen: {appointment}.")
+        } else {
+            format!("Noted, but I can't check it right now: {appointment}.")
+        }
+    }
+
+    /// That it is being done, and what happens if it fails.
+    pub fn being_entered(self, doing: Doing, is_reachable: bool) -> String {
+        let what = match (doing, self.is_german()) {
+            (Doing::Booking, true) => "Der Termin wird gerade eingetragen und ist noch nicht bestätigt.",
+            (Doing::Moving, true) => "Die Verschiebung wird gerade eingetragen und ist noch nicht bestätigt.",
+            (Doing::Cancelling, true) => "Die Absage wird gerade eingetragen und ist noch nicht bestätigt.",
+            (Doing::Booking, false) => "The appointment is being entered and is not confirmed yet.",
+            (Doing::Moving, false) => "The change is being entered and is not confirmed yet.",
+            (Doing::Cancelling, false) => "The cancellation is being entered and is not confirmed yet.",
+        };
+        let name = &self.tenant.name;
+        let then = match (self.is_german(), is_reachable) {
+            (true, true) => format!("Klappt es nicht, meldet sich {name} bei Ihnen."),
+            (true, false) => UNREACHABLE.0.to_owned(),
+            (false, true) => format!("If it fails, {name} will get in touch with you."),
+            (false, false) => UNREACHABLE.1.to_owned(),
+        };
+        format!("{what} {then}")
     }
 
     /// That a person of the business does it.
     pub fn callback(self, is_reachable: bool) -> String {
-        let name = &self.tenant.name;
-        match (self.is_german(), is_reachable) {
-            (true, true) => format!("Das kann ich nicht selbst eintragen. {name} meldet sich bei Ihnen."),
-            (true, false) => {
-                format!("Das kann ich nicht selbst eintragen. {name} weiß Bescheid; bitte rufen Sie noch einmal an.")
-            }
-            (false, true) => format!("I can't enter that myself. {name} will get in touch with you."),
-            (false, false) => format!("I can't enter that myself. {name} knows of it; please call again."),
-        }
+        let cant = self.language().choose("Das kann ich nicht selbst erledigen.", "I can't do that myself.");
+        format!("{cant} {}", self.gets_in_touch(is_reachable))
     }
 
     /// That a message was taken.
-    pub fn message_taken(self) -> String {
+    pub fn message_taken(self, is_reachable: bool) -> String {
+        let noted = self.language().choose("Ich habe es notiert.", "I have noted it.");
+        format!("{noted} {}", self.gets_in_touch(is_reachable))
+    }
+
+    fn gets_in_touch(self, is_reachable: bool) -> String {
         let name = &self.tenant.name;
-        if self.is_german() {
-            format!("Ich habe es notiert. {name} meldet sich bei Ihnen.")
-        } else {
-            format!("I have noted it. {name} will get in touch with you.")
+        match (self.is_german(), is_reachable) {
+            (true, true) => format!("{name} meldet sich bei Ihnen."),
+            (true, false) => UNREACHABLE.0.to_owned(),
+            (false, true) => format!("{name} will get in touch with you."),
+            (false, false) => UNREACHABLE.1.to_owned(),
         }
+    }
+
+    /// What a person of the business reads of a wish that no tool could fulfil.
+    pub fn note(self, doing: Doing, appointment: &str) -> String {
+        let what = match (doing, self.is_german()) {
+            (Doing::Booking, true) => "Möchte",
+            (Doing::Moving, true) => "Möchte verschieben",
+            (Doing::Cancelling, true) => "Möchte absagen",
+            (Doing::Booking, false) => "Wants",
+            (Doing::Moving, false) => "Wants to move",
+            (Doing::Cancelling, false) => "Wants to cancel",
+        };
+        format!("{what}: {appointment}")
     }
 
     /// The coming appointments.
@@ -425,9 +485,9 @@ impl Voice<'_> {
                 sentences.push(format!("{} {}.", language.choose(german, english), self.all_of(items)));
             }
         };
-        add("Eingetragen ist:", "You are booked for:", confirmed);
-        add("Noch nicht bestätigt ist:", "Not confirmed yet:", open);
-        add("Notiert ist, gerade aber nicht zu prüfen:", "Noted, but I can't check it right now:", unverified);
+        add("Eingetragen:", "You are booked for:", confirmed);
+        add("Noch nicht bestätigt:", "Not confirmed yet:", open);
+        add("Notiert, gerade aber nicht zu prüfen:", "Noted, but I can't check it right now:", unverified);
         if sentences.is_empty() {
             sentences.push(language.choose("Ich finde keinen Termin.", "I find no appointment.").to_owned());
         }
@@ -525,7 +585,7 @@ mod tests {
             both(|voice| voice.offer(&offer, &within, None)),
             [
                 "Frei ist morgen um 9 Uhr oder um 10 Uhr 30, oder am Dienstag, 1. Dezember, um 10 Uhr. Was passt Ihnen?",
-                "Free is tomorrow at 9 am or at 10:30 am, or on Tuesday, December 1 at 10 am. Which one suits you?",
+                "I have tomorrow at 9 am or at 10:30 am, or Tuesday, December 1 at 10 am free. Which one suits you?",
             ]
         );
     }
@@ -537,8 +597,8 @@ mod tests {
         assert_eq!(
             both(|voice| voice.offer(&offer, &TimeWish::At(at("11-27T09:00")), Some("Anna"))),
             [
-                "Morgen um 10 Uhr bei Anna ist leider nicht frei. Frei wäre morgen um 9 Uhr. Passt Ihnen das?",
-                "Tomorrow at 10 am with Anna is not free. The nearest free times are tomorrow at 9 am. Would that suit you?",
+                "Morgen um 10 Uhr ist bei Anna leider nichts frei. Frei wäre morgen um 9 Uhr. Passt Ihnen das?",
+                "Tomorrow at 10 am with Anna is not free. The nearest I have is tomorrow at 9 am. Would that suit you?",
             ]
         );
     }
@@ -561,7 +621,9 @@ mod tests {
 
     #[test]
     fn whoever_can_t_be_reached_is_promised_nothing() {
-        let [german, english] = both(|voice| voice.being_entered(false));
+        let [german, english] = both(|voice| {
+            voice.being_entered(Doing::Booking, false) + &voice.message_taken(false) + &voice.callback(false)
+        });
         assert!(!german.contains("meldet sich") && !english.contains("will get in touch"), "{german} {english}");
     }
 }

@@ -1,6 +1,7 @@
 //! What is free.
 
 use calcom::SlotsWindow;
+use chrono::{DateTime, Utc};
 use scheduling::{
     failure::BookingFailure,
     offer::{FreeSlot, Offer, TimeWish, offer},
@@ -35,8 +36,15 @@ pub fn wish_of(conversation: &Conversation<'_>, reading: TimeReading) -> Result<
 
 /// The answer with what is offered.
 pub fn offered(conversation: &Conversation<'_>, offer: &Offer, wish: &TimeWish, staff: Option<&StaffMember>) -> Answer {
+    let voice = conversation.voice();
+    let is_theirs = |slot: &FreeSlot| staff.is_some_and(|member| slot.staff.contains(&member.id));
     let name = staff.map(|member| member.name.reveal().as_str());
-    let say = conversation.voice().offer(offer, wish, name);
+    let mut slots = offer.fitting.iter().chain(&offer.others).peekable();
+    let is_known = slots.peek().is_none() || slots.all(is_theirs);
+    let mut say = voice.offer(offer, wish, name.filter(|_| is_known));
+    if let Some(name) = name.filter(|_| !is_known) {
+        say = format!("{} {say}", voice.not_promised(name));
+    }
     let (status, slots) = match (offer.fitting.is_empty(), offer.others.is_empty()) {
         (false, _) => (Status::Free, &offer.fitting),
         (true, false) => (Status::NotFree, &offer.others),
@@ -57,6 +65,26 @@ pub async fn free_slots(
     let staff = staff.map(|member| member.id.as_str());
     let job = conversation.job();
     Ok(conversation.bookings.free_slots(service.id.as_str(), staff, window, &job).await?)
+}
+
+/// The free slots nearest to a start that is taken: those that can be booked now, or else those that were proposed.
+pub async fn nearest(
+    conversation: &Conversation<'_>,
+    proposed: &[DateTime<Utc>],
+    start: DateTime<Utc>,
+    service: &Service,
+    staff: Option<&StaffMember>,
+) -> Result<Vec<FreeSlot>, Interrupted> {
+    let wish = TimeWish::At(start);
+    let mut free: Vec<FreeSlot> = proposed.iter().map(|start| FreeSlot { start: *start, staff: Vec::new() }).collect();
+    if conversation.has_time()
+        && let Ok(listed) = free_slots(conversation, service, staff, &wish).await?
+    {
+        free = listed;
+    }
+    free.retain(|slot| slot.start != start);
+    free.sort_by_key(|slot| slot.start);
+    Ok(offer(&free, &wish, conversation.now).others)
 }
 
 /// The answer to a caller if Cal.com can't be asked, or nothing of this kind can be booked.

@@ -2,34 +2,38 @@
 
 use std::time::Duration;
 
-use booking::Outcome;
+use booking::{Outcome, Standing};
 use chrono::{DateTime, Utc};
 use intake::LiveRecord;
 use scheduling::{
     appointment::{Appointment, CancelReason, ReviewReason, State, StateName},
-    contact::Customer,
+    booking::BookingStatus,
     failure::BookingFailure,
     ids::AppointmentId,
     live::LiveKind,
-    offer::{FreeSlot, TimeWish, Unclear, offer},
+    offer::{TimeWish, Unclear, offer},
     personal::Personal,
     request::{AppointmentRequest, Intent},
+    spoken_contact::shortened,
     spoken_time::{NoTime, TimeReading},
     start_time::RequestedStart,
     tenant::{Service, StaffMember},
 };
 use store::{StoreError, Versioned};
-use wording::spoken::Missing;
+use wording::spoken::{Doing, Missing};
 
 use super::{
     Interrupted,
-    availability::{free_slots, offered},
+    availability::{free_slots, nearest, offered},
+    message,
 };
 use crate::{
     answer::{Answer, Status},
-    conversation::Conversation,
+    conversation::{Conversation, MAX_FIELD},
 };
 
+/// Longer notes are cut.
+const MAX_NOTES: usize = 4000;
 /// How often an appointment is looked at that another worker has: Retell's retry, or the queue.
 const POLL: Duration = Duration::from_millis(150);
 
@@ -52,10 +56,10 @@ pub async fn book(conversation: &Conversation<'_>) -> Result<Answer, Interrupted
     let request = AppointmentRequest {
         intent: Intent::Book,
         service: Some(service.id.to_string()),
-        start: RequestedStart::At { at: start, note: None, raw: Some(raw) },
+        start: RequestedStart::At { at: start, note: None, raw: Some(shortened(&raw, MAX_FIELD)) },
         customer,
         staff: staff.map(|member| Personal::new(member.id.to_string())),
-        notes: conversation.args.text("notes").map(Personal::new),
+        notes: conversation.args.text("notes").map(|notes| Personal::new(shortened(&notes, MAX_NOTES))),
     };
     book_request(conversation, request, service, staff, start).await
 }
@@ -96,45 +100,76 @@ pub async fn book_request(
         LiveRecord::Inserted(inserted) => (inserted.value.id.clone(), Some(*inserted)),
         LiveRecord::Existing(id) => (id, None),
     };
+    conversation.note_stored(&id, Doing::Booking, &request.customer);
     loop {
         let stored = match inserted.take() {
             Some(inserted) => Some(inserted),
             None => conversation.bookings.load(&id).await?,
         };
-        let Some(stored) = stored else { return Ok(conversation.unavailable()) };
-        match stored.value.state() {
-            State::Requested { .. } | State::Booking { .. } => {
-                match conversation.bookings.book(stored, &conversation.job()).await? {
-                    Outcome::Attempted { appointment, failure } => {
-                        return answer(conversation, &appointment, failure.as_ref(), service, staff).await;
-                    }
-                    Outcome::Postponed(_) => return being_entered(conversation, &id, &request.customer),
-                    Outcome::NotClaimable(_) | Outcome::Lost => {
-                        if !conversation.has_time() {
-                            return being_entered(conversation, &id, &request.customer);
-                        }
-                        tokio::time::sleep(POLL).await;
-                    }
-                }
+        let Some(stored) = stored else { return Ok(conversation.failed()) };
+        if stored.value.is_booked() {
+            match stands(conversation, stored).await? {
+                Some(answer) => return Ok(answer),
+                None => continue,
             }
-            State::NeedsReview { reason, .. } if !is_open_question(*reason) => {
-                return answer(conversation, &stored.value, None, service, staff).await;
+        }
+        if !is_waiting(&stored.value) {
+            let appointment = stored.value.clone();
+            if !request_again(conversation, stored, &request).await? {
+                return answer(conversation, &appointment, None, service, staff).await;
             }
-            State::NeedsReview { .. } | State::Cancelled { .. } => {
-                let appointment = stored.value.clone();
-                if !request_again(conversation, stored, &request).await? {
-                    return answer(conversation, &appointment, None, service, staff).await;
-                }
+            continue;
+        }
+        match conversation.bookings.book(stored, &conversation.job()).await? {
+            Outcome::Attempted { appointment, failure } => {
+                return answer(conversation, &appointment, failure.as_ref(), service, staff).await;
             }
-            State::Booked { .. } | State::Assigned { .. } => {
-                let standing = conversation.bookings.check(stored, &conversation.job()).await?;
-                if standing.appointment().is_booked() {
-                    return answer(conversation, standing.appointment(), None, service, staff).await;
-                }
-            }
-            State::Completed { .. } | State::NoShow { .. } => return Ok(conversation.unavailable()),
+            Outcome::NotClaimable(_) | Outcome::Lost if conversation.has_time() => tokio::time::sleep(POLL).await,
+            Outcome::Postponed(_) | Outcome::NotClaimable(_) | Outcome::Lost => return Ok(conversation.failed()),
         }
     }
+}
+
+/// The answer for an appointment that is booked, as Cal.com has it now. `None` if it is no longer booked there.
+async fn stands(
+    conversation: &Conversation<'_>,
+    stored: Versioned<Appointment>,
+) -> Result<Option<Answer>, Interrupted> {
+    let standing = conversation.bookings.check(stored, &conversation.job()).await?;
+    let appointment = standing.appointment();
+    if !appointment.is_booked() {
+        return Ok(None);
+    }
+    match &standing {
+        Standing::Known(_) => booked(conversation, appointment).await.map(Some),
+        Standing::Unverified(_) => {
+            let (sentence, data) = conversation.described(appointment).await?;
+            let say = conversation.voice().unverified(&sentence);
+            Ok(Some(Answer::new(Status::Unverified, say).with("appointment", data)))
+        }
+        // It is being moved or cancelled, and the caller has thought of it again: a person asks what is wanted.
+        Standing::Changing(_) => {
+            let (sentence, _) = conversation.described(appointment).await?;
+            message::store(conversation, &conversation.voice().note(Doing::Booking, &sentence)).await?;
+            Ok(Some(conversation.callback(&appointment.request.customer)))
+        }
+    }
+}
+
+/// The answer for an appointment that is stored as booked.
+async fn booked(conversation: &Conversation<'_>, appointment: &Appointment) -> Result<Answer, Interrupted> {
+    let (sentence, data) = conversation.described(appointment).await?;
+    let (voice, booking) = (conversation.voice(), appointment.booking());
+    let (status, say) = match booking.map(|booking| booking.status) {
+        Some(BookingStatus::Pending) => (Status::AwaitsConfirmation, voice.awaits_confirmation(&sentence)),
+        _ => (Status::Booked, voice.booked(&sentence)),
+    };
+    Ok(Answer::new(status, say).with("appointment", data))
+}
+
+/// Whether it waits to be booked, or is being booked.
+fn is_waiting(appointment: &Appointment) -> bool {
+    matches!(appointment.state().name(), StateName::Requested | StateName::Booking)
 }
 
 /// Stores the request. The same intent again, in whatever words, has the same one.
@@ -193,6 +228,9 @@ async fn request_again(
     request: &AppointmentRequest,
 ) -> Result<bool, Interrupted> {
     let Versioned { value: mut appointment, version } = stored;
+    if appointment.review_reason().is_some_and(|reason| !is_open_question(reason)) {
+        return Ok(false);
+    }
     if !appointment.request_live(request.clone(), conversation.bookings.actor()) {
         return Ok(false);
     }
@@ -210,20 +248,19 @@ async fn answer(
     service: &Service,
     staff: Option<&StaffMember>,
 ) -> Result<Answer, Interrupted> {
-    let voice = conversation.voice();
-    let is_reachable = appointment.request.customer.is_reachable();
     match appointment.state() {
-        State::Booked { .. } | State::Assigned { .. } => {
-            let (sentence, data) = conversation.described(appointment).await?;
-            Ok(Answer::new(Status::Booked, voice.booked(&sentence)).with("appointment", data))
-        }
+        _ if appointment.is_booked() => booked(conversation, appointment).await,
         State::Cancelled { reason: CancelReason::NotFree | CancelReason::Past, .. } => {
             taken(conversation, appointment, failure, service, staff).await
         }
-        State::NeedsReview { .. } | State::Cancelled { .. } => {
-            Ok(Answer::new(Status::Callback, voice.callback(is_reachable)))
+        State::NeedsReview { .. } => Ok(conversation.callback(&appointment.request.customer)),
+        // Its booking was cancelled at Cal.com while this was under way: a person asks what is wanted.
+        State::Cancelled { .. } | State::Completed { .. } | State::NoShow { .. } => {
+            let (sentence, _) = conversation.described(appointment).await?;
+            message::store(conversation, &conversation.voice().note(Doing::Booking, &sentence)).await?;
+            Ok(conversation.callback(&appointment.request.customer))
         }
-        _ => being_entered(conversation, &appointment.id, &appointment.request.customer),
+        _ => Ok(conversation.failed()),
     }
 }
 
@@ -236,29 +273,11 @@ async fn taken(
     staff: Option<&StaffMember>,
 ) -> Result<Answer, Interrupted> {
     let start = appointment.request.start.at().unwrap_or(conversation.now);
-    let wish = TimeWish::At(start);
     let proposed = failure.map(BookingFailure::proposals).unwrap_or_default();
-    let mut free: Vec<FreeSlot> = proposed.iter().map(|start| FreeSlot { start: *start, staff: Vec::new() }).collect();
-    if conversation.has_time()
-        && let Ok(listed) = free_slots(conversation, service, staff, &wish).await?
-    {
-        free = listed;
-    }
-    free.retain(|slot| slot.start != start);
-    let others = offer(&free, &wish, conversation.now).others;
+    let others = nearest(conversation, proposed, start, service, staff).await?;
     let status = if others.is_empty() { Status::None } else { Status::NotFree };
     let say = conversation.voice().taken(start, &others);
     Ok(Answer::new(status, say).with("slots", conversation.listed(&others)))
-}
-
-/// That it is stored and not confirmed.
-pub fn being_entered(
-    conversation: &Conversation<'_>,
-    id: &AppointmentId,
-    customer: &Customer,
-) -> Result<Answer, Interrupted> {
-    let say = conversation.voice().being_entered(customer.is_reachable());
-    Ok(Answer::new(Status::BeingEntered, say).with("appointment_id", id.to_string()))
 }
 
 /// Whether nothing was done for it at Cal.com, so that its customer may drop it at once.

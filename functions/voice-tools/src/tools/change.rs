@@ -7,17 +7,16 @@ use chrono::{DateTime, Utc};
 use scheduling::{
     appointment::{Appointment, CancelReason, Change, State},
     live::LiveKind,
-    offer::{FreeSlot, TimeWish, offer},
     start_time::RequestedStart,
     tenant::Service,
 };
-use store::{NewAppointment, StoreError, Versioned};
-use wording::spoken::Missing;
+use store::{StoreError, Versioned};
+use wording::spoken::{Doing, Missing};
 
 use super::{
     Interrupted,
-    availability::free_slots,
-    book::{being_entered, book_request, is_only_requested, start},
+    availability::nearest,
+    book::{book_request, is_only_requested, start},
     message,
 };
 use crate::{
@@ -30,22 +29,27 @@ const POLL: Duration = Duration::from_millis(150);
 
 /// Moves the appointment that the caller means.
 pub async fn reschedule(conversation: &Conversation<'_>) -> Result<Answer, Interrupted> {
-    let Some(stored) = conversation.appointment().await? else { return Ok(none(conversation)) };
-    let Some(service) = service_of(conversation, &stored.value) else { return by_a_person(conversation).await };
-    let (Some(to), _) = start(conversation, service, None).await? else {
+    let found = conversation.appointment().await?;
+    let service = found.as_ref().and_then(|stored| service_of(conversation, &stored.value));
+    let Some(any_service) = service.or(conversation.tenant.services.first()) else {
+        return by_a_person(conversation, Doing::Moving, found.as_ref()).await;
+    };
+    let (Some(to), _) = start(conversation, any_service, None).await? else {
         return Ok(conversation.ask(Missing::Start));
     };
-    if stored.value.booking().is_some_and(|booking| booking.start == to) && stored.value.change().is_none() {
-        // The same again: it was moved before.
-        let standing = conversation.bookings.check(stored, &conversation.job()).await?;
-        return done(conversation, standing.appointment(), Status::Moved).await;
-    }
+    let Some(stored) = found else {
+        let is_made = |it: &Appointment| it.is_booked() && it.start() == Some(to) && it.change().is_none();
+        return match conversation.changed_before(LiveKind::Move, is_made).await? {
+            Some(appointment) => done(conversation, &appointment, Change::Move { to }).await,
+            None => Ok(none(conversation)),
+        };
+    };
     if stored.value.is_booked() {
-        return change(conversation, stored, Change::Move { to }, service).await;
+        return change(conversation, stored, Change::Move { to }, any_service).await;
     }
-    if !is_only_requested(&stored.value) {
-        return by_a_person(conversation).await;
-    }
+    let Some(service) = service.filter(|_| is_only_requested(&stored.value)) else {
+        return by_a_person(conversation, Doing::Moving, Some(&stored)).await;
+    };
     // Nothing was done at Cal.com: another request takes its place.
     let mut request = stored.value.request.clone();
     request.start = RequestedStart::exactly(to);
@@ -56,97 +60,127 @@ pub async fn reschedule(conversation: &Conversation<'_>) -> Result<Answer, Inter
 /// Cancels the appointment that the caller means.
 pub async fn cancel(conversation: &Conversation<'_>) -> Result<Answer, Interrupted> {
     let Some(stored) = conversation.appointment().await? else {
-        return match cancelled_before(conversation).await? {
-            Some(appointment) => done(conversation, &appointment, Status::Cancelled).await,
+        let is_made = |it: &Appointment| is_cancelled(it);
+        return match conversation.changed_before(LiveKind::Cancel, is_made).await? {
+            Some(appointment) => done(conversation, &appointment, Change::Cancel).await,
             None => Ok(none(conversation)),
         };
     };
-    if stored.value.is_booked() {
-        let service = service_of(conversation, &stored.value).or(conversation.tenant.services.first());
-        let Some(service) = service else { return by_a_person(conversation).await };
-        return change(conversation, stored, Change::Cancel, service).await;
+    let service = service_of(conversation, &stored.value).or(conversation.tenant.services.first());
+    match service {
+        Some(service) if stored.value.is_booked() => change(conversation, stored, Change::Cancel, service).await,
+        _ if is_only_requested(&stored.value) => {
+            let cancelled = drop_request(conversation, stored).await?;
+            done(conversation, &cancelled, Change::Cancel).await
+        }
+        _ => by_a_person(conversation, Doing::Cancelling, Some(&stored)).await,
     }
-    if !is_only_requested(&stored.value) {
-        return by_a_person(conversation).await;
-    }
-    let cancelled = drop_request(conversation, stored).await?;
-    done(conversation, &cancelled, Status::Cancelled).await
 }
 
 /// Stores the change, has it made, and answers with what is stored then.
 async fn change(
     conversation: &Conversation<'_>,
     stored: Versioned<Appointment>,
-    change: Change,
+    wanted: Change,
     service: &Service,
 ) -> Result<Answer, Interrupted> {
-    let Versioned { value: mut appointment, version } = stored;
-    let (id, bookings) = (appointment.id.clone(), conversation.bookings);
-    appointment.request_change(change, bookings.actor())?;
-    let (kind, made) = match change {
-        Change::Move { .. } => (LiveKind::Move, Status::Moved),
-        Change::Cancel => (LiveKind::Cancel, Status::Cancelled),
-    };
-    let noted = conversation.intake.note_live(kind, conversation.call, &id, conversation.tenant, bookings.actor());
-    let update = bookings.appointments.update(&appointment, version).commit();
-    match tokio::join!(noted, update) {
-        // Another copy of this request was first.
-        (Ok(()), Ok(_) | Err(StoreError::Conflict)) => {}
-        (Err(error), _) | (_, Err(error)) => return Err(error.into()),
-    }
+    let (id, customer) = (stored.value.id.clone(), stored.value.request.customer.clone());
+    let mut next = Some(stored);
     loop {
-        let Some(stored) = bookings.load(&id).await? else { return Ok(conversation.unavailable()) };
-        match bookings.change(stored, &conversation.job()).await? {
-            ChangeOutcome::Made(appointment) => {
-                enter(conversation, &appointment).await;
-                return done(conversation, &appointment, made).await;
+        let stored = match next.take() {
+            Some(stored) => stored,
+            None => match conversation.bookings.load(&id).await? {
+                Some(stored) => stored,
+                None => return Ok(conversation.failed()),
+            },
+        };
+        if is_made(&stored.value, wanted) {
+            return done(conversation, &stored.value, wanted).await;
+        }
+        if !stored.value.is_booked() {
+            return Ok(none(conversation));
+        }
+        if !request(conversation, stored, wanted).await? {
+            continue;
+        }
+        conversation.note_stored(&id, doing(wanted), &customer);
+        let Some(stored) = conversation.bookings.load(&id).await? else { return Ok(conversation.failed()) };
+        match conversation.bookings.change(stored, &conversation.job()).await? {
+            ChangeOutcome::Made(appointment) if is_made(&appointment, wanted) => {
+                return done(conversation, &appointment, wanted).await;
             }
             ChangeOutcome::Ended(_) => return Ok(none(conversation)),
             ChangeOutcome::Declined(appointment, failure) => {
-                let Change::Move { to } = change else { return by_a_person(conversation).await };
+                let Change::Move { to } = wanted else { return Ok(conversation.callback(&customer)) };
                 return taken(conversation, &appointment, to, failure.proposals(), service).await;
             }
-            ChangeOutcome::Deferred(appointment) => {
-                return being_entered(conversation, &id, &appointment.request.customer);
-            }
             ChangeOutcome::Escalated(appointment) => {
-                let say = conversation.voice().callback(appointment.request.customer.is_reachable());
-                return Ok(Answer::new(Status::Callback, say));
+                return Ok(conversation.callback(&appointment.request.customer));
             }
-            ChangeOutcome::Lost if conversation.has_time() => tokio::time::sleep(POLL).await,
-            ChangeOutcome::Lost => return being_entered(conversation, &id, &conversation.customer()),
-            ChangeOutcome::None => return made_by_another(conversation, &id, change, made).await,
+            // Another copy of this request, or another wish, was first.
+            ChangeOutcome::Made(_) | ChangeOutcome::Lost | ChangeOutcome::None if conversation.has_time() => {
+                tokio::time::sleep(POLL).await;
+            }
+            ChangeOutcome::Made(_) | ChangeOutcome::Lost | ChangeOutcome::None | ChangeOutcome::Deferred(_) => {
+                return Ok(conversation.failed());
+            }
         }
     }
 }
 
-/// The answer if another copy of the request has made the change, or dropped it.
-async fn made_by_another(
+/// Stores that the change is wanted, and that a tool does it. Returns `false` if another writer was first.
+async fn request(
     conversation: &Conversation<'_>,
-    id: &scheduling::ids::AppointmentId,
-    change: Change,
-    made: Status,
-) -> Result<Answer, Interrupted> {
-    let stored = conversation.bookings.load(id).await?.map(|stored| stored.value);
-    let is_made = |appointment: &Appointment| match change {
-        Change::Move { to } => appointment.booking().is_some_and(|booking| booking.start == to),
-        Change::Cancel => matches!(appointment.state(), State::Cancelled { .. }),
+    stored: Versioned<Appointment>,
+    wanted: Change,
+) -> Result<bool, Interrupted> {
+    let Versioned { value: mut appointment, version } = stored;
+    let bookings = conversation.bookings;
+    if !appointment.request_change(wanted, bookings.actor())? {
+        return Ok(true);
+    }
+    let kind = match wanted {
+        Change::Move { .. } => LiveKind::Move,
+        Change::Cancel => LiveKind::Cancel,
     };
-    match stored.filter(is_made) {
-        Some(appointment) => done(conversation, &appointment, made).await,
-        None => Ok(conversation.unavailable()),
+    let (intake, call, tenant) = (conversation.intake, conversation.call, conversation.tenant);
+    let noted = intake.note_live(kind, call, &appointment.id, tenant, bookings.actor());
+    match tokio::join!(noted, bookings.appointments.update(&appointment, version).commit()) {
+        (Ok(()), Ok(_)) => Ok(true),
+        (Ok(()), Err(StoreError::Conflict)) => Ok(false),
+        (Err(error), _) | (_, Err(error)) => Err(error.into()),
     }
 }
 
+fn doing(wanted: Change) -> Doing {
+    match wanted {
+        Change::Move { .. } => Doing::Moving,
+        Change::Cancel => Doing::Cancelling,
+    }
+}
+
+/// Whether the record shows that the change is made.
+fn is_made(appointment: &Appointment, wanted: Change) -> bool {
+    match wanted {
+        Change::Move { to } => {
+            appointment.is_booked() && appointment.start() == Some(to) && appointment.change().is_none()
+        }
+        Change::Cancel => is_cancelled(appointment),
+    }
+}
+
+fn is_cancelled(appointment: &Appointment) -> bool {
+    matches!(appointment.state(), State::Cancelled { reason: CancelReason::ByCustomer, .. })
+}
+
 /// The answer with what is stored as moved or cancelled.
-async fn done(
-    conversation: &Conversation<'_>,
-    appointment: &Appointment,
-    status: Status,
-) -> Result<Answer, Interrupted> {
+async fn done(conversation: &Conversation<'_>, appointment: &Appointment, made: Change) -> Result<Answer, Interrupted> {
     let (sentence, data) = conversation.described(appointment).await?;
     let voice = conversation.voice();
-    let say = if status == Status::Moved { voice.moved(&sentence) } else { voice.cancelled(&sentence) };
+    let (status, say) = match made {
+        Change::Move { .. } => (Status::Moved, voice.moved(&sentence)),
+        Change::Cancel => (Status::Cancelled, voice.cancelled(&sentence)),
+    };
     Ok(Answer::new(status, say).with("appointment", data))
 }
 
@@ -158,17 +192,7 @@ async fn taken(
     proposed: &[DateTime<Utc>],
     service: &Service,
 ) -> Result<Answer, Interrupted> {
-    let wish = TimeWish::At(to);
-    let mut free: Vec<FreeSlot> = proposed.iter().map(|start| FreeSlot { start: *start, staff: Vec::new() }).collect();
-    if free.is_empty()
-        && conversation.has_time()
-        && let Ok(listed) = free_slots(conversation, service, None, &wish).await?
-    {
-        free = listed;
-    }
-    free.retain(|slot| slot.start != to);
-    free.sort_by_key(|slot| slot.start);
-    let others = offer(&free, &wish, conversation.now).others;
+    let others = nearest(conversation, proposed, to, service, None).await?;
     let (_, data) = conversation.described(appointment).await?;
     let answer = Answer::new(Status::NotFree, conversation.voice().taken(to, &others));
     Ok(answer.with("slots", conversation.listed(&others)).with("appointment", data))
@@ -187,40 +211,21 @@ async fn drop_request(
     Ok(appointment)
 }
 
-/// The appointment that was cancelled in this call before.
-async fn cancelled_before(conversation: &Conversation<'_>) -> Result<Option<Appointment>, Interrupted> {
-    let actions = conversation.intake.live_actions(conversation.call, conversation.tenant).await?;
-    for action in actions.into_iter().filter(|action| action.kind == LiveKind::Cancel) {
-        let stored = conversation.bookings.load(&action.appointment).await?.map(|stored| stored.value);
-        let is_cancelled =
-            |it: &Appointment| matches!(it.state(), State::Cancelled { reason: CancelReason::ByCustomer, .. });
-        if let Some(appointment) = stored.filter(is_cancelled) {
-            return Ok(Some(appointment));
-        }
-    }
-    Ok(None)
-}
-
-/// Enters a moved appointment under its new start, so that another call for the same finds it.
-async fn enter(conversation: &Conversation<'_>, appointment: &Appointment) {
-    let customers = appointment.request.customer.ids(&conversation.tenant.id);
-    let dedup_key = appointment.request.dedup_key(conversation.tenant);
-    let entries = NewAppointment { appointment, customers: &customers, dedup_key: dedup_key.as_deref() };
-    if let Err(error) = conversation.bookings.appointments.enter(&entries).await {
-        tracing::warn!(%error, "failed to enter a moved appointment under its new start");
-    }
-}
-
 /// What the machine can't do now, a person does: the wish is stored as a callback.
-async fn by_a_person(conversation: &Conversation<'_>) -> Result<Answer, Interrupted> {
-    let wish = [conversation.args.text("date"), conversation.args.text("start")];
-    let german = conversation.tenant.language == "de";
-    let what =
-        if german { "Möchte einen Termin ändern oder absagen" } else { "Wants to change or cancel an appointment" };
-    let text = [Some(what.to_owned())].into_iter().chain(wish).flatten().collect::<Vec<_>>().join(": ");
-    message::store(conversation, &text).await?;
-    let say = conversation.voice().callback(conversation.customer().is_reachable());
-    Ok(Answer::new(Status::Callback, say))
+async fn by_a_person(
+    conversation: &Conversation<'_>,
+    doing: Doing,
+    stored: Option<&Versioned<Appointment>>,
+) -> Result<Answer, Interrupted> {
+    let appointment = match stored {
+        Some(stored) => conversation.described(&stored.value).await?.0,
+        None => String::new(),
+    };
+    let note = conversation.voice().note(doing, &appointment);
+    let said = conversation.args.text("start").into_iter();
+    let text: Vec<String> = std::iter::once(note).chain(said).collect();
+    message::store(conversation, &text.join(" -> ")).await?;
+    Ok(conversation.callback(&conversation.customer()))
 }
 
 fn none(conversation: &Conversation<'_>) -> Answer {

@@ -2,11 +2,11 @@
 
 use booking::Standing;
 use futures_util::future::try_join_all;
+use scheduling::{appointment::Appointment, booking::BookingStatus};
 
 use super::Interrupted;
 use crate::{
     answer::{Answer, Status},
-    caller::is_coming,
     conversation::Conversation,
 };
 
@@ -18,12 +18,13 @@ pub async fn find(conversation: &Conversation<'_>) -> Result<Answer, Interrupted
     let (mut confirmed, mut open, mut unverified, mut data) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for found in &standing {
         let appointment = found.appointment();
-        if !is_coming(appointment, conversation.now) {
+        if !appointment.is_coming(conversation.now) {
             continue;
         }
         let (sentence, mut described) = conversation.described(appointment).await?;
         let (of, word) = match found {
-            _ if !appointment.is_booked() => (&mut open, "not_confirmed"),
+            Standing::Changing(_) => (&mut open, "being_changed"),
+            _ if !is_confirmed(appointment) => (&mut open, "not_confirmed"),
             Standing::Known(_) => (&mut confirmed, "confirmed"),
             Standing::Unverified(_) => (&mut unverified, "unverified"),
         };
@@ -34,4 +35,9 @@ pub async fn find(conversation: &Conversation<'_>) -> Result<Answer, Interrupted
     let say = conversation.voice().coming(&confirmed, &open, &unverified);
     let status = if data.is_empty() { Status::None } else { Status::Listed };
     Ok(Answer::new(status, say).with("appointments", data))
+}
+
+/// Whether it is booked, and its host has nothing left to confirm.
+fn is_confirmed(appointment: &Appointment) -> bool {
+    appointment.is_booked() && appointment.booking().is_some_and(|booking| booking.status != BookingStatus::Pending)
 }

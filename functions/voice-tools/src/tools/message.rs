@@ -6,6 +6,7 @@ use scheduling::{
     live::LiveKind,
     personal::Personal,
     request::{AppointmentRequest, Intent},
+    spoken_contact::shortened,
     start_time::RequestedStart,
 };
 use store::{StoreError, Versioned};
@@ -19,45 +20,55 @@ use crate::{
 
 /// How often a message is added again because another writer changed the appointment meanwhile.
 const TRIES: u32 = 4;
+/// Longer messages are cut.
+const MAX_MESSAGE: usize = 2000;
 
 /// Stores the message. A call has one callback: what is said later is added to it.
 pub async fn leave(conversation: &Conversation<'_>) -> Result<Answer, Interrupted> {
     let Some(text) = conversation.args.text("text") else { return Ok(conversation.ask(Missing::Message)) };
-    if conversation.customer().phone.is_none() && !conversation.args.is_given("phone") {
+    let customer = conversation.customer();
+    if customer.phone.is_none() && !conversation.args.is_given("phone") {
         return Ok(conversation.ask(Missing::Phone));
     }
     let id = store(conversation, &text).await?;
-    Ok(Answer::new(Status::MessageTaken, conversation.voice().message_taken()).with("appointment_id", id.to_string()))
+    let say = conversation.voice().message_taken(customer.is_reachable());
+    Ok(Answer::new(Status::MessageTaken, say).with("appointment_id", id.to_string()))
 }
 
 /// Stores a message for the business, and returns the appointment that waits for a person with it.
 pub async fn store(conversation: &Conversation<'_>, text: &str) -> Result<AppointmentId, Interrupted> {
-    let (tenant, call) = (conversation.tenant, conversation.call);
+    let text = shortened(text, MAX_MESSAGE);
+    let id = insert(conversation, &text, "message").await?;
+    for _ in 0..TRIES {
+        let Some(Versioned { value: mut stored, version }) = conversation.bookings.load(&id).await? else { break };
+        match stored.add_message(&text, conversation.bookings.actor()) {
+            Ok(false) => return Ok(id),
+            Ok(true) => match conversation.bookings.appointments.update(&stored, version).commit().await {
+                Err(StoreError::Conflict) => {}
+                committed => return committed.map(|_| id).map_err(Into::into),
+            },
+            // A person has closed it since: this is another one.
+            Err(_) => return insert(conversation, &text, &format!("message/{}", text.to_lowercase())).await,
+        }
+    }
+    Err(StoreError::Conflict.into())
+}
+
+async fn insert(conversation: &Conversation<'_>, text: &str, intent: &str) -> Result<AppointmentId, Interrupted> {
+    let (tenant, call, by) = (conversation.tenant, conversation.call, conversation.bookings.actor());
     let request = AppointmentRequest {
         intent: Intent::CallBack,
         service: None,
         start: RequestedStart::missing(),
         customer: conversation.customer(),
         staff: None,
-        notes: Some(Personal::new(scheduling::spoken_contact::shortened(text, 2000))),
+        notes: Some(Personal::new(text.to_owned())),
     };
-    let by = conversation.bookings.actor();
-    let id = AppointmentId::of_intent(&tenant.id, &call.id, "message");
+    let id = AppointmentId::of_intent(&tenant.id, &call.id, intent);
     let appointment = Appointment::new(tenant.id.clone(), call.id.clone(), call.source(), request, by);
-    let appointment = appointment.requested_live(id.clone());
-    conversation.intake.record_live(LiveKind::Message, call, appointment, tenant, by).await?;
-    for _ in 0..TRIES {
-        let Some(Versioned { value: mut stored, version }) = conversation.bookings.load(&id).await? else { break };
-        let notes = stored.request.notes.as_ref().map(|notes| notes.reveal().clone());
-        // What a person has closed since stays closed: the same words are in it.
-        let is_new = notes.as_deref() != Some(text) && stored.add_message(text, by).unwrap_or(false);
-        if !is_new {
-            break;
-        }
-        match conversation.bookings.appointments.update(&stored, version).commit().await {
-            Err(StoreError::Conflict) => {}
-            committed => return committed.map(|_| id).map_err(Into::into),
-        }
-    }
+    conversation
+        .intake
+        .record_live(LiveKind::Message, call, appointment.requested_live(id.clone()), tenant, by)
+        .await?;
     Ok(id)
 }

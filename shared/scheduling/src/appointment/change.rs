@@ -110,22 +110,45 @@ impl Appointment {
         self.correct(request, None, by) && self.state.name() == StateName::Requested
     }
 
-    /// Notes that its customer, who is on the line, wants to move or cancel its booking. A change that was requested
-    /// before and is not made yet is replaced. The state stays.
+    /// Notes that its customer, who is on the line, wants to move or cancel its booking. The state stays. A change that was
+    /// requested before and is not made yet is replaced, and waits for as long as that one: Cal.com may still be making it.
+    /// Returns whether it is new.
     ///
     /// # Errors
     /// If nothing is booked, or it is closed.
-    pub fn request_change(&mut self, change: Change, by: Actor<'_>) -> Result<(), InvalidTransition> {
+    pub fn request_change(&mut self, change: Change, by: Actor<'_>) -> Result<bool, InvalidTransition> {
         if !self.is_booked() {
             return Err(self.invalid(StateName::Booked));
         }
         if self.change.is_some_and(|requested| requested.change == change) {
-            return Ok(());
+            return Ok(false);
         }
-        self.change = Some(RequestedChange { change, since: by.now, not_before: None });
+        let not_before = self.change.and_then(|replaced| replaced.not_before);
+        self.change = Some(RequestedChange { change, since: by.now, not_before });
         self.is_live = true;
         self.record(Some(self.state.name()), Cause::ChangeRequested(change.kind()), by);
-        Ok(())
+        Ok(true)
+    }
+
+    /// Whether a change of this kind is made, under way, or left to a person.
+    pub fn is_changing(&self, kind: ChangeKind) -> bool {
+        let is_made = match kind {
+            ChangeKind::Move => self.history.iter().any(|transition| transition.cause == Cause::Moved),
+            ChangeKind::Cancel => matches!(self.state, State::Cancelled { .. }),
+        };
+        let is_under_way = self.change.is_some_and(|requested| requested.change.kind() == kind);
+        is_made || is_under_way || self.review_reason() == Some(ReviewReason::Intent(kind.intent()))
+    }
+
+    /// Whether it is still to take place, and what its customer would call an appointment.
+    pub fn is_coming(&self, now: DateTime<Utc>) -> bool {
+        let is_one = self.is_booked() || self.request.intent.is_book();
+        self.is_open() && is_one && !self.is_erased() && self.start().is_some_and(|start| start > now)
+    }
+
+    /// When it starts: as it is booked, else as it was requested.
+    pub fn start(&self) -> Option<DateTime<Utc>> {
+        self.booking().map(|booking| booking.start).or(self.request.start.at())
     }
 
     /// Claims the requested change: for `lease` it belongs to this worker alone. The state stays.

@@ -131,9 +131,12 @@ impl Appointment {
         reopened.map_or(self.created_at, |transition| transition.at)
     }
 
-    /// When it was last booked, or resumed as booked.
+    /// When it was last booked, moved, or resumed as booked.
     pub fn booked_at(&self) -> Option<DateTime<Utc>> {
-        let became_booked = |it: &&Transition| it.to == StateName::Booked && it.from != Some(StateName::Booked);
+        let became_booked = |it: &&Transition| {
+            let is_moved = matches!(it.cause, Cause::Moved | Cause::Rescheduled);
+            is_moved || it.to == StateName::Booked && it.from != Some(StateName::Booked)
+        };
         self.history.iter().rfind(became_booked).map(|transition| transition.at)
     }
 

@@ -1,6 +1,6 @@
 //! What was understood of a time, and what is known beside the text.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +40,33 @@ pub enum TimeReading {
     },
     /// No start.
     None(NoTime),
+}
+
+impl TimeReading {
+    /// Whether a start is on one of the days that were named. `None` if none was.
+    pub fn names_day_of(&self, start: DateTime<Utc>, zone: Tz) -> Option<bool> {
+        let day = |at: DateTime<Utc>| at.with_timezone(&zone).date_naive();
+        let spans: Vec<(DateTime<Utc>, DateTime<Utc>)> = self.spans();
+        let is_in = |(from, to): &(DateTime<Utc>, DateTime<Utc>)| (day(*from)..=day(*to)).contains(&day(start));
+        (!spans.is_empty()).then(|| spans.iter().any(is_in))
+    }
+
+    /// The spans of time that were named, each with its last moment.
+    pub fn spans(&self) -> Vec<(DateTime<Utc>, DateTime<Utc>)> {
+        let of_window = |window: &Window| (window.from, window.to - TimeDelta::seconds(1));
+        match self {
+            Self::Moment { at, .. } => vec![(*at, *at)],
+            Self::Window(windows) => windows.iter().map(of_window).collect(),
+            Self::Question { readings, .. } => readings
+                .iter()
+                .map(|reading| match reading {
+                    Candidate::At { at } => (*at, *at),
+                    Candidate::Window(window) => of_window(window),
+                })
+                .collect(),
+            Self::None(_) => Vec::new(),
+        }
+    }
 }
 
 /// A span of possible starts.

@@ -346,6 +346,14 @@ impl Tenant {
         }
     }
 
+    /// Those who take appointments for a service.
+    pub fn staff_for<'t>(&'t self, service: &'t Service) -> impl Iterator<Item = &'t StaffMember> {
+        let EventTypes { round_robin, per_staff } = &service.event_types;
+        self.staff
+            .iter()
+            .filter(move |member| member.active && (round_robin.is_some() || per_staff.contains_key(&member.id)))
+    }
+
     /// The services that a customer means who said `raw`.
     pub fn service_wish(&self, raw: &str) -> NameReading<ServiceId> {
         if let Some(service) = self.services.iter().find(|service| service.id.as_str() == raw.trim()) {

@@ -1,6 +1,6 @@
 //! A caller finds, moves and cancels appointments: their own, as they are at Cal.com at that moment.
 
-use end_to_end::{Conversation, MARK, Salon, soon};
+use end_to_end::{Conversation, MARK, Salon, SalonForm, soon};
 use scheduling::{
     appointment::{CancelReason, State, StateName},
     ids::AppointmentId,
@@ -129,4 +129,46 @@ async fn nobody_hears_of_anothers_appointment() {
     assert_eq!(shared.tool("find_appointments", &json!({})).await["missing"], "name");
     let found = shared.tool("find_appointments", &json!({"name": "Max"})).await;
     assert_eq!(found["appointments"].as_array().unwrap().len(), 1, "{found}");
+}
+
+#[tokio::test]
+async fn a_repeated_cancellation_never_takes_another_appointment() {
+    let salon = Salon::open().await;
+    let caller = salon.called();
+    let (ten, eleven) = (soon(10, 0).0, soon(11, 0).0);
+    let (first, second) = (book(&caller, &ten, MARK).await, book(&caller, &eleven, MARK).await);
+    for _ in 0..2 {
+        let answer = caller.tool("cancel_appointment", &json!({"appointment_id": first})).await;
+        assert_eq!((&answer["status"], id_in(&answer)), (&json!("cancelled"), first.clone()), "{answer}");
+    }
+    let another_day = salon.called_from(&caller.phone);
+    let answer = another_day.tool("cancel_appointment", &json!({"date": "am 24. Dezember"})).await;
+    assert_eq!(answer["status"], "none", "nothing is on that day: {answer}");
+    assert!(salon.stack.appointment(&second).await.is_booked());
+}
+
+#[tokio::test]
+async fn what_its_host_has_to_confirm_is_not_said_to_be_booked() {
+    let event_type = json!({"must_be_confirmed": true});
+    let salon = Salon::with(SalonForm { event_type, ..SalonForm::default() }).await;
+    let caller = salon.called();
+    let args = json!({"service": "Haarschnitt", "start": soon(10, 0).0, "name": MARK});
+    let answer = caller.tool("book_appointment", &args).await;
+    assert_eq!(answer["status"], "awaits_confirmation", "{answer}");
+    let found = caller.tool("find_appointments", &json!({})).await;
+    assert_eq!(found["appointments"][0]["state"], "not_confirmed", "{found}");
+}
+
+#[tokio::test]
+async fn a_staff_member_who_can_t_be_chosen_is_not_promised_and_the_one_who_does_it_is_named() {
+    let salon = Salon::open().await;
+    let caller = salon.called();
+    let (spoken, start) = soon(10, 0);
+    salon.book_event_type(salon.color_of("anna"), start, json!({})).await;
+    let asks = json!({"service": "Haarschnitt", "wish": spoken, "staff": "Anna"});
+    let answer = caller.tool("check_availability", &asks).await;
+    assert!(answer["say"].as_str().unwrap().starts_with("Ob es bei Anna Berg ist"), "{answer}");
+    let args = json!({"service": "Haarschnitt", "start": spoken, "name": MARK, "staff": "Anna"});
+    let answer = caller.tool("book_appointment", &args).await;
+    assert_eq!((&answer["status"], &answer["appointment"]["staff"]), (&json!("booked"), &json!("Ben Tal")), "{answer}");
 }
