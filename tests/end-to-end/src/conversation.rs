@@ -56,6 +56,18 @@ impl Conversation<'_> {
         answer.body
     }
 
+    /// Uses a tool as Retell does, once more if there is no answer, and returns the answer, if there is one.
+    pub async fn try_tool(&self, name: &str, args: &Value) -> Value {
+        let body = json!({"name": name, "args": args, "call": self.retell_call()});
+        for _ in 0..2 {
+            let answer = self.salon.stack.send_signed(&format!("{}/{name}", variable("TOOLS_URL")), &body).await;
+            if answer.status == 200 {
+                return answer.body;
+            }
+        }
+        Value::Null
+    }
+
     /// The webhook with the analysis of the call.
     pub fn analyzed(&self, fields: Value) -> Call {
         let mut call = self.retell_call();

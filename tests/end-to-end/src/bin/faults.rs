@@ -27,6 +27,9 @@ struct Arguments {
     /// How many calls.
     #[arg(long, default_value_t = 200)]
     calls: usize,
+    /// How many more callers book by tools while they are on the line.
+    #[arg(long, default_value_t = 24)]
+    live: usize,
     /// Decides what is asked for and what goes wrong.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -114,25 +117,31 @@ async fn main() -> ExitCode {
 
     let sweeps = sweep(&stack);
     let began = Utc::now();
-    let mut told = deliver_all(&stack, &asked, &deliveries, &mut dice).await;
+    let talks = Talk::some(&salons, arguments.live, &mut dice);
+    let (mut told, live) = tokio::join!(deliver_all(&stack, &asked, &deliveries, &mut dice), talk_all(&salons, &talks));
     deliver_while_down(&stack, &asked, &while_down).await;
     eprintln!("all delivered after {} s", (Utc::now() - began).num_seconds());
     let untold = until_recovered(&stack, &salons, &asked, &mut told).await;
-    let appointments = until_settled(&stack, &told, asked.len()).await;
+    // With whatever the tools stored, also where no answer came.
+    let all = all_of(&stack, &salons, &told).await;
+    let appointments = until_settled(&stack, &all, asked.len()).await;
     sweeps.iter().for_each(tokio::task::JoinHandle::abort);
     let miscounted = miscounted(&stack, &salons, &appointments, began).await;
 
     let standing = stack.get_from_calcom("/_stand-in/bookings").await;
-    let found = judge(&asked, &told, &appointments, standing.as_array().map(Vec::as_slice).unwrap_or_default());
+    let standing = standing.as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut found = judge(&asked, &told, &appointments, standing);
+    found.untrue = untrue(&live, &appointments, standing);
     found.print(&arguments, &appointments, deliveries.len());
     println!(
         "  webhooks never sent        {}, sent while the intake was down {}; calls that Retell was asked for {untold}",
         never_sent.len(),
         while_down.len()
     );
+    print_live(&live);
     println!("  counters that differ       {}", miscounted.len());
     miscounted.iter().take(TOLD).for_each(|difference| println!("    {difference}"));
-    let counts = [&found.lost, &found.twice, &found.overlapping, &found.dropped_wishes];
+    let counts = [&found.lost, &found.twice, &found.overlapping, &found.dropped_wishes, &found.untrue];
     if counts.iter().all(|found| found.is_empty()) && miscounted.is_empty() {
         ExitCode::SUCCESS
     } else {
@@ -336,6 +345,102 @@ async fn deliver_all(
     told.buffer_unordered(CONCURRENCY).filter_map(std::future::ready).collect().await
 }
 
+/// A caller who books while on the line, perhaps twice in other words, and perhaps cancels.
+struct Talk {
+    salon: usize,
+    start: String,
+    repeats: bool,
+    cancels: bool,
+    /// Whether the analysis of the call says the same.
+    is_analyzed: bool,
+}
+
+/// What a caller heard last of an appointment.
+struct Heard {
+    status: String,
+    appointment: Option<AppointmentId>,
+}
+
+impl Talk {
+    fn some(salons: &[Salon], count: usize, dice: &mut Rng) -> Vec<Self> {
+        let one = |_| Self {
+            salon: dice.usize(..salons.len()),
+            start: slot(dice),
+            repeats: dice.bool(),
+            cancels: dice.f64() < 0.3,
+            is_analyzed: dice.bool(),
+        };
+        (0..count).map(one).collect()
+    }
+
+    async fn hold(&self, salons: &[Salon]) -> Heard {
+        let caller = salons[self.salon].called();
+        let wish = json!({"service": "Haarschnitt", "start": self.start, "name": "Erika Beispiel"});
+        let mut answer = caller.try_tool("book_appointment", &wish).await;
+        if self.repeats {
+            answer = caller.try_tool("book_appointment", &wish).await;
+        }
+        let booked = answer["appointment"]["appointment_id"].as_str().map(str::to_owned);
+        if let Some(booked) = booked.as_ref().filter(|_| self.cancels) {
+            answer = caller.try_tool("cancel_appointment", &json!({"appointment_id": booked})).await;
+        }
+        if self.is_analyzed {
+            let said = json!({"service": "Haarschnitt", "appointment_start": self.start, "customer_name": "Beispiel"});
+            caller.hang_up(said).await;
+        }
+        let status = answer["status"].as_str().unwrap_or("no answer").to_owned();
+        Heard { status, appointment: booked.map(AppointmentId::new) }
+    }
+}
+
+async fn talk_all(salons: &[Salon], talks: &[Talk]) -> Vec<Heard> {
+    stream::iter(talks).map(|talk| talk.hold(salons)).buffer_unordered(4).collect().await
+}
+
+fn print_live(heard: &[Heard]) {
+    let mut statuses: BTreeMap<&str, usize> = BTreeMap::new();
+    heard.iter().for_each(|heard| *statuses.entry(&heard.status).or_default() += 1);
+    let statuses: Vec<String> = statuses.into_iter().map(|(status, count)| format!("{count} {status}")).collect();
+    println!("  heard on the line          {}", statuses.join(", "));
+}
+
+/// What callers heard and what is not so: that it is booked, or cancelled.
+fn untrue(heard: &[Heard], appointments: &BTreeMap<AppointmentId, Appointment>, standing: &[Value]) -> Vec<String> {
+    let stands = |appointment: &Appointment| {
+        let uid = appointment.booking().map(|booking| booking.uid.as_str());
+        standing.iter().any(|booking| booking["uid"].as_str() == uid && uid.is_some())
+    };
+    let is_so = |heard: &&Heard| {
+        let appointment = heard.appointment.as_ref().and_then(|id| appointments.get(id));
+        match heard.status.as_str() {
+            "booked" => appointment.is_some_and(|it| it.is_booked() && stands(it)),
+            "cancelled" => appointment.is_some_and(|it| !it.is_open() && !stands(it)),
+            _ => true,
+        }
+    };
+    let told = |heard: &Heard| format!("heard {}, and {:?} is not", heard.status, heard.appointment);
+    heard.iter().filter(|heard| !is_so(heard)).map(told).collect()
+}
+
+/// Every appointment of the salons: those that the webhooks were answered with, and those that the tools stored.
+async fn all_of(
+    stack: &Stack,
+    salons: &[Salon],
+    told: &BTreeMap<usize, AppointmentId>,
+) -> BTreeMap<usize, AppointmentId> {
+    let mut all = told.clone();
+    let known: BTreeSet<AppointmentId> = told.values().cloned().collect();
+    let (from, to) = (Utc::now() - TimeDelta::days(3 * 365), Utc::now() + TimeDelta::days(3 * 365));
+    for salon in salons {
+        for id in stack.appointments.starting(&salon.tenant, from, Some(to)).await.unwrap_or_default() {
+            if !known.contains(&id) {
+                all.insert(usize::MAX - all.len(), id);
+            }
+        }
+    }
+    all
+}
+
 /// Waits until few messages are left, or a rush has had its time.
 async fn until_worked_off(stack: &Stack) {
     let deadline = tokio::time::Instant::now() + RUSH_TAKES;
@@ -455,6 +560,8 @@ struct Found {
     overlapping: Vec<String>,
     /// Appointments that are assigned to somebody else than the customer wants.
     dropped_wishes: Vec<String>,
+    /// What callers heard and what is not so.
+    untrue: Vec<String>,
     bookings: usize,
 }
 
@@ -546,9 +653,9 @@ impl Found {
         }
         settled_in.sort_by(f64::total_cmp);
         let at = |share: f64| settled_in.get((settled_in.len() as f64 * share) as usize).copied().unwrap_or_default();
-        let Arguments { calls, seed } = arguments;
+        let Arguments { calls, seed, live } = arguments;
         println!("\nseed {seed}");
-        println!("  calls in                   {calls}, as {deliveries} webhooks");
+        println!("  calls in                   {calls}, as {deliveries} webhooks; {live} more that book on the line");
         println!("  appointments               {}", appointments.len());
         states.iter().for_each(|(state, count)| println!("    {state:<24} {count}"));
         println!("  bookings at Cal.com        {}", self.bookings);
@@ -568,7 +675,9 @@ impl Found {
         println!("  booked twice               {}", self.twice.len());
         println!("  hosts double-booked        {}", self.overlapping.len());
         println!("  wishes dropped             {}", self.dropped_wishes.len());
+        println!("  heard and not true         {}", self.untrue.len());
         let all = self.lost.iter().chain(&self.twice).chain(&self.overlapping).chain(&self.dropped_wishes);
+        let all = all.chain(&self.untrue);
         all.take(20).for_each(|what| println!("    ! {what}"));
     }
 }
