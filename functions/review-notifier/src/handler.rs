@@ -119,7 +119,10 @@ impl ReviewNotifier {
             response.bundled += u32::try_from(entries.len()).unwrap_or(u32::MAX);
             return Ok(());
         }
-        entries.sort_by_key(|entry| (Reverse(is_urgent(entry)), entry.appointment.earliest_start(), entry.notice));
+        entries.sort_by_key(|entry| {
+            let appointment = &entry.appointment;
+            (!appointment.is_live(), Reverse(is_urgent(entry)), appointment.earliest_start(), entry.notice)
+        });
         // The next message names the others.
         let more = entries.len().saturating_sub(MAX_ENTRIES);
         entries.truncate(MAX_ENTRIES);

@@ -104,6 +104,7 @@ impl ReviewMail<'_> {
             (language.choose("Vielleicht gemeint", "Perhaps meant"), listed(readings)),
             (language.choose("Leistung", "Service"), request.service.clone()),
             (language.choose("Bei", "With"), revealed(&request.staff)),
+            (language.choose("Am Telefon", "On the phone"), language.told(appointment).map(str::to_owned)),
             (language.choose("Notiz", "Note"), revealed(&request.notes)),
             (language.choose("Freie Zeiten", "Free slots"), listed(proposals)),
             (language.choose("Eingegangen", "Received"), Some(language.moment(appointment.created_at, zone))),

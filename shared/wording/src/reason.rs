@@ -12,6 +12,15 @@ use scheduling::{
 use crate::Language;
 
 impl Language {
+    /// What its caller heard while on the line and counts on, if a tool took the request.
+    pub fn told(self, appointment: &Appointment) -> Option<&'static str> {
+        let (german, english) = (
+            "der Anrufer hörte, dass es erledigt wird oder sich jemand meldet",
+            "the caller heard that it is being done, or that somebody will get in touch",
+        );
+        appointment.is_live().then(|| self.choose(german, english))
+    }
+
     /// Why an appointment needs a person.
     pub fn reason(self, reason: ReviewReason, appointment: &Appointment) -> &'static str {
         let doubt = match &appointment.request.start {

@@ -9,7 +9,7 @@ use std::{fs, path::PathBuf};
 use chrono::{DateTime, Days, NaiveDate, TimeZone, Utc};
 use clap::{Subcommand, ValueEnum};
 use scheduling::{
-    appointment::CancelReason,
+    appointment::{Appointment, CancelReason},
     ids::{AppointmentId, BookingUid, StaffId, TenantId},
     tenant::Tenant,
 };
@@ -238,7 +238,9 @@ async fn review(
         None if waiting.is_empty() => return Err(CommandError::NotFound(format!("tenant {id}"))),
         None => format!("{id}, which was removed"),
     };
-    waiting.sort_by_key(|appointment| appointment.earliest_start().unwrap_or(DateTime::<Utc>::MAX_UTC));
+    // At the top are those whose callers count on an answer.
+    let start = |appointment: &Appointment| appointment.earliest_start().unwrap_or(DateTime::<Utc>::MAX_UTC);
+    waiting.sort_by_key(|appointment| (!appointment.is_live(), start(appointment)));
     if output == Output::Json {
         return print_json(&waiting.iter().map(shown::without_personal_data).collect::<Value>());
     }

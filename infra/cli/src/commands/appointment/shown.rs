@@ -152,6 +152,7 @@ impl<'a> Shown<'a> {
             ("service", request.service.clone()),
             ("staff", reveal(&request.staff)),
             ("nearly", self.near_miss()),
+            ("told", Language::English.told(self.appointment).map(str::to_owned)),
             ("notes", reveal(&request.notes)),
             ("detail", detail),
             ("Cal.com", self.refused.clone()),
