@@ -1,9 +1,6 @@
 //! One call of a tool, with all that belongs to it.
 
-use std::{
-    cell::RefCell,
-    time::{Duration, Instant},
-};
+use std::{cell::RefCell, time::Instant};
 
 use booking::{Bookings, Job};
 use chrono::{DateTime, Utc};
@@ -34,8 +31,6 @@ use crate::{
 
 /// Longer words of a caller are cut.
 pub const MAX_FIELD: usize = 300;
-/// Cal.com is waited for this long from when the request came: four seconds, less what storing the result takes.
-pub const PATIENCE: Duration = Duration::from_millis(3500);
 
 /// One call of a tool.
 pub struct Conversation<'a> {

@@ -7,7 +7,7 @@ use std::{
 
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use booking::Bookings;
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use intake::{CallIntake, Delivery, Verified, json_response};
 use lambda_runtime::{Context, Error};
 use platform::{
@@ -23,14 +23,12 @@ use tracing::Instrument;
 
 use crate::{
     answer::{Answer, Status},
-    conversation::{Conversation, PATIENCE},
+    conversation::Conversation,
     error::{RequestError, ToolError},
     tools::Tool,
 };
 
 const FUNCTION: &str = "voice-tools";
-/// A caller waits no longer, whatever is slow.
-const LONGEST_WAIT: Duration = Duration::from_millis(3900);
 const TOOLS: &str = "/tools/";
 
 /// Everything that the function needs, created once per process.
@@ -90,13 +88,13 @@ impl VoiceTools {
         began: Instant,
         log: &mut LogContext,
     ) -> Result<Value, RequestError> {
-        let now = Utc::now();
-        let verified = timeout(LONGEST_WAIT, delivery.verify_with(&self.keys, now)).await;
+        let (now, longest) = (Utc::now(), waiting(self.bookings.timing.caller_limit));
+        let verified = timeout(longest, delivery.verify_with(&self.keys, now)).await;
         let Verified { body, account } = verified.map_err(|_| RequestError::TooSlow)??;
         let called = ToolCall::parse(body)?;
         let tool = Tool::parse(name).ok_or(RequestError::UnknownTool)?;
         log.call = Some(called.call.id.clone());
-        let left = LONGEST_WAIT.saturating_sub(began.elapsed());
+        let left = longest.saturating_sub(began.elapsed());
         let Ok(Ok(Some(tenant))) = timeout(left, self.intake.tenant_of(&called.call, &account)).await else {
             self.metrics.count("ToolFailed", Some("no_tenant"), log);
             log.span().in_scope(|| tracing::error!("tool called for an agent or number whose tenant was not found"));
@@ -111,10 +109,10 @@ impl VoiceTools {
             args: &called.args,
             log,
             now,
-            until: began + PATIENCE,
+            until: began + waiting(self.bookings.timing.caller_patience),
             stored: RefCell::default(),
         };
-        let left = LONGEST_WAIT.saturating_sub(began.elapsed());
+        let left = longest.saturating_sub(began.elapsed());
         let answered = timeout(left, tool.run(&conversation)).instrument(log.span()).await;
         let answer = match answered.unwrap_or(Err(ToolError::TooSlow)) {
             Ok(answer) => answer,
@@ -134,6 +132,11 @@ impl VoiceTools {
     pub(crate) async fn verify<'d>(&self, delivery: &'d Delivery<'_>) -> Result<Verified<'d>, RequestError> {
         Ok(delivery.verify_with(&self.keys, Utc::now()).await?)
     }
+}
+
+/// A time that people wait.
+pub(crate) fn waiting(time: TimeDelta) -> Duration {
+    time.to_std().unwrap_or_default()
 }
 
 /// In both languages, since nobody knows whose caller it is.

@@ -1,9 +1,6 @@
 //! What the agent knows before it says hello: the date, whether the business is open, and who is calling.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Instant};
 
 use chrono::{DateTime, Timelike, Utc};
 use chrono_tz::Tz;
@@ -23,10 +20,11 @@ use store::StoreError;
 use tokio::time::timeout;
 use wording::spoken::Voice;
 
-use crate::{error::RequestError, handler::VoiceTools};
+use crate::{
+    error::RequestError,
+    handler::{VoiceTools, waiting},
+};
 
-/// The caller hears ringing: whatever is not known by then is left out.
-const PATIENCE: Duration = Duration::from_millis(250);
 /// The variables that the agent gets. One that is missing would be read out as it stands in the prompt.
 pub const VARIABLES: [&str; 7] =
     ["today", "weekday", "time", "business_open", "caller_name", "next_appointment", "usual_staff_member"];
@@ -41,7 +39,9 @@ impl VoiceTools {
         began: Instant,
         log: &mut LogContext,
     ) -> Result<Value, RequestError> {
-        let (now, left) = (Utc::now(), PATIENCE.saturating_sub(began.elapsed()));
+        // The caller hears ringing: whatever is not known by then is left out.
+        let (now, patience) = (Utc::now(), waiting(self.bookings.timing.greeting_limit));
+        let left = patience.saturating_sub(began.elapsed());
         let Ok(Verified { body, account }) = (match timeout(left, self.verify(delivery)).await {
             Ok(verified) => match verified {
                 Err(error) if error.status() == 401 => return Err(error),
@@ -52,12 +52,12 @@ impl VoiceTools {
             return Ok(response(&date_of(None, now)));
         };
         let inbound = InboundCall::parse(body)?;
-        let left = PATIENCE.saturating_sub(began.elapsed());
+        let left = patience.saturating_sub(began.elapsed());
         let tenant = timeout(left, self.tenant_of(&inbound, &account)).await.ok().flatten();
         let mut variables = date_of(tenant.as_deref(), now);
         if let Some(tenant) = tenant.as_deref() {
             log.tenant = Some(tenant.id.clone());
-            let left = PATIENCE.saturating_sub(began.elapsed());
+            let left = patience.saturating_sub(began.elapsed());
             match timeout(left, self.caller(&inbound, tenant, now)).await {
                 Ok(Ok(known)) => variables.extend(known),
                 _ => log.span().in_scope(|| tracing::warn!("caller not looked up in time")),

@@ -52,6 +52,12 @@ pub struct Timing {
     pub webhook_delay: TimeDelta,
     /// How long after its end the analysis of a call may take before a person has to follow up.
     pub analysis_delay: TimeDelta,
+    /// How long Cal.com may take while a caller waits. What it has not answered by then is stored and goes on from the queue.
+    pub caller_patience: TimeDelta,
+    /// How long a caller waits at most, whatever is slow.
+    pub caller_limit: TimeDelta,
+    /// How long the caller's phone rings for what the agent should know before it says hello.
+    pub greeting_limit: TimeDelta,
 }
 
 impl Default for Timing {
@@ -76,12 +82,15 @@ impl Default for Timing {
             urgent_notice_interval: TimeDelta::minutes(1),
             webhook_delay: TimeDelta::minutes(5),
             analysis_delay: TimeDelta::minutes(30),
+            caller_patience: TimeDelta::milliseconds(3500),
+            caller_limit: TimeDelta::milliseconds(3900),
+            greeting_limit: TimeDelta::milliseconds(250),
         }
     }
 }
 
 impl Timing {
-    /// All of them divided by the same divisor, so that a test does not take a day. Their order stays.
+    /// All of them divided by the same divisor, so that a test does not take a day, but for what people wait. Their order stays.
     #[must_use]
     pub fn divided_by(self, divisor: u16) -> Self {
         let shorter = |delay: TimeDelta| delay / i32::from(divisor.max(1));
@@ -105,6 +114,9 @@ impl Timing {
             urgent_notice_interval: shorter(self.urgent_notice_interval),
             webhook_delay: shorter(self.webhook_delay),
             analysis_delay: shorter(self.analysis_delay),
+            caller_patience: self.caller_patience,
+            caller_limit: self.caller_limit,
+            greeting_limit: self.greeting_limit,
         }
     }
 
@@ -137,6 +149,13 @@ mod tests {
         // The next probe, the message after it, and the reconciler where that message was lost; a tenth is jitter.
         let longest = timing.pause + timing.pause / 10 + timing.grace + TimeDelta::seconds(40);
         assert!(longest <= TimeDelta::minutes(5));
+    }
+
+    #[test]
+    fn a_caller_is_answered_within_four_seconds_with_time_to_store_the_result() {
+        let timing = Timing::default();
+        assert!(timing.caller_patience + TimeDelta::milliseconds(300) <= timing.caller_limit);
+        assert!(timing.caller_limit < TimeDelta::seconds(4) && timing.greeting_limit < TimeDelta::milliseconds(300));
     }
 
     #[test]

@@ -402,7 +402,7 @@ fn as_worker(appointment: Appointment, by: Actor<'_>, act: impl FnOnce(Claimed) 
 }
 
 /// Everything that can happen to an appointment.
-const EVENTS: [Event; 26] = [
+const EVENTS: [Event; 35] = [
     ("claim", |it, by| as_worker(it, by, |claim| claim.appointment().clone())),
     ("confirm", |it, by| as_worker(it, by, |claim| claim.confirm(booking(), Confirmation::Booked, by))),
     ("retry", |it, by| as_worker(it, by, |claim| claim.retry_at(by.now, &UNKNOWN, by))),
@@ -451,7 +451,28 @@ const EVENTS: [Event; 26] = [
         Some(it)
     }),
     ("escalate_rescheduled", |it, by| changed(it, |it| it.escalate_rescheduled(booking(), by))),
+    ("decline", |it, by| as_worker(it, by, |claim| claim.decline(by))),
+    ("request_move", |it, by| requesting(it, Change::Move { to: by.now + TimeDelta::days(1) }, by)),
+    ("request_cancel", |it, by| requesting(it, Change::Cancel, by)),
+    ("claim_change", |mut it, by| it.claim_change(LEASE, by).ok().map(|_| it)),
+    ("defer_change", |mut it, by| {
+        it.change()?;
+        it.defer_change(by.now, Category::CalcomUnavailable, by);
+        Some(it)
+    }),
+    ("decline_change", |mut it, by| {
+        it.change()?;
+        it.decline_change(by);
+        Some(it)
+    }),
+    ("complete_move", |it, by| changed(it, |it| it.complete_move(booking(), by))),
+    ("escalate_change", |it, by| changed(it, |it| it.escalate_change(&UNKNOWN, by))),
+    ("cancel_for_customer", |it, by| changed(it, |it| it.cancel_for_customer(by))),
 ];
+
+fn requesting(mut appointment: Appointment, change: Change, by: Actor<'_>) -> Option<Appointment> {
+    appointment.request_change(change, by).ok().filter(|is_new| *is_new).map(|_| appointment)
+}
 
 fn events() -> impl Strategy<Value = Vec<(Event, i64)>> {
     proptest::collection::vec((proptest::sample::select(&EVENTS), 0_i64..200), 0..40)
@@ -501,10 +522,13 @@ proptest! {
             prop_assert!(!had_booking || appointment.booking().is_some(), "a booking is never forgotten");
             prop_assert!(!is_final(&before), "a final state never changes");
             let is_assigned = before.state().name() == StateName::Assigned;
+            let by_customer = ["complete_move", "escalate_change", "cancel_for_customer"];
             let may_move = ["close", "reopen", "reschedule", "escalate_rescheduled"].contains(&event);
+            let may_move = may_move || by_customer.contains(&event);
             let stays = appointment.state().name() == StateName::Assigned;
             prop_assert!(!is_assigned || may_move || stays, "an assigned one does not change by itself");
             prop_assert!(appointment.verification().is_none() || appointment.is_booked(), "only a booking is verified");
+            prop_assert!(appointment.change().is_none() || appointment.is_booked(), "only a booking is changed");
         }
     }
 }
