@@ -211,6 +211,11 @@ impl<'a> Conversation<'a> {
         *self.stored.borrow_mut() = Some(Stored { appointment, doing, is_reachable });
     }
 
+    /// Notes that a wish is settled otherwise: nothing goes on for it.
+    pub fn note_dropped(&self) {
+        *self.stored.borrow_mut() = None;
+    }
+
     /// That a wish is stored and not confirmed.
     pub fn being_entered(&self, stored: &Stored) -> Answer {
         let say = self.voice().being_entered(stored.doing, stored.is_reachable);

@@ -120,6 +120,9 @@ pub async fn book_request(
             }
             continue;
         }
+        if is_later(conversation, &stored.value) {
+            return Ok(conversation.failed());
+        }
         match conversation.bookings.book(stored, &conversation.job()).await? {
             Outcome::Attempted { appointment, failure } => {
                 return answer(conversation, &appointment, failure.as_ref(), service, staff).await;
@@ -165,6 +168,13 @@ async fn booked(conversation: &Conversation<'_>, appointment: &Appointment) -> R
         _ => (Status::Booked, voice.booked(&sentence)),
     };
     Ok(Answer::new(status, say).with("appointment", data))
+}
+
+/// Whether its next attempt is due after the caller has been answered: nothing is to be waited for.
+fn is_later(conversation: &Conversation<'_>, appointment: &Appointment) -> bool {
+    let patience = conversation.bookings.timing.caller_patience;
+    let State::Requested { not_before: Some(at), .. } = appointment.state() else { return false };
+    *at > conversation.now + patience
 }
 
 /// Whether it waits to be booked, or is being booked.
@@ -272,6 +282,7 @@ async fn taken(
     service: &Service,
     staff: Option<&StaffMember>,
 ) -> Result<Answer, Interrupted> {
+    conversation.note_dropped();
     let start = appointment.request.start.at().unwrap_or(conversation.now);
     let proposed = failure.map(BookingFailure::proposals).unwrap_or_default();
     let others = nearest(conversation, proposed, start, service, staff).await?;

@@ -192,6 +192,7 @@ async fn taken(
     proposed: &[DateTime<Utc>],
     service: &Service,
 ) -> Result<Answer, Interrupted> {
+    conversation.note_dropped();
     let others = nearest(conversation, proposed, to, service, None).await?;
     let (_, data) = conversation.described(appointment).await?;
     let answer = Answer::new(Status::NotFree, conversation.voice().taken(to, &others));
