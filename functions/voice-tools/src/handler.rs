@@ -123,8 +123,10 @@ impl VoiceTools {
             }
         };
         self.metrics.count("ToolAnswered", Some(answer.status.as_str()), log);
-        self.metrics.record("ToolDuration", Unit::Seconds(began.elapsed().as_secs_f64()), Some(tool.as_str()), log);
-        log.span().in_scope(|| tracing::info!(tool = tool.as_str(), status = answer.status.as_str(), "tool answered"));
+        self.metrics.record("ToolDuration", Unit::Seconds(began.elapsed().as_secs_f64()), None, log);
+        let (tool, status) = (tool.as_str(), answer.status.as_str());
+        let milliseconds = began.elapsed().as_millis() as u64;
+        log.span().in_scope(|| tracing::info!(tool, status, milliseconds, "tool answered"));
         Ok(answer.body())
     }
 

@@ -6,7 +6,7 @@ use chrono::{DateTime, Timelike, Utc};
 use chrono_tz::Tz;
 use futures_util::future::try_join_all;
 use intake::{Delivery, Verified};
-use platform::telemetry::{LogContext, Unit};
+use platform::telemetry::LogContext;
 use retell::live::InboundCall;
 use scheduling::{
     appointment::Appointment,
@@ -63,7 +63,8 @@ impl VoiceTools {
                 _ => log.span().in_scope(|| tracing::warn!("caller not looked up in time")),
             }
         }
-        self.metrics.record("ToolDuration", Unit::Seconds(began.elapsed().as_secs_f64()), Some("inbound"), log);
+        let milliseconds = began.elapsed().as_millis() as u64;
+        log.span().in_scope(|| tracing::info!(milliseconds, "inbound call answered"));
         Ok(response(&variables))
     }
 

@@ -3,8 +3,8 @@
 use end_to_end::{MARK, MARKED_PHONE, Salon, eventually, soon, sqs_event};
 use serde_json::{Value, json};
 
-const FUNCTIONS: [&str; 5] =
-    ["webhook-intake", "calcom-booking", "staff-assignment", "past-cleanup", "sync-reconciler"];
+const FUNCTIONS: [&str; 6] =
+    ["webhook-intake", "voice-tools", "calcom-booking", "staff-assignment", "past-cleanup", "sync-reconciler"];
 const SWEEPS: [&str; 2] = ["past-cleanup", "sync-reconciler"];
 
 #[tokio::test]
@@ -22,6 +22,7 @@ async fn no_log_line_of_any_function_holds_anything_personal() {
     let poison = sqs_event(&[&format!("{MARK} {MARKED_PHONE}")], 1);
     salon.stack.invoke("calcom-booking", &poison).await;
     salon.stack.invoke("staff-assignment", &poison).await;
+    talk(&salon).await;
     let alone = crate::cleanup::SWEEPING.lock().await;
     for sweep in SWEEPS {
         salon.stack.invoke(sweep, &json!({})).await;
@@ -57,4 +58,22 @@ async fn no_log_line_of_any_function_holds_anything_personal() {
             }
         }
     }
+}
+
+/// A caller whose every word is personal uses every tool, some of them in vain.
+async fn talk(salon: &Salon) {
+    let caller = salon.called();
+    let said = format!("{MARK} {MARKED_PHONE}11");
+    salon.greet(&caller.phone).await;
+    salon.refuse_booking(&format!("{MARK} {MARKED_PHONE} is unheard of")).await;
+    let booking = |start: String| json!({"service": "Haarschnitt", "start": start, "name": MARK, "notes": said, "email": said, "staff": "Anna"});
+    for start in [soon(12, 0).0, soon(13, 0).0, said.clone()] {
+        caller.tool("book_appointment", &booking(start)).await;
+    }
+    for tool in ["check_availability", "find_appointments", "reschedule_appointment", "list_staff", "leave_message"] {
+        let args = json!({"service": said, "wish": said, "start": said, "date": said, "text": said, "name": MARK});
+        caller.tool(tool, &args).await;
+    }
+    caller.tool("cancel_appointment", &json!({})).await;
+    caller.hang_up(json!({"service": said, "appointment_start": said, "customer_name": MARK})).await;
 }
