@@ -9,7 +9,7 @@ from pathlib import Path
 
 from frontdesk_local import call, tools
 from frontdesk_local.console import fail, say
-from frontdesk_local.stack import variables, webhook_url
+from frontdesk_local.stack import url_at, variables, webhook_url
 
 TENANT = tools.ROOT / "infra/deployment/smoke-tenant.json"
 
@@ -33,7 +33,7 @@ def test(environment, deployment_id):
     load_tenant(environment, outputs, account)
     raw = json.dumps({"event": "call_ended", "call": test_call(f"call_smoke_test_{deployment_id}")}).encode()
     url = webhook_url(outputs, os.environ.get("AWS_ENDPOINT_URL"))
-    say("sending a signed call of the test tenant, and one that is not signed")
+    say("sending a signed call of the test tenant, one that is not signed, and the call of a tool")
     try:
         status, answer = call.send(url, keys[account]["current"], raw)
     except OSError as error:
@@ -44,7 +44,12 @@ def test(environment, deployment_id):
     status, answer = call.send(url, None, raw)
     if status != 401:
         fail(f"failed to refuse a call that is not signed: the webhook responded {status} {answer}. Roll back: infra/deploy {environment.name} --roll-back")
-    say("the signed call is stored, the other one refused")
+    tool = {"name": "list_services", "args": {}, "call": test_call(f"call_smoke_test_{deployment_id}")}
+    url = f"{url_at(outputs, os.environ.get('AWS_ENDPOINT_URL'), 'ToolsUrl', '/tools')}/{tool['name']}"
+    status, answer = call.send(url, keys[account]["current"], json.dumps(tool).encode())
+    if (status, answer.get("status")) != (200, "listed"):
+        fail(f"failed to use a tool of the voice agent: {url} responded {status} {answer}. Read the log of voice-tools, or roll back: infra/deploy {environment.name} --roll-back")
+    say("the signed call is stored, the other one refused, and a tool answers")
 
 
 def test_call(call_id):

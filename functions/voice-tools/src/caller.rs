@@ -1,6 +1,10 @@
 //! The appointments of the caller, and of nobody else.
 
-use chrono::{DateTime, Utc};
+use std::collections::BTreeSet;
+
+use booking::Standing;
+use chrono::NaiveDate;
+use chrono_tz::Tz;
 use futures_util::future::try_join_all;
 use intake::caller_of;
 use scheduling::{
@@ -19,35 +23,58 @@ use crate::{answer::Answer, conversation::Conversation, error::ToolError, tools:
 const MOST: usize = 20;
 
 impl Conversation<'_> {
-    /// The caller's coming appointments, or the question who the caller is.
+    /// The caller's coming appointments, or the question who the caller is. What was stored in this call is the caller's.
     pub async fn appointments(&self) -> Result<Vec<Versioned<Appointment>>, Interrupted> {
         let name = self.args.text("name");
         let caller = caller_of(self.call, self.tenant);
-        let stored = match &caller {
-            Some(caller) => self.load_all(self.bookings.appointments.of_customer(caller).await?).await?,
-            None => match self.named_time("date").and_then(|time| bounds_of(&time)).filter(|_| name.is_some()) {
-                Some((from, to)) => self.starting(from, to).await?,
-                None => return Err(self.ask(Missing::NameAndDay).into()),
-            },
-        };
+        let (of_call, stored) = tokio::try_join!(self.of_call(), async {
+            match &caller {
+                Some(caller) => self.load_all(self.bookings.appointments.of_customer(caller).await?).await,
+                None => match self.named_time("date").and_then(|time| day_of(&time, self.tenant.time_zone)) {
+                    Some(day) if name.is_some() => self.starting_on(day).await,
+                    _ => Ok(Vec::new()),
+                },
+            }
+        })?;
+        let is_named = name.is_some() && self.args.text("date").is_some();
+        if caller.is_none() && of_call.is_empty() && !is_named {
+            return Err(self.ask(Missing::NameAndDay).into());
+        }
         let kept: Vec<&Appointment> =
             stored.iter().map(|stored| &stored.value).filter(|appointment| !appointment.is_erased()).collect();
-        match identify(&kept, caller.is_some(), name.as_deref(), self.now) {
-            Identified::As(theirs) => {
-                let ids: Vec<AppointmentId> = theirs.iter().map(|appointment| appointment.id.clone()).collect();
-                Ok(stored.into_iter().filter(|stored| ids.contains(&stored.value.id)).collect())
+        let theirs: Vec<AppointmentId> = match identify(&kept, caller.is_some(), name.as_deref(), self.now) {
+            Identified::As(theirs) => theirs.iter().map(|appointment| appointment.id.clone()).collect(),
+            Identified::AskName if of_call.is_empty() => return Err(self.ask(Missing::NameOfShared).into()),
+            Identified::AskName => Vec::new(),
+        };
+        let mut found: Vec<Versioned<Appointment>> =
+            stored.into_iter().filter(|stored| theirs.contains(&stored.value.id)).collect();
+        for stored in of_call {
+            if stored.value.is_coming(self.now) && !found.iter().any(|other| other.value.id == stored.value.id) {
+                found.push(stored);
             }
-            Identified::AskName => Err(self.ask(Missing::NameOfShared).into()),
         }
+        Ok(found)
     }
 
-    /// The appointment that the arguments mean, or the question which one.
+    /// What tools stored in this call.
+    async fn of_call(&self) -> Result<Vec<Versioned<Appointment>>, ToolError> {
+        let actions = self.intake.live_actions(self.call, self.tenant).await?;
+        let booked = actions.into_iter().filter(|action| action.kind != LiveKind::Message);
+        let ids: BTreeSet<AppointmentId> = booked.map(|action| action.appointment).collect();
+        self.load_all(ids.into_iter().collect()).await
+    }
+
+    /// The appointment that the arguments mean, as it is at Cal.com now, or the question which one.
     pub async fn appointment(&self) -> Result<Option<Versioned<Appointment>>, Interrupted> {
-        let mut coming = self.appointments().await?;
+        let job = self.job();
+        let found = self.appointments().await?.into_iter().map(|stored| self.bookings.check(stored, &job));
+        let standing = try_join_all(found).await?;
+        let mut coming: Vec<Versioned<Appointment>> = standing.into_iter().map(Standing::into_stored).collect();
         let (id, service) = (self.args.text("appointment_id"), self.args.text("service"));
         let service = service.and_then(|raw| self.tenant.service_called(&raw)).map(|service| &service.id);
         let which = Which { id: id.as_deref(), time: self.named_time("date"), service };
-        coming.retain(|stored| which.fits(&stored.value, self.tenant));
+        coming.retain(|stored| stored.value.is_coming(self.now) && which.fits(&stored.value, self.tenant));
         if coming.len() > 1 {
             let described = try_join_all(coming.iter().map(|stored| self.described(&stored.value))).await?;
             let (sentences, data): (Vec<_>, Vec<_>) = described.into_iter().unzip();
@@ -82,22 +109,13 @@ impl Conversation<'_> {
         Ok(try_join_all(loads).await?.into_iter().flatten().collect())
     }
 
-    async fn starting(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<Vec<Versioned<Appointment>>, ToolError> {
-        let midnight = |at: DateTime<Utc>, days: i64| {
-            let day = at.with_timezone(&self.tenant.time_zone).date_naive() + chrono::TimeDelta::days(days);
-            day.and_hms_opt(0, 0, 0)?.and_local_timezone(self.tenant.time_zone).earliest()
-        };
-        let (Some(from), Some(to)) = (midnight(from, 0), midnight(to, 1)) else { return Ok(Vec::new()) };
-        let (from, to) = (from.to_utc(), to.to_utc());
-        let mut ids = self.bookings.appointments.starting(&self.tenant.id, from, Some(to)).await?;
-        ids.truncate(10 * MOST);
+    async fn starting_on(&self, day: NaiveDate) -> Result<Vec<Versioned<Appointment>>, ToolError> {
+        let midnight = |day: NaiveDate| day.and_hms_opt(0, 0, 0)?.and_local_timezone(self.tenant.time_zone).earliest();
+        let (Some(from), Some(to)) = (midnight(day), day.succ_opt().and_then(midnight)) else { return Ok(Vec::new()) };
+        let ids = self.bookings.appointments.starting(&self.tenant.id, from.to_utc(), Some(to.to_utc())).await?;
         let loads = ids.iter().map(|id| self.bookings.load(id));
-        Ok(try_join_all(loads)
-            .await
-            .map_err(|error: StoreError| ToolError::from(error))?
-            .into_iter()
-            .flatten()
-            .collect())
+        let loaded = try_join_all(loads).await.map_err(|error: StoreError| ToolError::from(error))?;
+        Ok(loaded.into_iter().flatten().collect())
     }
 
     /// The time under a key, if it names one.
@@ -106,10 +124,13 @@ impl Conversation<'_> {
     }
 }
 
-/// From the first to the last moment that was named: a day, or the days of a week.
-fn bounds_of(time: &TimeReading) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
-    let spans = time.spans();
-    let from = spans.iter().map(|(from, _)| *from).min()?;
-    let to = spans.iter().map(|(_, to)| *to).max()?;
-    (to - from < chrono::TimeDelta::days(8)).then_some((from, to))
+/// The day that was named, if it is one: whoever doesn't know it hears nothing.
+fn day_of(time: &TimeReading, zone: Tz) -> Option<NaiveDate> {
+    let days: BTreeSet<NaiveDate> = time
+        .spans()
+        .into_iter()
+        .flat_map(|(from, to)| [from, to])
+        .map(|at| at.with_timezone(&zone).date_naive())
+        .collect();
+    days.first().copied().filter(|_| days.len() == 1)
 }

@@ -110,7 +110,9 @@ impl<'a> Conversation<'a> {
         let names: Vec<String> = fitting.into_iter().filter_map(of).collect();
         Err(match names.is_empty() {
             true => self.ask(Missing::Service),
-            false => Answer::ask(self.voice().services(&names)).with("missing", "service").with("services", names),
+            false => {
+                Answer::ask(self.voice().ask_which_service(&names)).with("missing", "service").with("services", names)
+            }
         })
     }
 

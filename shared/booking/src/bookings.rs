@@ -34,7 +34,7 @@ use crate::{
 /// The range over which messages are spread that waited for the same thing.
 const SPREAD: TimeDelta = TimeDelta::seconds(5);
 /// How often a worker looks whether a slot lease was released.
-const SLOT_POLL: Duration = Duration::from_millis(250);
+pub(crate) const SLOT_POLL: Duration = Duration::from_millis(250);
 /// What a caller's worker keeps of its time to read the free slots and to store the result.
 const RESERVE: Duration = Duration::from_millis(800);
 
@@ -289,9 +289,7 @@ impl Bookings {
         attempted: &mut AttemptLog,
         job: &Job<'_>,
     ) -> Result<Slot, StoreError> {
-        let wait = self.timing.slot_wait.to_std().unwrap_or_default();
-        let wait_until = Instant::now() + wait;
-        let wait_until = job.caller_until.map_or(wait_until, |until| wait_until.min(until - RESERVE));
+        let wait_until = self.slot_wait_until(job);
         loop {
             match self.store_claim(claim, version, lease).await {
                 Ok(version) => return Ok(Slot::Claimed(version)),
@@ -317,6 +315,12 @@ impl Bookings {
                 return Ok(Slot::Taken(failure));
             }
         }
+    }
+
+    /// Until when a slot is waited for that others hold.
+    pub(crate) fn slot_wait_until(&self, job: &Job<'_>) -> Instant {
+        let wait_until = Instant::now() + self.timing.slot_wait.to_std().unwrap_or_default();
+        job.caller_until.map_or(wait_until, |until| wait_until.min(until - RESERVE))
     }
 
     async fn store_claim(

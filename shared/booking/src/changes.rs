@@ -3,6 +3,8 @@
 //! The change is stored before Cal.com is sent anything. Cal.com is asked for the booking first: it may have been moved or
 //! cancelled there, or an earlier attempt may have made the change without reading the answer.
 
+use std::time::Instant;
+
 use calcom::{CalcomError, Effect, SlotsWindow};
 use chrono::{DateTime, Utc};
 use platform::queues::MessageKind;
@@ -19,7 +21,7 @@ use store::{ExchangeRecord, NewAppointment, SlotLease, StoreError, Version, Vers
 
 use crate::{
     attempt::{MIN_TIME_TO_BOOK, SLOTS_AFTER, SLOTS_BEFORE, recorded},
-    bookings::{Bookings, Job},
+    bookings::{Bookings, Job, SLOT_POLL},
 };
 
 /// What became of a requested change.
@@ -67,17 +69,21 @@ impl Bookings {
         };
         let Some(booking) = appointment.booking().cloned() else { return Ok(ChangeOutcome::None) };
         let lease = self.lease_of(&appointment, &booking, requested, job).await;
-        let now = Utc::now();
-        let update = self.appointments.update(&appointment, version);
-        let version = match update.take(lease.as_ref(), now, now + self.timing.lease).commit().await {
-            Ok(version) => version,
-            Err(StoreError::Conflict) => return Ok(ChangeOutcome::Lost),
-            // Somebody is just booking that time.
-            Err(StoreError::SlotTaken) => {
-                let taken = BookingFailure::SlotTaken { proposals: Vec::new(), closed: None };
-                return self.conclude_failure(appointment, version, None, taken, Vec::new(), job).await;
+        let wait_until = self.slot_wait_until(job);
+        let version = loop {
+            let now = Utc::now();
+            let update = self.appointments.update(&appointment, version);
+            match update.take(lease.as_ref(), now, now + self.timing.lease).commit().await {
+                Ok(version) => break version,
+                Err(StoreError::Conflict) => return Ok(ChangeOutcome::Lost),
+                // Somebody is just booking that time.
+                Err(StoreError::SlotTaken) if Instant::now() < wait_until => tokio::time::sleep(SLOT_POLL).await,
+                Err(StoreError::SlotTaken) => {
+                    let later = BookingFailure::NOT_SENT;
+                    return self.conclude_failure(appointment, version, None, later, Vec::new(), job).await;
+                }
+                Err(error) => return Err(error.into()),
             }
-            Err(error) => return Err(error.into()),
         };
         let mut exchanges = Vec::new();
         match self.attempt_change(&appointment, &booking, requested, &mut exchanges, job).await {
@@ -189,6 +195,11 @@ impl Bookings {
             Attempted::Cancelled => {
                 appointment.cancel_for_customer(self.actor())?;
                 (true, "cancelled")
+            }
+            // The caller was told that it is being moved.
+            Attempted::Ended if job.caller_until.is_none() => {
+                appointment.escalate_ended(self.actor())?;
+                (false, "ended")
             }
             Attempted::Ended => {
                 appointment.close(Closing::CancelledAtCalcom, self.actor())?;

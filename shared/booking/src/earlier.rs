@@ -30,6 +30,14 @@ impl Attempt<'_> {
         let failed_since = appointment.unavailable_since();
         log.others_booked = failed_since.is_some_and(|since| found.newest_other.is_some_and(|other| other > since));
         let mut listed = found.ours;
+        if appointment.requested_at() > appointment.created_at {
+            // What was cancelled before it was requested again is what it is requested again for.
+            let is_of_before = |listed: &calcom::ListedBooking| {
+                let is_over = listed.booking.as_ref().is_some_and(|booking| !booking.status.is_active());
+                is_over && listed.made_at.is_some_and(|made_at| made_at < appointment.requested_at())
+            };
+            listed.retain(|listed| !is_of_before(listed));
+        }
         let is_unreadable = listed.iter().any(|listed| listed.booking.is_none());
         if is_unreadable || (listed.is_empty() && unconfirmed == UnconfirmedBooking::UnreadableResponse) {
             return Err(BookingFailure::Unknown { unconfirmed: Some(UnconfirmedBooking::UnreadableResponse) });

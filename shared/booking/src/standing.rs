@@ -1,4 +1,4 @@
-//! What an appointment is at Cal.com now, and our record follows: nothing is said of one that was moved or cancelled there.
+//! What an appointment is at Cal.com now, and our record follows: what is said of it is true at that moment.
 
 use platform::queues::MessageKind;
 use scheduling::appointment::{Appointment, Outcome as Closing, StateName};
@@ -22,6 +22,15 @@ impl Standing {
     pub fn appointment(&self) -> &Appointment {
         match self {
             Self::Known(stored) | Self::Changing(stored) | Self::Unverified(stored) => &stored.value,
+        }
+    }
+}
+
+impl Standing {
+    /// The appointment as it is stored.
+    pub fn into_stored(self) -> Versioned<Appointment> {
+        match self {
+            Self::Known(stored) | Self::Changing(stored) | Self::Unverified(stored) => stored,
         }
     }
 }
@@ -50,7 +59,10 @@ impl Bookings {
             Err(_) => return Ok(Standing::Unverified(stored)),
         };
         let current = found.value.booking;
-        let is_same = current.uid == booking.uid && current.start == booking.start && current.status.is_active();
+        let is_same = current.uid == booking.uid
+            && current.start == booking.start
+            && current.status == booking.status
+            && !booking.hosts.has_other_host_than(&current.hosts);
         if is_same {
             return Ok(Standing::Known(stored));
         }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ids::{AppointmentId, CustomerId, TenantId},
     personal::Personal,
+    spoken_name::words::is_near,
 };
 
 /// The customer, as the call describes them.
@@ -76,10 +77,14 @@ impl Customer {
         !theirs.is_empty() && !ours.is_empty() && (ours.is_subset(&theirs) || theirs.is_subset(&ours))
     }
 
-    /// Whether a name has a word of theirs, or theirs is not known.
-    pub fn shares_a_name_with(&self, name: &str) -> bool {
+    /// Whether a name may be theirs, also where a word of it was misheard. Anybody's may be whose own is not known.
+    pub fn may_be_heard_as(&self, name: &str) -> bool {
         let (ours, theirs) = (self.name_words(), words_of_name(name));
-        ours.is_empty() || theirs.is_empty() || !ours.is_disjoint(&theirs)
+        let is_in = |word: &String, others: &BTreeSet<String>| {
+            others.iter().any(|other| word == other || is_near(word, other) || is_near(other, word))
+        };
+        let all_in = |one: &BTreeSet<String>, other| one.iter().all(|word| is_in(word, other));
+        all_in(&ours, &theirs) || all_in(&theirs, &ours)
     }
 
     /// Whether this is their whole name, first and last.

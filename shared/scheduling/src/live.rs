@@ -81,44 +81,53 @@ impl LiveKind {
 
 /// The requests of an analysis that no tool has settled, in their order.
 ///
-/// What tools did settles one request each: at first by start, then by service and person, and at last what is left on both
+/// Each action settles one request: at first by start, then by service and person, and at last what is left on both
 /// sides. What was cancelled settles a wish for its own start alone.
 pub fn open_requests(
     requested: Vec<Appointment>,
     live: &[(Vec<LiveKind>, Appointment)],
     tenant: &Tenant,
 ) -> Vec<Appointment> {
-    let mut live: Vec<(Vec<LiveKind>, &Appointment)> =
-        live.iter().map(|(kinds, it)| (kinds.iter().copied().filter(|kind| kind.counts(it)).collect(), it)).collect();
+    let settled = |(kinds, appointment): &'_ (Vec<LiveKind>, Appointment)| {
+        kinds.iter().copied().filter(|kind| kind.counts(appointment)).collect::<Vec<_>>()
+    };
+    let mut live: Vec<Settled<'_>> =
+        live.iter().map(|entry| Settled { kinds: settled(entry), appointment: &entry.1, has_settled: false }).collect();
     let mut open = requested;
-    let passes: [Pass; 5] = [
-        (LiveKind::is, same_start),
-        (LiveKind::may_be, same_start),
-        (LiveKind::is, same_service),
-        (LiveKind::may_be, same_service),
-        (LiveKind::may_be, same_intent),
-    ];
-    for (fits, compare) in passes {
+    let passes: [Pass; 5] =
+        [(true, same_start), (false, same_start), (true, same_service), (false, same_service), (false, same_intent)];
+    for (is_exact, compare) in passes {
         open.retain(|request| {
             let intent = request.request.intent;
-            let settles = |kind: LiveKind, settled: &Appointment| {
-                let is_gone = kind == LiveKind::Book && !settled.is_open() && !same_start(request, settled, tenant);
-                fits(kind, intent) && !is_gone && compare(request, settled, tenant)
+            let settles = |kind: LiveKind, settled: &Settled<'_>| {
+                let appointment = settled.appointment;
+                let is_gone =
+                    kind == LiveKind::Book && !appointment.is_open() && !same_start(request, appointment, tenant);
+                let fits = if is_exact { kind.is(intent) } else { kind.may_be(intent) && !settled.has_settled };
+                fits && !is_gone && compare(request, appointment, tenant)
             };
-            match live.iter().position(|(kinds, settled)| kinds.iter().any(|kind| settles(*kind, settled))) {
-                Some(at) => {
-                    live.remove(at);
-                    false
+            for settled in &mut live {
+                if let Some(at) = settled.kinds.iter().position(|kind| settles(*kind, settled)) {
+                    settled.kinds.remove(at);
+                    settled.has_settled = true;
+                    return false;
                 }
-                None => true,
             }
+            true
         });
     }
     open
 }
 
-/// How a request is compared with what a tool did: by its intent, and by the appointments.
-type Pass = (fn(LiveKind, Intent) -> bool, fn(&Appointment, &Appointment, &Tenant) -> bool);
+/// What tools did with one appointment, and what of it has not settled a request yet.
+struct Settled<'a> {
+    kinds: Vec<LiveKind>,
+    appointment: &'a Appointment,
+    has_settled: bool,
+}
+
+/// How a request is compared with what a tool did: whether by the very intent, and by the appointments.
+type Pass = (bool, fn(&Appointment, &Appointment, &Tenant) -> bool);
 
 fn same_start(request: &Appointment, settled: &Appointment, _: &Tenant) -> bool {
     let requested = request.request.start.at();
@@ -216,6 +225,8 @@ mod tests {
         assert_eq!(open(std::slice::from_ref(&cancel), std::slice::from_ref(&cancelled)), 0);
         let noted_only = (vec![LiveKind::Cancel], wish(Intent::Book, Some(&service), 10, "Erika"));
         assert_eq!(open(&[cancel], &[noted_only]), 1, "the record shows no cancellation");
+        let both = [wish(Intent::Cancel, None, 10, "Erika"), wish(Intent::Book, Some(&service), 10, "Erika")];
+        assert_eq!(open(&both, std::slice::from_ref(&cancelled)), 0, "booked and cancelled in one call");
         let later = wish(Intent::Book, Some(&service), 14, "Erika");
         assert_eq!(open(&[later], &[cancelled]), 1, "what was cancelled settles its own start alone");
     }

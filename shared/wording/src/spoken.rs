@@ -48,7 +48,7 @@ pub enum Doing {
     Booking,
     /// Another start.
     Moving,
-    /// None any more.
+    /// A cancellation.
     Cancelling,
 }
 
@@ -293,7 +293,7 @@ impl Voice<'_> {
             Doubt::JustPassed => ("dieser Tag ist schon vorbei. An welchem Tag?", "that day has passed. On which day?"),
             Doubt::Recurring => (
                 "ich kann einen Termin nach dem anderen eintragen. Wann soll der erste sein?",
-                "I can book one appointment after the other. When shall the first one be?",
+                "I can book one appointment after the other. When should the first one be?",
             ),
             Doubt::AsSoonAsPossible => ("an welchem Tag, und um welche Uhrzeit?", "on which day, and at what time?"),
             Doubt::Contradiction | Doubt::NotUnderstood | Doubt::OtherZone => (
@@ -337,7 +337,7 @@ impl Voice<'_> {
             Missing::Phone => {
                 ("Unter welcher Telefonnummer erreichen wir Sie?", "At which phone number can we reach you?")
             }
-            Missing::Message => ("Was darf ich ausrichten?", "What may I pass on?"),
+            Missing::Message => ("Was darf ich ausrichten?", "What is your message?"),
             Missing::NameAndDay => (
                 "Auf welchen Namen läuft der Termin, mit Vor- und Nachnamen, und an welchem Tag ist er?",
                 "What is the full name for the appointment, and on which day is it?",
@@ -355,12 +355,21 @@ impl Voice<'_> {
         }
     }
 
+    /// Asks which of the services that fit.
+    pub fn ask_which_service(self, names: &[String]) -> String {
+        if self.is_german() {
+            format!("Meinen Sie {}?", self.any_of(names))
+        } else {
+            format!("Do you mean {}?", self.any_of(names))
+        }
+    }
+
     /// That a name is not one of the staff, or fits several.
     pub fn ask_staff(self, names: &[String]) -> String {
         if self.is_german() {
             format!("Zu wem möchten Sie? Bei uns arbeiten {}.", self.all_of(names))
         } else {
-            format!("Whom would you like to come to? Our staff are {}.", self.all_of(names))
+            format!("Who would you like to see? Our staff are {}.", self.all_of(names))
         }
     }
 
@@ -415,7 +424,7 @@ impl Voice<'_> {
     /// That it is noted, and can't be looked up now.
     pub fn unverified(self, appointment: &str) -> String {
         if self.is_german() {
-            format!("Notiert, gerade aber nicht zu prüfen: {appointment}.")
+            format!("Vorgemerkt, im Moment kann ich es aber nicht prüfen: {appointment}.")
         } else {
             format!("Noted, but I can't check it right now: {appointment}.")
         }
@@ -487,9 +496,13 @@ impl Voice<'_> {
         };
         add("Eingetragen:", "You are booked for:", confirmed);
         add("Noch nicht bestätigt:", "Not confirmed yet:", open);
-        add("Notiert, gerade aber nicht zu prüfen:", "Noted, but I can't check it right now:", unverified);
+        add(
+            "Vorgemerkt, im Moment kann ich es aber nicht prüfen:",
+            "Noted, but I can't check it right now:",
+            unverified,
+        );
         if sentences.is_empty() {
-            sentences.push(language.choose("Ich finde keinen Termin.", "I find no appointment.").to_owned());
+            sentences.push(language.choose("Ich finde keinen Termin.", "I can't find an appointment.").to_owned());
         }
         sentences.join(" ")
     }

@@ -100,7 +100,6 @@ pub async fn book_request(
         LiveRecord::Inserted(inserted) => (inserted.value.id.clone(), Some(*inserted)),
         LiveRecord::Existing(id) => (id, None),
     };
-    conversation.note_stored(&id, Doing::Booking, &request.customer);
     loop {
         let stored = match inserted.take() {
             Some(inserted) => Some(inserted),
@@ -108,7 +107,7 @@ pub async fn book_request(
         };
         let Some(stored) = stored else { return Ok(conversation.failed()) };
         if stored.value.is_booked() {
-            match stands(conversation, stored).await? {
+            match stands(conversation, stored, start).await? {
                 Some(answer) => return Ok(answer),
                 None => continue,
             }
@@ -120,6 +119,7 @@ pub async fn book_request(
             }
             continue;
         }
+        conversation.note_stored(&id, Doing::Booking, &stored.value.request.customer);
         if is_later(conversation, &stored.value) {
             return Ok(conversation.failed());
         }
@@ -137,6 +137,7 @@ pub async fn book_request(
 async fn stands(
     conversation: &Conversation<'_>,
     stored: Versioned<Appointment>,
+    start: DateTime<Utc>,
 ) -> Result<Option<Answer>, Interrupted> {
     let standing = conversation.bookings.check(stored, &conversation.job()).await?;
     let appointment = standing.appointment();
@@ -144,6 +145,12 @@ async fn stands(
         return Ok(None);
     }
     match &standing {
+        // It was moved since: what stands is said, and the caller may move it.
+        Standing::Known(_) if appointment.start() != Some(start) => {
+            let (sentence, data) = conversation.described(appointment).await?;
+            let say = conversation.voice().coming(&[sentence], &[], &[]);
+            Ok(Some(Answer::new(Status::Listed, say).with("appointments", vec![data])))
+        }
         Standing::Known(_) => booked(conversation, appointment).await.map(Some),
         Standing::Unverified(_) => {
             let (sentence, data) = conversation.described(appointment).await?;
@@ -160,7 +167,7 @@ async fn stands(
 }
 
 /// The answer for an appointment that is stored as booked.
-async fn booked(conversation: &Conversation<'_>, appointment: &Appointment) -> Result<Answer, Interrupted> {
+pub async fn booked(conversation: &Conversation<'_>, appointment: &Appointment) -> Result<Answer, Interrupted> {
     let (sentence, data) = conversation.described(appointment).await?;
     let (voice, booking) = (conversation.voice(), appointment.booking());
     let (status, say) = match booking.map(|booking| booking.status) {

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use booking::ChangeOutcome;
 use chrono::{DateTime, Utc};
+use platform::queues::MessageKind;
 use scheduling::{
     appointment::{Appointment, CancelReason, Change, State},
+    booking::BookingStatus,
+    ids::AppointmentId,
     live::LiveKind,
     start_time::RequestedStart,
     tenant::Service,
@@ -50,11 +53,30 @@ pub async fn reschedule(conversation: &Conversation<'_>) -> Result<Answer, Inter
     let Some(service) = service.filter(|_| is_only_requested(&stored.value)) else {
         return by_a_person(conversation, Doing::Moving, Some(&stored)).await;
     };
-    // Nothing was done at Cal.com: another request takes its place.
-    let mut request = stored.value.request.clone();
+    // Nothing was done at Cal.com: another request takes its place, once that is stored and its start is free.
+    let (mut request, id) = (stored.value.request.clone(), stored.value.id);
     request.start = RequestedStart::exactly(to);
-    drop_request(conversation, stored).await?;
-    book_request(conversation, request, service, None, to).await
+    let answer = book_request(conversation, request, service, None, to).await?;
+    if !matches!(answer.status, Status::NotFree | Status::None | Status::Unavailable) {
+        give_up(conversation, &id).await?;
+    }
+    Ok(answer)
+}
+
+/// Gives up an appointment in whose place another one is stored, whatever has become of it meanwhile.
+async fn give_up(conversation: &Conversation<'_>, id: &AppointmentId) -> Result<(), Interrupted> {
+    let Some(stored) = conversation.bookings.load(id).await? else { return Ok(()) };
+    if is_only_requested(&stored.value) {
+        drop_request(conversation, stored).await?;
+    } else if stored.value.is_booked() {
+        let appointment = stored.value.clone();
+        request(conversation, stored, Change::Cancel).await?;
+        let message = conversation.job().message(MessageKind::Change, &appointment);
+        conversation.bookings.bookings.send(&message).await?;
+    } else if stored.value.is_open() {
+        by_a_person(conversation, Doing::Cancelling, Some(&stored)).await?;
+    }
+    Ok(())
 }
 
 /// Cancels the appointment that the caller means.
@@ -144,11 +166,13 @@ async fn request(
         Change::Cancel => LiveKind::Cancel,
     };
     let (intake, call, tenant) = (conversation.intake, conversation.call, conversation.tenant);
-    let noted = intake.note_live(kind, call, &appointment.id, tenant, bookings.actor());
-    match tokio::join!(noted, bookings.appointments.update(&appointment, version).commit()) {
-        (Ok(()), Ok(_)) => Ok(true),
-        (Ok(()), Err(StoreError::Conflict)) => Ok(false),
-        (Err(error), _) | (_, Err(error)) => Err(error.into()),
+    // The note alone settles nothing: it counts once the record shows the change.
+    intake.note_live(kind, call, &appointment.id, tenant, bookings.actor()).await?;
+    conversation.note_stored(&appointment.id, doing(wanted), &appointment.request.customer);
+    match bookings.appointments.update(&appointment, version).commit().await {
+        Ok(_) => Ok(true),
+        Err(StoreError::Conflict) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -177,7 +201,9 @@ fn is_cancelled(appointment: &Appointment) -> bool {
 async fn done(conversation: &Conversation<'_>, appointment: &Appointment, made: Change) -> Result<Answer, Interrupted> {
     let (sentence, data) = conversation.described(appointment).await?;
     let voice = conversation.voice();
+    let is_pending = appointment.booking().is_some_and(|booking| booking.status == BookingStatus::Pending);
     let (status, say) = match made {
+        Change::Move { .. } if is_pending => (Status::AwaitsConfirmation, voice.awaits_confirmation(&sentence)),
         Change::Move { .. } => (Status::Moved, voice.moved(&sentence)),
         Change::Cancel => (Status::Cancelled, voice.cancelled(&sentence)),
     };

@@ -9,7 +9,7 @@ use scheduling::{
     spoken_contact::shortened,
     start_time::RequestedStart,
 };
-use store::{StoreError, Versioned};
+use store::{NewAppointment, StoreError, Versioned};
 use wording::spoken::Missing;
 
 use super::Interrupted;
@@ -30,28 +30,44 @@ pub async fn leave(conversation: &Conversation<'_>) -> Result<Answer, Interrupte
     if customer.phone.is_none() && !conversation.args.is_given("phone") {
         return Ok(conversation.ask(Missing::Phone));
     }
-    let id = store(conversation, &text).await?;
-    let say = conversation.voice().message_taken(customer.is_reachable());
-    Ok(Answer::new(Status::MessageTaken, say).with("appointment_id", id.to_string()))
+    let stored = store(conversation, &text).await?;
+    let say = conversation.voice().message_taken(stored.request.customer.is_reachable());
+    Ok(Answer::new(Status::MessageTaken, say).with("appointment_id", stored.id.to_string()))
 }
 
 /// Stores a message for the business, and returns the appointment that waits for a person with it.
-pub async fn store(conversation: &Conversation<'_>, text: &str) -> Result<AppointmentId, Interrupted> {
-    let text = shortened(text, MAX_MESSAGE);
+pub async fn store(conversation: &Conversation<'_>, text: &str) -> Result<Appointment, Interrupted> {
+    let (text, customer) = (shortened(text, MAX_MESSAGE), conversation.customer());
     let id = insert(conversation, &text, "message").await?;
     for _ in 0..TRIES {
         let Some(Versioned { value: mut stored, version }) = conversation.bookings.load(&id).await? else { break };
-        match stored.add_message(&text, conversation.bookings.actor()) {
-            Ok(false) => return Ok(id),
+        match stored.add_message(&text, &customer, conversation.bookings.actor()) {
+            Ok(false) => return Ok(stored),
             Ok(true) => match conversation.bookings.appointments.update(&stored, version).commit().await {
+                Ok(_) => {
+                    enter(conversation, &stored).await?;
+                    return Ok(stored);
+                }
                 Err(StoreError::Conflict) => {}
-                committed => return committed.map(|_| id).map_err(Into::into),
+                Err(error) => return Err(error.into()),
             },
             // A person has closed it since: this is another one.
-            Err(_) => return insert(conversation, &text, &format!("message/{}", text.to_lowercase())).await,
+            Err(_) => {
+                let another = insert(conversation, &text, &format!("message/{}", text.to_lowercase())).await?;
+                let stored = conversation.bookings.load(&another).await?;
+                return stored.map(|stored| stored.value).ok_or_else(|| StoreError::Conflict.into());
+            }
         }
     }
     Err(StoreError::Conflict.into())
+}
+
+/// Enters the message under a number that was said later, so that all data of its customer is found.
+async fn enter(conversation: &Conversation<'_>, appointment: &Appointment) -> Result<(), Interrupted> {
+    let customers = appointment.request.customer.ids(&conversation.tenant.id);
+    let entries = NewAppointment { appointment, customers: &customers, dedup_key: None };
+    conversation.bookings.appointments.enter(&entries).await?;
+    Ok(())
 }
 
 async fn insert(conversation: &Conversation<'_>, text: &str, intent: &str) -> Result<AppointmentId, Interrupted> {

@@ -12,7 +12,8 @@ use super::{
     transitions::{InvalidTransition, NotClaimable},
 };
 use crate::{
-    booking::Booking,
+    booking::{Booking, BookingStatus},
+    contact::Customer,
     failure::{BookingFailure, Category},
     ids::AppointmentId,
     personal::Personal,
@@ -200,7 +201,10 @@ impl Appointment {
         let has_other_host = self.booking().is_some_and(|booking| booking.hosts.has_other_host_than(&moved.hosts));
         let start = moved.start;
         match &mut self.state {
-            State::Assigned { booking, .. } if !has_other_host => *booking = moved,
+            // What its host has to confirm is looked after before it is assigned.
+            State::Assigned { booking, .. } if !has_other_host && moved.status != BookingStatus::Pending => {
+                *booking = moved;
+            }
             // What a person had to decide of the booking before is looked up for this one.
             State::Booked { .. }
             | State::Assigned { .. }
@@ -254,20 +258,53 @@ impl Appointment {
         Ok(())
     }
 
-    /// Adds another message of its customer to the notes. The state stays `needs_review`. Returns whether it is new.
+    /// To `needs_review`, because its booking was cancelled at Cal.com before it could be moved, and its customer counts on the
+    /// move.
+    ///
+    /// # Errors
+    /// If nothing is booked, or it is closed.
+    pub fn escalate_ended(&mut self, by: Actor<'_>) -> Result<(), InvalidTransition> {
+        if !self.is_booked() {
+            return Err(self.invalid(StateName::NeedsReview));
+        }
+        if let Some(Change::Move { to }) = self.change.map(|requested| requested.change) {
+            self.request.start = RequestedStart::exactly(to);
+        }
+        let state = State::NeedsReview {
+            reason: ReviewReason::Intent(Intent::Reschedule),
+            booking: ReviewBooking::None,
+            proposals: Vec::new(),
+            detail: Some("its booking was cancelled at Cal.com before it could be moved".to_owned()),
+        };
+        self.move_to(state, Cause::ChangeFailed(Category::CalcomUnavailable), by);
+        Ok(())
+    }
+
+    /// Adds another message of its customer to the notes, and what it says of how to reach them. The state stays `needs_review`. Returns whether it is new.
     ///
     /// # Errors
     /// From any other state.
-    pub fn add_message(&mut self, text: &str, by: Actor<'_>) -> Result<bool, InvalidTransition> {
+    pub fn add_message(&mut self, text: &str, customer: &Customer, by: Actor<'_>) -> Result<bool, InvalidTransition> {
         if !matches!(self.state, State::NeedsReview { .. }) {
             return Err(self.invalid(StateName::NeedsReview));
         }
         let notes = self.request.notes.as_ref().map(|notes| notes.reveal().as_str()).unwrap_or_default();
-        if notes.lines().any(|line| line == text) {
+        let known = &self.request.customer;
+        let has_news =
+            [(&customer.phone, &known.phone), (&customer.email, &known.email), (&customer.name, &known.name)]
+                .iter()
+                .any(|(said, known)| said.is_some() && said != known);
+        if notes.contains(text) && !has_news {
             return Ok(false);
         }
-        let joined = if notes.is_empty() { text.to_owned() } else { format!("{notes}\n{text}") };
-        self.request.notes = Some(Personal::new(joined));
+        if !notes.contains(text) {
+            let joined = if notes.is_empty() { text.to_owned() } else { format!("{notes}\n{text}") };
+            self.request.notes = Some(Personal::new(joined));
+        }
+        let known = &mut self.request.customer;
+        known.phone = customer.phone.clone().or(known.phone.take());
+        known.email = customer.email.clone().or(known.email.take());
+        known.name = customer.name.clone().or(known.name.take());
         self.record(Some(StateName::NeedsReview), Cause::MessageAdded, by);
         Ok(true)
     }

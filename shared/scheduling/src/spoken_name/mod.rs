@@ -3,7 +3,7 @@
 //! Names are found inside a sentence, in any spelling of their umlauts. What only sounds like a name is not that name:
 //! it is flagged as a near miss, so that an alias can be added.
 
-mod words;
+pub(crate) mod words;
 
 use std::collections::BTreeSet;
 

@@ -18,7 +18,7 @@ pub(super) fn stem(word: &str) -> String {
 }
 
 /// Whether two words differ so little that one may be a slip of the other.
-pub(super) fn is_near(word: &str, name: &str) -> bool {
+pub(crate) fn is_near(word: &str, name: &str) -> bool {
     let length = name.chars().count();
     if length < MIN_NEAR {
         return false;
