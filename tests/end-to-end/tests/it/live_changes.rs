@@ -172,3 +172,50 @@ async fn a_staff_member_who_can_t_be_chosen_is_not_promised_and_the_one_who_does
     let answer = caller.tool("book_appointment", &args).await;
     assert_eq!((&answer["status"], &answer["appointment"]["staff"]), (&json!("booked"), &json!("Ben Tal")), "{answer}");
 }
+
+#[tokio::test]
+async fn a_wish_that_is_not_booked_yet_is_only_given_up_for_one_that_is_stored() {
+    let salon = Salon::open().await;
+    let caller = salon.called();
+    salon.order_fault("book", 1, json!("answer_lost")).await;
+    let args = json!({"service": "Haarschnitt", "start": soon(10, 0).0, "name": MARK});
+    assert_eq!(caller.tool("book_appointment", &args).await["status"], "being_entered");
+    let (taken, at) = soon(14, 0);
+    for name in ["anna", "ben"] {
+        salon.book_event_type(salon.color_of(name), at, json!({})).await;
+    }
+    let answer = caller.tool("reschedule_appointment", &json!({"start": taken})).await;
+    assert_ne!(answer["status"], "moved", "{answer}");
+    let found = caller.tool("find_appointments", &json!({})).await;
+    assert_eq!(found["appointments"].as_array().unwrap().len(), 1, "the first wish stands: {found}");
+}
+
+#[tokio::test]
+async fn what_was_moved_since_is_said_and_not_told_as_booked_for_the_old_time() {
+    let salon = Salon::open().await;
+    let caller = salon.called();
+    let (ten, _) = soon(10, 0);
+    let id = book(&caller, &ten, MARK).await;
+    let uid = salon.stack.until_settled(&id).await.booking().unwrap().uid.clone();
+    salon.post_with_key(&format!("/v2/bookings/{uid}/reschedule"), &json!({"start": soon(15, 0).1})).await;
+    let args = json!({"service": "Haarschnitt", "start": ten, "name": MARK});
+    let answer = caller.tool("book_appointment", &args).await;
+    assert_eq!(answer["status"], "listed", "{answer}");
+    assert!(answer["say"].as_str().unwrap().contains("15 Uhr"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_hidden_caller_changes_what_was_booked_in_the_call_and_a_number_said_later_reaches_the_salon() {
+    let salon = Salon::open().await;
+    let hidden = salon.called_from("anonymous");
+    let id = book(&hidden, &soon(10, 0).0, &format!("Erika {MARK}")).await;
+    let moved = hidden.tool("reschedule_appointment", &json!({"start": soon(11, 0).0})).await;
+    assert_eq!((&moved["status"], id_in(&moved)), (&json!("moved"), id), "{moved}");
+    let unreachable = hidden.tool("leave_message", &json!({"text": "Bitte melden", "phone": "keine"})).await;
+    assert!(!unreachable["say"].as_str().unwrap().contains("meldet sich"), "{unreachable}");
+    let reachable = hidden.tool("leave_message", &json!({"text": "Bitte melden", "phone": "030 901820"})).await;
+    assert!(reachable["say"].as_str().unwrap().contains("meldet sich"), "{reachable}");
+    let message = AppointmentId::new(reachable["appointment_id"].as_str().unwrap());
+    let stored = salon.stack.appointment(&message).await;
+    assert_eq!(stored.request.customer.phone.as_ref().map(|phone| phone.reveal().as_str()), Some("+4930901820"));
+}
