@@ -124,7 +124,7 @@ impl Conversation<'_> {
     }
 }
 
-/// The day that was named, if it is one: whoever doesn't know it hears nothing.
+/// The day that was named, if it is a single one: a caller who does not know the day hears nothing.
 fn day_of(time: &TimeReading, zone: Tz) -> Option<NaiveDate> {
     let days: BTreeSet<NaiveDate> = time
         .spans()

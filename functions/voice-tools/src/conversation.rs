@@ -12,7 +12,7 @@ use scheduling::{
     assignment::{Case, assign},
     booking::HostEvidence,
     contact::Customer,
-    ids::{AppointmentId, StaffId},
+    ids::{AppointmentId, ServiceId, StaffId},
     offer::FreeSlot,
     personal::Personal,
     request::CallFields,
@@ -98,16 +98,14 @@ impl<'a> Conversation<'a> {
                 _ => Err(self.ask(Missing::Service)),
             };
         };
-        if let Some(service) = self.tenant.service_called(&raw) {
-            return Ok(service);
-        }
+        let of = |id: &ServiceId| self.tenant.services.iter().find(|service| service.id == *id);
         let fitting = match self.tenant.service_wish(&raw) {
+            NameReading::Known(id) => return of(&id).ok_or_else(|| self.ask(Missing::Service)),
             NameReading::Several(ids) | NameReading::Ambiguous(ids) => ids,
             NameReading::Unknown { near } => near.into_iter().map(|miss| miss.nearly).collect(),
-            NameReading::Known(_) | NameReading::Anyone => Vec::new(),
+            NameReading::Anyone => Vec::new(),
         };
-        let of = |id| self.tenant.services.iter().find(|service| service.id == id).map(|it| it.name.clone());
-        let names: Vec<String> = fitting.into_iter().filter_map(of).collect();
+        let names: Vec<String> = fitting.iter().filter_map(of).map(|service| service.name.clone()).collect();
         Err(match names.is_empty() {
             true => self.ask(Missing::Service),
             false => {
@@ -172,7 +170,7 @@ impl<'a> Conversation<'a> {
             HostEvidence::None { .. } => Vec::new(),
         };
         let mappings = self.bookings.tenants.mappings(&self.tenant.id, &hosts).await?;
-        // Whoever it is, also if the caller wished somebody else.
+        // Who does it is named, also if the caller wanted somebody else.
         let wish = StaffWish::Anybody;
         let found = assign(&Case { booking, tenant: self.tenant, mappings: &mappings, wish });
         Ok(found.ok().and_then(|assignment| self.tenant.staff_member(&assignment.staff)))

@@ -18,7 +18,7 @@ use secrecy::{ExposeSecret, SecretString};
 use store::{AccountCatalog, Catalogs};
 use tokio::time::timeout;
 
-use crate::{attempt::Target, bookings::Job};
+use crate::{attempt::Target, job::Job};
 
 /// A catalog is refreshed after this time: roles and event types change at Cal.com without notice.
 const MAX_AGE: TimeDelta = TimeDelta::hours(4);

@@ -16,8 +16,8 @@ use store::{Appointments, ExchangeRecord};
 use crate::{
     attempt::{AttemptLog, Attempted, recorded},
     booker::{Booker, keys_failed},
-    bookings::Job,
     earlier::look_up_failed,
+    job::Job,
 };
 
 impl Booker<'_> {

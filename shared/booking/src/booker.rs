@@ -20,7 +20,7 @@ use store::{AccountCatalog, StoreError, Tenants};
 use crate::{
     accounts::{Accounts, is_refused},
     attempt::{Attempt, AttemptLog, Attempted, Target, span_of},
-    bookings::Job,
+    job::Job,
 };
 
 /// What happens to a claimed appointment after an attempt.

@@ -6,7 +6,7 @@ use calcom::{Calcom, CalcomConfig, Priority};
 use chrono::{DateTime, TimeDelta, Utc};
 use platform::{
     aws::SdkConfig,
-    queues::{AppointmentMessage, MessageKind, Queue, QueueError},
+    queues::{MessageKind, Queue},
     secrets::Secret,
     telemetry::{LogContext, Metrics},
 };
@@ -28,7 +28,8 @@ use crate::{
     attempt::{AttemptLog, Attempted},
     booker::{Booker, Next, Plan},
     breaker::{Admission, CredentialBreaker},
-    slots::Slots,
+    job::Job,
+    slot_cache::SlotCache,
 };
 
 /// The range over which messages are spread that waited for the same thing.
@@ -47,7 +48,7 @@ pub struct Bookings {
     /// The accounts.
     pub accounts: Accounts,
     /// Free slots.
-    pub slots: Slots,
+    pub(crate) slots: SlotCache,
     /// The queue of appointments to be booked.
     pub bookings: Queue,
     /// The queue of appointments to be assigned.
@@ -59,36 +60,6 @@ pub struct Bookings {
     pub(crate) metrics: Metrics,
     function: &'static str,
     version: String,
-}
-
-/// What belongs to the processing of an appointment.
-pub struct Job<'a> {
-    /// Its tenant.
-    pub tenant: &'a Tenant,
-    /// What log lines are about.
-    pub log: &'a LogContext,
-    /// The client, which abandons requests once a caller has waited long enough.
-    pub(crate) calcom: Calcom,
-    /// Until when a caller waits, if one does.
-    pub(crate) caller_until: Option<Instant>,
-}
-
-impl Job<'_> {
-    /// The message for the next step of an appointment.
-    pub fn message(&self, kind: MessageKind, appointment: &Appointment) -> AppointmentMessage {
-        AppointmentMessage::new(kind, appointment, self.log.trace.clone())
-    }
-
-    /// What came of sending a message. A caller hears what is stored: what could not be sent is found by the reconciler.
-    pub(crate) fn sent(&self, sent: Result<(), QueueError>) -> Result<(), QueueError> {
-        match sent {
-            Err(error) if self.caller_until.is_some() => {
-                tracing::error!(%error, "failed to queue an appointment; the reconciler finds it");
-                Ok(())
-            }
-            sent => sent,
-        }
-    }
 }
 
 /// What became of an appointment.
@@ -143,7 +114,7 @@ impl Bookings {
                 min_age: timing.grace / 2,
             },
             tenants: Tenants::from_env(config)?,
-            slots: Slots::default(),
+            slots: SlotCache::default(),
             breaker: CredentialBreaker::new(AccountPauses::from_env(config)?, metrics.clone(), timing),
             setup_faults: SetupFaults::from_env(config)?,
             bookings: Queue::bookings_from_env(config)?,

@@ -5,7 +5,7 @@ use platform::telemetry::{LogContext, Metrics};
 use scheduling::{ids::AccountName, timing::Timing};
 use store::{AccountPauses, StoreError};
 
-use crate::{accounts::Accounts, bookings::Job};
+use crate::{accounts::Accounts, job::Job};
 
 /// Pauses accounts whose key Cal.com refuses.
 pub struct CredentialBreaker {

@@ -21,7 +21,8 @@ use store::{ExchangeRecord, NewAppointment, SlotLease, StoreError, Version, Vers
 
 use crate::{
     attempt::{MIN_TIME_TO_BOOK, SLOTS_AFTER, SLOTS_BEFORE, recorded},
-    bookings::{Bookings, Job, SLOT_POLL},
+    bookings::{Bookings, SLOT_POLL},
+    job::Job,
 };
 
 /// What became of a requested change.

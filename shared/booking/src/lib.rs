@@ -8,12 +8,14 @@ mod bookings;
 mod breaker;
 mod changes;
 mod earlier;
+mod job;
+mod slot_cache;
 mod slots;
 mod standing;
 mod wish;
 
 pub use accounts::Accounts;
-pub use bookings::{Bookings, Job, Outcome};
+pub use bookings::{Bookings, Outcome};
 pub use changes::ChangeOutcome;
-pub use slots::Slots;
+pub use job::Job;
 pub use standing::Standing;

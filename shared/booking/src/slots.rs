@@ -1,15 +1,12 @@
 //! Free slots: what can be offered to a caller.
 
-use std::{sync::Arc, time::Duration};
-
 use calcom::{Priority, SlotsWindow};
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
-use platform::ttl_cache::TtlCache;
 use scheduling::{
     event_type::EventType,
     failure::BookingFailure,
-    ids::{AccountName, EventTypeId, HostId, StaffId},
+    ids::{EventTypeId, HostId, StaffId},
     offer::FreeSlot,
     slot::SlotSpan,
     tenant::Tenant,
@@ -17,36 +14,7 @@ use scheduling::{
 use secrecy::SecretString;
 use store::{StoreError, step::StepError};
 
-use crate::{
-    attempt::Target,
-    bookings::{Bookings, Job},
-};
-
-/// A caller who asks twice within this time hears the same, and Cal.com is asked once.
-const TTL: Duration = Duration::from_secs(10);
-
-/// The slots that Cal.com listed lately.
-pub struct Slots {
-    listed: TtlCache<(AccountName, EventTypeId, Option<HostId>), Arc<Listed>>,
-}
-
-struct Listed {
-    window: SlotsWindow,
-    slots: Vec<DateTime<Utc>>,
-}
-
-impl Default for Slots {
-    fn default() -> Self {
-        Self { listed: TtlCache::new(TTL) }
-    }
-}
-
-impl Slots {
-    /// Forgets what was listed of an account: a booking was made or changed.
-    pub(crate) fn forget(&self, account: &AccountName) {
-        self.listed.remove_all(|(of, _, _)| of == account);
-    }
-}
+use crate::{attempt::Target, bookings::Bookings, job::Job};
 
 impl Bookings {
     /// The free slots of a service in a window, in order, of one staff member if one is named. Those that another caller is
@@ -131,16 +99,15 @@ impl Bookings {
         job: &Job<'_>,
     ) -> Result<Vec<DateTime<Utc>>, BookingFailure> {
         let of = (job.tenant.calcom.account.clone(), event_type, host);
-        let covers = |listed: &Listed| listed.window.start <= window.start && listed.window.end >= window.end;
-        if let Some(listed) = self.slots.listed.get(&of).filter(|listed| covers(listed)) {
-            return Ok(listed.slots.clone());
+        if let Some(slots) = self.slots.get(&of, window) {
+            return Ok(slots);
         }
         let now = Utc::now();
         if let Some(until) = job.calcom.rests_until(key, Priority::Live, now) {
             return Err(BookingFailure::RateLimited { retry_after: Some(until - now) });
         }
         let answer = job.calcom.slots(key, event_type, window, host).await.map_err(|error| error.failure)?;
-        self.slots.listed.insert(of, Arc::new(Listed { window, slots: answer.value.clone() }));
+        self.slots.insert(of, window, answer.value.clone());
         Ok(answer.value)
     }
 }

@@ -4,7 +4,7 @@ use platform::queues::MessageKind;
 use scheduling::appointment::{Appointment, Outcome as Closing, StateName};
 use store::{ExchangeRecord, StoreError, Version, Versioned, step::StepError};
 
-use crate::bookings::{Bookings, Job};
+use crate::{bookings::Bookings, job::Job};
 
 /// How an appointment stands.
 #[derive(Debug)]
@@ -80,7 +80,7 @@ impl Bookings {
                 }
                 Ok(Standing::Known(Versioned { value: appointment, version }))
             }
-            // Whoever was first knows it, too.
+            // Another writer was first, and its record counts.
             Err(StoreError::Conflict) => Ok(Standing::Known(self.reloaded(appointment, version).await?)),
             Err(error) => Err(error.into()),
         }

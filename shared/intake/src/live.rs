@@ -25,7 +25,7 @@ use crate::{
 const TOOL_EVENTS: &str = "tool_";
 
 impl CallIntake {
-    /// Stores what a tool requests. It is not queued: whoever requests it books it at once, and the reconciler finds it if
+    /// Stores what a tool requests. It is not queued: its caller books it at once, and the reconciler finds it if
     /// that does not happen.
     ///
     /// # Errors

@@ -158,11 +158,7 @@ async fn stands(
             Ok(Some(Answer::new(Status::Unverified, say).with("appointment", data)))
         }
         // It is being moved or cancelled, and the caller has thought of it again: a person asks what is wanted.
-        Standing::Changing(_) => {
-            let (sentence, _) = conversation.described(appointment).await?;
-            message::store(conversation, &conversation.voice().note(Doing::Booking, &sentence)).await?;
-            Ok(Some(conversation.callback(&appointment.request.customer)))
-        }
+        Standing::Changing(_) => left_to_a_person(conversation, appointment).await.map(Some),
     }
 }
 
@@ -273,12 +269,17 @@ async fn answer(
         State::NeedsReview { .. } => Ok(conversation.callback(&appointment.request.customer)),
         // Its booking was cancelled at Cal.com while this was under way: a person asks what is wanted.
         State::Cancelled { .. } | State::Completed { .. } | State::NoShow { .. } => {
-            let (sentence, _) = conversation.described(appointment).await?;
-            message::store(conversation, &conversation.voice().note(Doing::Booking, &sentence)).await?;
-            Ok(conversation.callback(&appointment.request.customer))
+            left_to_a_person(conversation, appointment).await
         }
         _ => Ok(conversation.failed()),
     }
+}
+
+/// That a person asks what is wanted, for whom the wish is stored.
+async fn left_to_a_person(conversation: &Conversation<'_>, appointment: &Appointment) -> Result<Answer, Interrupted> {
+    let (sentence, _) = conversation.described(appointment).await?;
+    message::store(conversation, &conversation.voice().note(Doing::Booking, &sentence)).await?;
+    Ok(conversation.callback(&appointment.request.customer))
 }
 
 /// That the start is not free, with the nearest ones that are: those that Cal.com showed, less what others are just booking.

@@ -5,10 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize, de::IntoDeserializer};
 
-use super::{
-    change::ChangeKind,
-    state::{CancelReason, StateName},
-};
+use super::state::{CancelReason, ChangeKind, StateName};
 use crate::{
     assignment::{StrategyName, Unassigned},
     failure::Category,

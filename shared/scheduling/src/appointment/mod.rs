@@ -23,11 +23,13 @@ mod state;
 mod tests;
 mod transitions;
 
-pub use change::{Change, ChangeKind, RequestedChange};
 pub use claimed::{Claimed, Confirmation};
 pub use due::{Due, DueCause};
 pub use history::{Actor, Cause, OPERATOR, Repetition, Transition};
 pub use notice::{DELAY_NOTICE_WINDOW, Notice};
 pub use record::{Appointment, Verification};
-pub use state::{BookingProgress, CancelReason, Outcome, ReviewBooking, ReviewReason, State, StateName};
+pub use state::{
+    BookingProgress, CancelReason, Change, ChangeKind, Outcome, RequestedChange, ReviewBooking, ReviewReason, State,
+    StateName,
+};
 pub use transitions::{InvalidTransition, NotClaimable, Settlement};

@@ -4,9 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    change::RequestedChange,
     history::{Actor, Cause, Repetition, Transition},
-    state::{BookingProgress, ReviewBooking, ReviewReason, State, StateName},
+    state::{BookingProgress, RequestedChange, ReviewBooking, ReviewReason, State, StateName},
 };
 use crate::{
     assignment::Assignment,

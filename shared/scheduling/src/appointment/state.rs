@@ -220,6 +220,70 @@ pub enum CancelReason {
     ByCustomer,
 }
 
+/// What a customer wants to change of a booking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Change {
+    /// Another start.
+    Move {
+        /// The new one.
+        to: DateTime<Utc>,
+    },
+    /// No appointment.
+    Cancel,
+}
+
+/// The kind of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeKind {
+    /// See [`Change::Move`].
+    Move,
+    /// See [`Change::Cancel`].
+    Cancel,
+}
+
+impl Change {
+    /// Its kind.
+    pub fn kind(self) -> ChangeKind {
+        match self {
+            Self::Move { .. } => ChangeKind::Move,
+            Self::Cancel => ChangeKind::Cancel,
+        }
+    }
+}
+
+impl ChangeKind {
+    /// The word for it in tables, logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Move => "move",
+            Self::Cancel => "cancel",
+        }
+    }
+
+    /// What the customer wants, as a person who has to do it reads it.
+    pub(super) fn intent(self) -> Intent {
+        match self {
+            Self::Move => Intent::Reschedule,
+            Self::Cancel => Intent::Cancel,
+        }
+    }
+}
+
+/// A change that was requested and is not made yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestedChange {
+    /// What.
+    #[serde(flatten)]
+    pub change: Change,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// Until then it belongs to one worker, or waits for its next attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<DateTime<Utc>>,
+}
+
 /// What became of a booked appointment after its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {

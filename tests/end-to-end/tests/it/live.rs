@@ -18,7 +18,7 @@ async fn salon_in(language: &str) -> Salon {
     Salon::with(SalonForm { tenant, ..SalonForm::default() }).await
 }
 
-/// A host of its own: at Cal.com a host has one calendar, whoever books it.
+/// A host that no other test books: a host has one calendar at Cal.com.
 fn one_host() -> Vec<(u64, String)> {
     vec![(fastrand::u64(1 << 40..1 << 41), "anna@x.example".to_owned())]
 }
