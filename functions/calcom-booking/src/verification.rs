@@ -87,7 +87,7 @@ mod tests {
 
     fn by(minute: i64) -> Actor<'static> {
         let now = "2026-12-01T08:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::minutes(minute);
-        Actor { function: "test", version: "1", now }
+        Actor { function: "test", version: "1", now, person: None }
     }
 
     fn booking(uid: &str, status: BookingStatus, start: DateTime<Utc>) -> Booking {

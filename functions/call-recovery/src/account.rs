@@ -308,6 +308,6 @@ impl AccountRun<'_> {
     }
 
     fn actor(&self) -> Actor<'_> {
-        Actor { function: FUNCTION, version: &self.recovery.version, now: Utc::now() }
+        Actor { function: FUNCTION, version: &self.recovery.version, now: Utc::now(), person: None }
     }
 }

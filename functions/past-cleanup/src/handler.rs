@@ -177,7 +177,7 @@ impl PastCleanup {
     }
 
     pub(crate) fn actor(&self) -> Actor<'_> {
-        Actor { function: FUNCTION, version: &self.version, now: Utc::now() }
+        Actor { function: FUNCTION, version: &self.version, now: Utc::now(), person: None }
     }
 }
 

@@ -132,7 +132,12 @@ impl ReviewNotifier {
         }
         response.messages += 1;
         for PendingNotice { mut appointment, version, .. } in entries {
-            appointment.record_notice(Actor { function: FUNCTION, version: &self.version, now: Utc::now() });
+            appointment.record_notice(Actor {
+                function: FUNCTION,
+                version: &self.version,
+                now: Utc::now(),
+                person: None,
+            });
             match self.appointments.update(&appointment, version).commit().await {
                 Ok(_) => response.notified += 1,
                 // It has moved on. If it still waits, the next message names it once more.

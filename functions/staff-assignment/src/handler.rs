@@ -173,6 +173,6 @@ impl Assignments {
     }
 
     fn actor(&self) -> Actor<'_> {
-        Actor { function: FUNCTION, version: &self.version, now: Utc::now() }
+        Actor { function: FUNCTION, version: &self.version, now: Utc::now(), person: None }
     }
 }

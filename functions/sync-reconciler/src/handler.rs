@@ -221,7 +221,7 @@ impl SyncReconciler {
 
 impl SyncReconciler {
     pub(crate) fn actor(&self) -> Actor<'_> {
-        Actor { function: FUNCTION, version: &self.version, now: Utc::now() }
+        Actor { function: FUNCTION, version: &self.version, now: Utc::now(), person: None }
     }
 }
 

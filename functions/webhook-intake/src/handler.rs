@@ -88,7 +88,7 @@ impl Intake {
         let tenant = self.intake.tenant_of(&event.call, &webhook.account).await.map_err(IntakeError::from)?;
         let Some(tenant) = tenant else { return self.keep(&event, &webhook, now, log).await };
         log.tenant = Some(tenant.id.clone());
-        let by = Actor { function: FUNCTION, version: &self.version, now };
+        let by = Actor { function: FUNCTION, version: &self.version, now, person: None };
         async {
             let received = Received { event: &event, body: webhook.body, received_at: now };
             let appointments = self.intake.take_in(received, &tenant, by, log).await?;

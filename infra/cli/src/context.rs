@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use chrono::Utc;
 use intake::CallIntake;
+use operations::{Operations, calcom_account::CalcomAccount, hosts::Resumed};
 use platform::{
     aws::{self, SdkConfig},
     env,
-    queues::{AppointmentMessage, Queue},
 };
 use scheduling::{
     appointment::{Actor, Appointment, OPERATOR},
@@ -40,7 +40,7 @@ impl CommandContext {
 
     /// Who makes a transition that a person requests.
     pub fn actor(&self) -> Actor<'_> {
-        Actor { function: OPERATOR, version: &self.version, now: Utc::now() }
+        Actor { function: OPERATOR, version: &self.version, now: Utc::now(), person: None }
     }
 
     /// The appointments.
@@ -77,24 +77,23 @@ impl CommandContext {
         tenants.record(id).await?.ok_or_else(|| CommandError::NotFound(format!("tenant {id}")))
     }
 
-    /// Resumes an appointment that needs review, and stores that.
-    pub async fn resume(
-        &self,
-        appointments: &Appointments,
-        stored: Versioned<Appointment>,
-    ) -> Result<Appointment, CommandError> {
-        let Versioned { value: mut appointment, version } = stored;
-        appointment.resume(self.actor())?;
-        appointments.update(&appointment, version).commit().await?;
-        Ok(appointment)
+    /// What people do, as the desk does it.
+    pub fn operations(&self) -> Result<Operations, CommandError> {
+        Ok(Operations::from_env(&self.config, self.timing)?)
     }
 
-    /// Sends an appointment to its next step.
-    pub async fn send(&self, appointment: &Appointment) -> Result<(), CommandError> {
-        let queue = match appointment.booking() {
-            Some(_) => Queue::assignments_from_env(&self.config)?,
-            None => Queue::bookings_from_env(&self.config)?,
+    /// A tenant's Cal.com account.
+    pub async fn calcom_account<'a>(&self, tenant: &'a Tenant) -> Result<CalcomAccount<'a>, CommandError> {
+        Ok(CalcomAccount::of(&self.config, &self.timing, tenant).await?)
+    }
+
+    /// Resumes every appointment of a tenant that waits for a staff member or an event type which exists now.
+    pub async fn resume_waiting(&self, record: &TenantRecord) -> Result<Resumed, CommandError> {
+        let progress = |at: usize, of: usize| {
+            if at > 0 && at % 100 == 0 {
+                eprintln!("{at} of {of} appointments in review checked");
+            }
         };
-        Ok(queue.send(&AppointmentMessage::process(appointment)).await?)
+        Ok(self.operations()?.resume_waiting(record, self.actor(), progress).await?)
     }
 }

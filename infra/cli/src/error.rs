@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use intake::IntakeError;
+use operations::{OperationError, Refusal};
 use platform::{bucket::BucketSetupError, env::EnvError, queues::QueueError};
 use scheduling::appointment::InvalidTransition;
 use store::StoreError;
@@ -73,6 +74,25 @@ pub enum CommandError {
     /// The store failed.
     #[error("{0}; check AWS_ENDPOINT_URL or your AWS profile, and the names of the tables")]
     Store(#[from] StoreError),
+}
+
+impl From<OperationError> for CommandError {
+    fn from(error: OperationError) -> Self {
+        match error {
+            OperationError::NotFound(what) => Self::NotFound(what),
+            OperationError::Refused(Refusal::OtherState(from)) => {
+                Self::Refused(format!("failed to change the appointment: it is {from}"))
+            }
+            OperationError::Refused(refusal) => Self::Refused(format!("failed to change the appointment: {refusal}")),
+            OperationError::Changed => Self::Store(StoreError::Conflict),
+            OperationError::Calcom(text) => Self::Refused(text),
+            OperationError::Incomplete(text) => Self::Incomplete(text),
+            OperationError::Store(error) => Self::Store(error),
+            OperationError::Queue(error) => Self::Queue(error),
+            OperationError::Env(error) => Self::Env(error),
+            OperationError::Bucket(error) => Self::Bucket(error),
+        }
+    }
 }
 
 impl From<IntakeError> for CommandError {

@@ -4,11 +4,9 @@
 mod output;
 
 mod analysis_fields;
-mod calcom_account;
 mod commands;
 mod context;
 mod error;
-mod resume;
 
 use std::process::ExitCode;
 

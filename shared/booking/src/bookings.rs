@@ -379,7 +379,7 @@ impl Bookings {
 
     /// This function at this moment.
     pub fn actor(&self) -> Actor<'_> {
-        Actor { function: self.function, version: &self.version, now: Utc::now() }
+        Actor { function: self.function, version: &self.version, now: Utc::now(), person: None }
     }
 
     /// The appointment as it is stored.

@@ -236,7 +236,7 @@ impl<'a> Course<'a> {
 
 /// Whether a person made the transition, or has to make the next one.
 fn needed_a_person(transition: &Transition) -> bool {
-    let is_bookkeeping = matches!(transition.cause, Cause::Imported | Cause::Erased);
+    let is_bookkeeping = matches!(transition.cause, Cause::Imported | Cause::Erased | Cause::Noted);
     (transition.is_manual() && !is_bookkeeping) || transition.to == StateName::NeedsReview
 }
 
@@ -262,11 +262,11 @@ mod tests {
     }
 
     fn by(seconds: i64, version: &'static str) -> Actor<'static> {
-        Actor { function: "test", version, now: at(seconds) }
+        Actor { function: "test", version, now: at(seconds), person: None }
     }
 
     fn by_hand(seconds: i64) -> Actor<'static> {
-        Actor { function: OPERATOR, version: "desk", now: at(seconds) }
+        Actor { function: OPERATOR, version: "desk", now: at(seconds), person: None }
     }
 
     fn requested(call: u32) -> Appointment {

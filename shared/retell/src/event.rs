@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use scheduling::{
     ids::{AgentId, BookingUid, CallId, Source},
     personal::Personal,
@@ -120,6 +120,21 @@ pub struct Summary {
     pub summary: Option<Personal<String>>,
     /// Where it can be heard. It may work for minutes only.
     pub recording_url: Option<Personal<String>>,
+    /// When it began.
+    pub began_at: Option<DateTime<Utc>>,
+    /// How long it took.
+    pub duration: Option<TimeDelta>,
+    /// Every turn, in order.
+    pub turns: Vec<Turn>,
+}
+
+/// What one of the two said before the other spoke.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Turn {
+    /// Whether the voice agent spoke.
+    pub is_agent: bool,
+    /// The words.
+    pub words: Personal<String>,
 }
 
 impl Summary {
@@ -128,11 +143,29 @@ impl Summary {
         let body: Value = serde_json::from_slice(body).ok()?;
         let text = |path| body.pointer(path).and_then(Value::as_str).filter(|text| !text.is_empty());
         let personal = |path| text(path).map(|text| Personal::new(text.to_owned()));
+        let moment = |path| body.pointer(path).and_then(Value::as_i64).and_then(DateTime::from_timestamp_millis);
+        let began_at = moment("/call/start_timestamp");
+        let turns = body.pointer("/call/transcript_object").and_then(Value::as_array);
         let found = Self {
             summary: personal("/call/call_analysis/call_summary"),
             recording_url: personal("/call/recording_url"),
+            began_at,
+            duration: began_at.zip(moment("/call/end_timestamp")).map(|(began, ended)| ended - began),
+            turns: turns.into_iter().flatten().filter_map(Turn::of).collect(),
         };
-        (found.summary.is_some() || found.recording_url.is_some()).then_some(found)
+        (found.summary.is_some() || found.recording_url.is_some() || !found.turns.is_empty()).then_some(found)
+    }
+}
+
+impl Turn {
+    fn of(turn: &Value) -> Option<Self> {
+        let is_agent = match turn.get("role")?.as_str()? {
+            "agent" => true,
+            "user" => false,
+            _ => return None,
+        };
+        let words = turn.get("content")?.as_str()?.trim();
+        (!words.is_empty()).then(|| Self { is_agent, words: Personal::new(words.to_owned()) })
     }
 }
 

@@ -106,9 +106,8 @@ impl HostMapping {
     /// tenant file was corrected since.
     pub fn is_of(&self, host: &Host, tenant: &Tenant) -> bool {
         let mut named = tenant.staff.iter().filter(|member| host.has_email_of(member)).peekable();
-        let is_outweighed = self.source != MappingSource::Operator
-            && named.peek().is_some()
-            && named.all(|member| member.id != self.staff);
+        let is_outweighed =
+            !self.source.is_a_persons() && named.peek().is_some() && named.all(|member| member.id != self.staff);
         self.tenant == tenant.id && self.host == host.id && !is_outweighed
     }
 }
@@ -119,10 +118,19 @@ impl HostMapping {
 pub enum MappingSource {
     /// From the tenant file. Automatic matches never replace it.
     Operator,
+    /// A person said so at the desk. Automatic matches never replace it.
+    Desk,
     /// The host's email was the staff member's.
     HostEmail,
     /// The host was only ever booked for event types that are the staff member's own, and an operator accepted that.
     EventTypeOwner,
+}
+
+impl MappingSource {
+    /// Whether a person wrote it, so that no automatic match replaces it.
+    pub fn is_a_persons(self) -> bool {
+        matches!(self, Self::Operator | Self::Desk)
+    }
 }
 
 /// What is known when a staff member is looked up.

@@ -10,6 +10,7 @@ use crate::{
     ids::{AppointmentId, CustomerId, TenantId},
     personal::Personal,
     spoken_name::words::is_near,
+    spoken_time::text::fold,
 };
 
 /// The customer, as the call describes them.
@@ -93,13 +94,29 @@ impl Customer {
         words.len() > 1 && words == self.name_words()
     }
 
+    /// The name as a list sorts it: the last word first, then the others, without titles, case and accents.
+    pub fn sort_name(&self) -> Option<String> {
+        sort_name(self.name.as_ref()?.reveal())
+    }
+
     fn name_words(&self) -> BTreeSet<String> {
         self.name.as_ref().map(|name| words_of_name(name.reveal())).unwrap_or_default()
     }
 }
 
+/// A name as a list sorts it: the last word first, then the others. `None` if there is no word in it.
+pub fn sort_name(name: &str) -> Option<String> {
+    let words: Vec<String> = name_words(name).iter().map(|word| fold(word)).collect();
+    let (last, others) = words.split_last()?;
+    Some([&[last.clone()], others].concat().join(" "))
+}
+
 /// The words of a name, without titles.
 fn words_of_name(name: &str) -> BTreeSet<String> {
+    name_words(name).into_iter().collect()
+}
+
+fn name_words(name: &str) -> Vec<String> {
     const TITLES: [&str; 8] = ["frau", "herr", "herrn", "dr", "prof", "mr", "mrs", "ms"];
     let name = name.to_lowercase();
     let words = name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());

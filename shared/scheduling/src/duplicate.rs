@@ -69,7 +69,7 @@ mod tests {
             staff: None,
             notes: None,
         };
-        let by = Actor { function: "test", version: "1", now };
+        let by = Actor { function: "test", version: "1", now, person: None };
         Appointment::new(TenantId::new("salon"), CallId::new(name), Source::phone(), request, by)
     }
 
@@ -84,7 +84,7 @@ mod tests {
     fn a_closed_or_vanished_appointment_makes_room_for_the_requested_one() {
         let mut closed = requested_by("Erika");
         let later = "2026-12-02T08:00:00Z".parse().unwrap();
-        closed.cancel_past(Actor { function: "test", version: "1", now: later }).unwrap();
+        closed.cancel_past(Actor { function: "test", version: "1", now: later, person: None }).unwrap();
         assert_eq!(judge(Some(&closed), &requested_by("Erika")), Duplicate::Closed);
         assert_eq!(judge(None, &requested_by("Erika")), Duplicate::Closed);
     }

@@ -108,7 +108,7 @@ mod tests {
             staff: None,
             notes: None,
         };
-        let by = Actor { function: "test", version: "1", now };
+        let by = Actor { function: "test", version: "1", now, person: None };
         Appointment::new(TenantId::new("salon"), CallId::new(name), Source::phone(), request, by)
     }
 

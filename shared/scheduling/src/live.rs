@@ -182,7 +182,7 @@ mod tests {
             staff: None,
             notes: None,
         };
-        let by = Actor { function: "test", version: "1", now: at(0) };
+        let by = Actor { function: "test", version: "1", now: at(0), person: None };
         Appointment::new(salon().id, CallId::new("c"), Source::phone(), request, by)
     }
 
@@ -220,7 +220,7 @@ mod tests {
         let callback = wish(Intent::CallBack, None, 10, "Erika");
         assert_eq!(open(&[callback], std::slice::from_ref(&booked)), 1);
         let mut cancelled = wish(Intent::Book, Some(&service), 10, "Erika");
-        cancelled.cancel_for_customer(Actor { function: "test", version: "1", now: at(0) }).unwrap();
+        cancelled.cancel_for_customer(Actor { function: "test", version: "1", now: at(0), person: None }).unwrap();
         let cancelled = (vec![LiveKind::Book, LiveKind::Cancel], cancelled);
         assert_eq!(open(std::slice::from_ref(&cancel), std::slice::from_ref(&cancelled)), 0);
         let noted_only = (vec![LiveKind::Cancel], wish(Intent::Book, Some(&service), 10, "Erika"));
@@ -235,7 +235,7 @@ mod tests {
     fn a_start_that_was_not_free_settles_nothing() {
         let service = first_service();
         let declined = wish(Intent::Book, Some(&service), 10, "Erika");
-        let by = Actor { function: "test", version: "1", now: at(0) };
+        let by = Actor { function: "test", version: "1", now: at(0), person: None };
         let declined = declined.claim(TimeDelta::minutes(1), by).unwrap().decline(by);
         assert_eq!(open(&[wish(Intent::Book, Some(&service), 10, "Erika")], &[(vec![LiveKind::Book], declined)]), 1);
     }

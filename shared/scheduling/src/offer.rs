@@ -1,6 +1,7 @@
 //! What is offered to a caller: the free slots that fit a wish, few enough to be said.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::StaffId,
@@ -18,7 +19,7 @@ const AFTER: TimeDelta = TimeDelta::days(7);
 const SOON: TimeDelta = TimeDelta::days(14);
 
 /// A slot that can be offered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FreeSlot {
     /// Its start.
     pub start: DateTime<Utc>,

@@ -1,7 +1,10 @@
 //! The appointments table.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_dynamodb::types::Put;
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::try_join_all;
 use platform::{aws::SdkConfig, env::EnvError};
 use scheduling::{
     appointment::{Actor, Appointment},
@@ -19,7 +22,7 @@ use crate::{
     record::{UNCHANGED, Version, Versioned, versioned},
     schema::{self, BY_CALCOM_UID, BY_DUE, BY_PHASE, BY_REVIEW, BY_TENANT, BY_UNCOUNTED, RECORD},
     slot_leases::{self, SlotLease},
-    table::Table,
+    table::{MAX_BATCH, Table},
     transaction::{build_put, put},
     update::Update,
 };
@@ -63,6 +66,35 @@ impl Appointments {
     /// If DynamoDB fails, or the item can't be decoded.
     pub async fn load(&self, id: &AppointmentId) -> Result<Option<Versioned<Appointment>>, StoreError> {
         self.table.get_consistent(id.as_str(), RECORD).await?.map(versioned).transpose()
+    }
+
+    /// The appointments of these ids, in their order. One that does not exist is left out.
+    ///
+    /// # Errors
+    /// If DynamoDB fails, or an item can't be decoded.
+    pub async fn load_all(&self, ids: &[AppointmentId]) -> Result<Vec<Versioned<Appointment>>, StoreError> {
+        let mut unique: Vec<&AppointmentId> = ids.iter().collect();
+        unique.sort_unstable();
+        unique.dedup();
+        let chunks = unique.chunks(MAX_BATCH).map(async |chunk| {
+            let keys = chunk.iter().map(|id| self.table.key(id.as_str(), RECORD)).collect();
+            self.table.batch_get(keys, true).await
+        });
+        let mut found = BTreeMap::new();
+        for item in try_join_all(chunks).await?.into_iter().flatten() {
+            let stored = versioned(item)?;
+            found.insert(stored.value.id.clone(), stored);
+        }
+        Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
+    }
+
+    /// The appointments of a tenant whose customer's name begins so, as [`scheduling::contact::sort_name`] writes it.
+    ///
+    /// # Errors
+    /// If DynamoDB fails, or a key can't be decoded.
+    pub async fn by_name(&self, tenant: &TenantId, beginning: &str) -> Result<Vec<AppointmentId>, StoreError> {
+        const MOST: i32 = 50;
+        indexes::ids_by_name(&self.table, tenant.as_str(), beginning, MOST).await
     }
 
     /// The appointment of this id, with how often it was resent.

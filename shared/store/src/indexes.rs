@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::StoreError,
     item::{Item, decode, group_of, sortable, text, timestamp},
-    schema::{BY_CALCOM_UID, BY_DUE, BY_PHASE, BY_REVIEW, BY_TENANT, BY_UNCOUNTED, Index, RECORD},
+    schema::{BY_CALCOM_UID, BY_DUE, BY_NAME, BY_PHASE, BY_REVIEW, BY_TENANT, BY_UNCOUNTED, Index, RECORD},
     table::Table,
 };
 
@@ -188,10 +188,6 @@ async fn page_of_key(
 
 /// Every appointment in a partition of an index.
 pub(crate) async fn ids_in(table: &Table, index: Index, partition: &str) -> Result<Vec<AppointmentId>, StoreError> {
-    #[derive(Deserialize)]
-    struct Key {
-        id: AppointmentId,
-    }
     let query = table.client.query().table_name(&table.name).index_name(index.name);
     let query = query
         .key_condition_expression("#partition = :partition")
@@ -200,9 +196,37 @@ pub(crate) async fn ids_in(table: &Table, index: Index, partition: &str) -> Resu
     let mut pages = query.into_paginator().items().send();
     let mut ids = Vec::new();
     while let Some(item) = pages.next().await {
-        ids.push(decode::<Key>(item?)?.id);
+        ids.push(id_in(item?)?);
     }
     Ok(ids)
+}
+
+/// The appointments of a tenant whose customer's name begins so, in the order of the names.
+pub(crate) async fn ids_by_name(
+    table: &Table,
+    tenant: &str,
+    beginning: &str,
+    limit: i32,
+) -> Result<Vec<AppointmentId>, StoreError> {
+    let query = table.client.query().table_name(&table.name).index_name(BY_NAME.name);
+    let found = query
+        .key_condition_expression("#partition = :partition AND begins_with(#sort, :beginning)")
+        .expression_attribute_names("#partition", BY_NAME.partition)
+        .expression_attribute_names("#sort", BY_NAME.sort)
+        .expression_attribute_values(":partition", text(tenant))
+        .expression_attribute_values(":beginning", text(beginning))
+        .limit(limit)
+        .send()
+        .await?;
+    found.items.unwrap_or_default().into_iter().map(id_in).collect()
+}
+
+fn id_in(item: Item) -> Result<AppointmentId, StoreError> {
+    #[derive(Deserialize)]
+    struct Key {
+        id: AppointmentId,
+    }
+    decode::<Key>(item).map(|key| key.id)
 }
 
 fn position(index: Index, mut key: Item) -> Result<Position, StoreError> {
@@ -236,6 +260,9 @@ pub(crate) fn insert_keys(item: &mut Item, appointment: &Appointment, timing: &T
     insert(BY_TENANT, appointment.tenant.as_str(), list_position(appointment));
     if let State::NeedsReview { .. } = appointment.state() {
         insert(BY_REVIEW, appointment.tenant.as_str(), appointment.entered_at());
+    }
+    if let Some(name) = appointment.request.customer.sort_name() {
+        item.insert(BY_NAME.sort.to_owned(), text(name));
     }
     if let Some(booking) = appointment.booking() {
         item.insert(BY_CALCOM_UID.partition.to_owned(), text(booking.uid.as_str()));

@@ -104,7 +104,12 @@ mod tests {
     /// An appointment that was booked at the second attempt.
     fn booked() -> Appointment {
         let began: DateTime<Utc> = "2027-03-01T08:00:00.123456789Z".parse().unwrap();
-        let by = |function, minutes| Actor { function, version: "3fa9c1b", now: began + TimeDelta::minutes(minutes) };
+        let by = |function, minutes| Actor {
+            function,
+            version: "3fa9c1b",
+            now: began + TimeDelta::minutes(minutes),
+            person: None,
+        };
         let request = AppointmentRequest {
             intent: Intent::Book,
             service: Some("Haarschnitt".to_owned()),

@@ -11,7 +11,7 @@ pub(crate) struct Schema {
     pub(crate) sort: &'static str,
 }
 
-/// An index of the appointments table whose sort key is an instant.
+/// An index of the appointments table. Its sort key is an instant, but for [`BY_NAME`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Index {
     /// Its name.
@@ -25,6 +25,7 @@ pub(crate) struct Index {
 pub(crate) const APPOINTMENTS: Schema = Schema { variable: "APPOINTMENTS_TABLE", partition: "id", sort: "item" };
 pub(crate) const CALLS: Schema = Schema { variable: "CALLS_TABLE", partition: "call", sort: "event" };
 pub(crate) const TENANTS: Schema = Schema { variable: "TENANTS_TABLE", partition: "key", sort: "item" };
+pub(crate) const SESSIONS: Schema = Schema { variable: "SESSIONS_TABLE", partition: "person", sort: "session" };
 pub(crate) const COUNTERS: Schema = Schema { variable: "COUNTERS_TABLE", partition: "kind", sort: "item" };
 
 /// Open appointments by whether they are booked, and by start.
@@ -38,6 +39,8 @@ pub(crate) const BY_UNCOUNTED: Index = Index { name: "by-uncounted", partition: 
 pub(crate) const BY_REVIEW: Index = Index { name: "by-review", partition: "review_tenant", sort: "review_since" };
 /// Every appointment by tenant, and by start or, without one, by when it was requested.
 pub(crate) const BY_TENANT: Index = Index { name: "by-tenant-and-start", partition: "tenant", sort: "tenant_start" };
+/// Every appointment by tenant, and by its customer's name; one without a name is not in it.
+pub(crate) const BY_NAME: Index = Index { name: "by-tenant-and-name", partition: "tenant", sort: "sort_name" };
 /// Appointments by the uid of their booking; it has no sort key.
 pub(crate) const BY_CALCOM_UID: Index = Index { name: "by-calcom-uid", partition: "calcom_uid", sort: "" };
 

@@ -59,7 +59,7 @@ pub async fn load(
 /// Moves the appointment of a message that becomes a dead letter to review. If that fails, the reconciler finds it.
 pub async fn stall(appointments: &Appointments, function: &str, id: AppointmentId, reason: String) {
     let version = env::deployed_version();
-    let by = Actor { function, version: &version, now: Utc::now() };
+    let by = Actor { function, version: &version, now: Utc::now(), person: None };
     match appointments.stall(&id, &reason, by).await {
         Ok(needs_review) => tracing::info!(needs_review, "appointment of a dead letter moved to review"),
         Err(error) => tracing::error!(%error, "failed to move the appointment of a dead letter to review"),

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// DynamoDB's limit for one batch of reads.
-const MAX_BATCH: usize = 100;
+pub(crate) const MAX_BATCH: usize = 100;
 /// The delay before unprocessed keys are requested again.
 const BATCH_RETRY_DELAY: Duration = Duration::from_millis(50);
 

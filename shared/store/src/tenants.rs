@@ -140,6 +140,19 @@ impl Tenants {
         applied(write_one(&self.table.client, put_found_mapping(mapping, self)?).await)
     }
 
+    /// Stores a mapping that a person made at the desk. Returns whether it did: one of the tenant file stays.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn map_host(&self, mapping: &HostMapping) -> Result<bool, StoreError> {
+        let put = put(&self.table.name, self.mapping_item(mapping)?)
+            .condition_expression("attribute_not_exists(#key) OR #source <> :operator")
+            .expression_attribute_names("#key", schema::TENANTS.partition)
+            .expression_attribute_names("#source", "source")
+            .expression_attribute_values(":operator", text("operator"));
+        applied(write_one(&self.table.client, build_put(put)?).await)
+    }
+
     /// Deletes a mapping that Frontdesk found. Returns whether it did: an operator's mapping stays.
     ///
     /// # Errors
@@ -330,17 +343,18 @@ impl Tenants {
     }
 }
 
-/// The put of a mapping that Frontdesk found. It may replace another automatic mapping, never an operator's.
+/// The put of a mapping that Frontdesk found. It may replace another automatic mapping, never a person's.
 ///
 /// An operator's mapping takes precedence over an email match, so a found mapping can only meet an operator's that was
 /// written meanwhile; then nothing is written, and the assignment is retried.
 pub(crate) fn put_found_mapping(mapping: &HostMapping, tenants: &Tenants) -> Result<Put, StoreError> {
     build_put(
         put(&tenants.table.name, tenants.mapping_item(mapping)?)
-            .condition_expression("attribute_not_exists(#key) OR #source <> :operator")
+            .condition_expression("attribute_not_exists(#key) OR NOT #source IN (:operator, :desk)")
             .expression_attribute_names("#key", schema::TENANTS.partition)
             .expression_attribute_names("#source", "source")
-            .expression_attribute_values(":operator", text("operator")),
+            .expression_attribute_values(":operator", text("operator"))
+            .expression_attribute_values(":desk", text("desk")),
     )
 }
 

@@ -168,7 +168,13 @@ mod tests {
             notes: None,
         };
         let tenant = tenant("de").id;
-        Appointment::new(tenant, CallId::new("c"), Source::phone(), request, Actor { function: "t", version: "1", now })
+        Appointment::new(
+            tenant,
+            CallId::new("c"),
+            Source::phone(),
+            request,
+            Actor { function: "t", version: "1", now, person: None },
+        )
     }
 
     fn mail(language: &str) -> Mail {

@@ -200,7 +200,7 @@ impl Salon {
             staff: None,
             notes: None,
         };
-        let by = Actor { function: "test", version: "test", now };
+        let by = Actor { function: "test", version: "test", now, person: None };
         let appointment = Appointment::new(self.tenant.clone(), call.clone(), Source::phone(), request, by);
         let (tenant, caller) = (&self.tenant, None);
         let event = CallEvent { tenant, call: &call, caller, name: "call_analyzed", body: b"{}", received_at: now };
@@ -235,7 +235,7 @@ impl Salon {
     /// Assigns an appointment to a staff member as an operator does, and answers it.
     pub async fn assign_by_operator(&self, id: &AppointmentId, staff: &str) -> Appointment {
         let assignment = Assignment { staff: StaffId::new(staff), strategy: StrategyName::Operator, host: None };
-        let by = Actor { function: OPERATOR, version: "test", now: Utc::now() };
+        let by = Actor { function: OPERATOR, version: "test", now: Utc::now(), person: None };
         let assign = |mut appointment: Appointment| {
             appointment.assign_by_operator(assignment, by).unwrap();
             appointment

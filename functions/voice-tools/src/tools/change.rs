@@ -158,7 +158,7 @@ async fn request(
 ) -> Result<bool, Interrupted> {
     let Versioned { value: mut appointment, version } = stored;
     let bookings = conversation.bookings;
-    if !appointment.request_change(wanted, bookings.actor())? {
+    if !appointment.request_change_live(wanted, bookings.actor())? {
         return Ok(true);
     }
     let kind = match wanted {

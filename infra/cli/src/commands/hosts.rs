@@ -1,12 +1,11 @@
 //! `frontdesk hosts`: map the hosts of past bookings to staff members.
 
-use std::collections::BTreeSet;
-
 use calcom::ListCursor;
 use chrono::{DateTime, Utc};
 use clap::{Subcommand, ValueEnum};
+use operations::hosts::{KnownHost, known_hosts};
 use scheduling::{
-    assignment::{HostMapping, MappingSource},
+    assignment::MappingSource,
     backfill::{Confidence, HostObservations, HostProposal},
     ids::{EventTypeId, HostId, TenantId},
 };
@@ -14,11 +13,9 @@ use serde_json::json;
 use store::{Catalogs, TenantRecord};
 
 use crate::{
-    calcom_account::CalcomAccount,
     context::{CommandContext, DRY_RUN},
     error::CommandError,
     output::{Output, local, print_json, print_text, table},
-    resume::resume_waiting,
 };
 
 /// Commands for hosts.
@@ -89,24 +86,10 @@ pub async fn run(command: Command) -> Result<(), CommandError> {
     }
 }
 
-/// What is known of a host.
-struct KnownHost {
-    id: HostId,
-    mapping: Option<HostMapping>,
-}
-
 async fn list(context: &CommandContext, tenant: &TenantId, output: Output) -> Result<(), CommandError> {
     let record = context.tenant_record(&context.tenants()?, tenant).await?;
     let catalog = Catalogs::from_env(&context.config)?.of(&record.tenant.calcom.account).await?;
-    let ours: BTreeSet<EventTypeId> =
-        record.tenant.services.iter().flat_map(|service| service.event_types.all()).collect();
-    let seen = catalog.iter().flat_map(|known| known.catalog.event_types.iter());
-    let hosts = seen.filter(|(id, _)| ours.contains(id)).flat_map(|(_, event_type)| event_type.hosts.iter());
-    let mut ids: BTreeSet<HostId> = hosts.map(|host| host.id).collect();
-    ids.extend(record.mappings.iter().map(|mapping| mapping.host));
-    let mapping_of = |id: HostId| record.mappings.iter().find(|mapping| mapping.host == id).cloned();
-    let mut known: Vec<KnownHost> = ids.into_iter().map(|id| KnownHost { id, mapping: mapping_of(id) }).collect();
-    known.sort_by_key(|host| (host.mapping.is_some(), host.id));
+    let known = known_hosts(&record, catalog.as_deref().map(|known| &known.catalog));
     if output == Output::Json {
         let shown = known.iter().map(|host| {
             let mapping = host.mapping.as_ref();
@@ -117,12 +100,13 @@ async fn list(context: &CommandContext, tenant: &TenantId, output: Output) -> Re
     if known.is_empty() {
         return print_text("No host is known. Load the tenant, or wait for its first booking.");
     }
-    let row = |KnownHost { id, mapping }: KnownHost| {
+    let row = |KnownHost { id, mapping, .. }: KnownHost| {
         let (staff, by, since) = match mapping {
             None => ("unknown".to_owned(), "", String::new()),
             Some(mapping) => {
                 let by = match mapping.source {
                     MappingSource::Operator => "tenant file",
+                    MappingSource::Desk => "a person at the desk",
                     MappingSource::HostEmail => "email, found by Frontdesk",
                     MappingSource::EventTypeOwner => "event types, accepted by an operator",
                 };
@@ -183,7 +167,7 @@ async fn backfill(
             written += u32::from(tenants.add_mapping(&mapping).await?);
         }
         let record = context.tenant_record(&tenants, &id).await?;
-        let resumed = resume_waiting(context, &appointments, &tenants, &record).await?;
+        let resumed = context.resume_waiting(&record).await?;
         say!(
             "{written} mappings written, {} appointments assigned, {} still in review",
             resumed.assigned,
@@ -203,7 +187,7 @@ async fn observe_calcom(
     observations: &mut HostObservations,
 ) -> Result<(), CommandError> {
     let tenant = &record.tenant;
-    let account = CalcomAccount::of(context, tenant).await?;
+    let account = context.calcom_account(tenant).await?;
     let event_types: Vec<EventTypeId> = tenant.services.iter().flat_map(|service| service.event_types.all()).collect();
     let mut cursor = ListCursor::new(since.unwrap_or(DateTime::UNIX_EPOCH));
     let mut observed = 0;

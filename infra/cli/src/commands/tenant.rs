@@ -4,33 +4,24 @@ mod check;
 mod erase;
 
 use std::{
-    cell::Cell,
     collections::BTreeMap,
     fs,
-    io::{self, Read},
     path::{Path, PathBuf},
 };
 
 use chrono::Utc;
 use clap::Subcommand;
+use operations::tenant_file::{self, FileProblem, as_file};
 use platform::telemetry::LogContext;
-use scheduling::{
-    assignment::MappingSource,
-    event_type::Catalog,
-    ids::TenantId,
-    personal::Personal,
-    tenant::{MappedHost, Tenant},
-};
+use scheduling::{event_type::Catalog, ids::TenantId, personal::Personal, tenant::Tenant};
 use serde_json::{Value, json};
-use store::{TenantRecord, Tenants};
+use store::{Catalogs, TenantRecord, Tenants};
 
 use crate::{
     analysis_fields::{Language, agent_settings},
-    calcom_account::CalcomAccount,
     context::{CommandContext, DRY_RUN},
     error::CommandError,
     output::{Output, print_json, print_text, table},
-    resume::resume_waiting,
 };
 
 /// Commands for tenants.
@@ -167,8 +158,8 @@ pub async fn run(command: Command) -> Result<(), CommandError> {
 }
 
 fn refuse_problems(file: &Path, catalog: &Catalog, tenant: &Tenant) -> Result<(), CommandError> {
-    let problems: Vec<String> = catalog.problems(tenant).into_iter().map(|problem| format!("  {problem}")).collect();
-    if problems.is_empty() { Ok(()) } else { Err(CommandError::Invalid { path: file.to_owned(), problems }) }
+    let problems: Vec<String> = catalog.problems(tenant).iter().map(ToString::to_string).collect();
+    if problems.is_empty() { Ok(()) } else { Err(invalid(file, problems)) }
 }
 
 /// Reads from Cal.com what the account's key sees, and prints the advice. With `apply`, it turns on that bookings may name
@@ -180,7 +171,7 @@ async fn prove(
     apply: bool,
     accept_problems: bool,
 ) -> Result<(), CommandError> {
-    let account = CalcomAccount::of(context, tenant).await?;
+    let account = context.calcom_account(tenant).await?;
     let mut catalog = account.catalog().await?;
     match refuse_problems(file, &catalog, tenant) {
         Err(problems) if accept_problems => say!("{problems}"),
@@ -196,7 +187,7 @@ async fn prove(
             account.allow_host_selection(&unselectable).await?;
             catalog = account.catalog().await?;
         }
-        account.save(context, catalog).await?;
+        account.save(&Catalogs::from_env(&context.config)?, catalog).await?;
     }
     Ok(())
 }
@@ -205,10 +196,9 @@ async fn load(file: PathBuf, apply: bool, accept_problems: bool, offline: bool) 
     let tenant = read(&file)?;
     let context = CommandContext::from_env().await?;
     let tenants = context.tenants()?;
-    let taken = tenants.taken_routes(&tenant).await?;
+    let taken = context.operations()?.taken_routes(&tenant).await?;
     if !taken.is_empty() {
-        let problems = taken.iter().map(|(route, owner)| format!("  retell: {route} belongs to tenant {owner}"));
-        return Err(CommandError::Invalid { path: file, problems: problems.collect() });
+        return Err(invalid(&file, taken));
     }
     if !offline {
         prove(&context, &file, &tenant, apply, accept_problems).await?;
@@ -284,64 +274,25 @@ async fn take_up_calls(context: &CommandContext, tenant: &Tenant) -> Result<(), 
 /// Resumes the appointments that waited for a staff member or an event type that the tenant has now.
 async fn resume(context: &CommandContext, tenants: &Tenants, tenant: &Tenant) -> Result<(), CommandError> {
     let record = context.tenant_record(tenants, &tenant.id).await?;
-    let resumed = resume_waiting(context, &context.appointments()?, tenants, &record).await?;
+    let resumed = context.resume_waiting(&record).await?;
     if resumed.assigned + resumed.requested > 0 {
         say!("{} waiting appointments assigned, {} to be booked next", resumed.assigned, resumed.requested);
     }
     Ok(())
 }
 
-/// Reads and checks a tenant file. A person writes it, so an unknown field is an error: it is most likely misspelled.
+/// Reads and checks a tenant file.
 fn read(path: &Path) -> Result<Tenant, CommandError> {
-    let file = |error| CommandError::File { path: path.to_owned(), error };
-    let text = fs::read(path).map_err(file)?;
-    let line = Cell::new(1);
-    let mut json = serde_json::Deserializer::from_reader(LineCounter { rest: &text, line: &line });
-    let mut track = serde_path_to_error::Track::new();
-    let mut unknown = Vec::new();
-    let tenant: Result<Tenant, _> =
-        serde_ignored::deserialize(serde_path_to_error::Deserializer::new(&mut json, &mut track), |field| {
-            unknown.push((line.get(), field.to_string()))
-        });
-    let form = |line, at: String, problem| CommandError::Form { path: path.to_owned(), line, at, problem };
-    if let Some((line, at)) = unknown.into_iter().next() {
-        let field = at.rsplit('.').next().unwrap_or_default().to_owned();
-        return Err(form(line, at, format!("unknown field `{field}`")));
-    }
-    let tenant = tenant.and_then(|tenant| json.end().map(|()| tenant)).map_err(|error| {
-        let at = match track.path().to_string().as_str() {
-            "." => "the top level".to_owned(),
-            inside => inside.to_owned(),
-        };
-        form(error.line(), at, error.to_string())
-    })?;
-    let problems: Vec<String> = tenant.problems().iter().map(|problem| format!("  {problem}")).collect();
-    if problems.is_empty() { Ok(tenant) } else { Err(CommandError::Invalid { path: path.to_owned(), problems }) }
+    let text = fs::read(path).map_err(|error| CommandError::File { path: path.to_owned(), error })?;
+    tenant_file::parse(&text).map_err(|problem| match problem {
+        FileProblem::Form { line, at, problem } => CommandError::Form { path: path.to_owned(), line, at, problem },
+        FileProblem::Values(problems) => invalid(path, problems),
+    })
 }
 
-/// Counts the lines that the parser has read: an ignored field has no error that could name its line.
-struct LineCounter<'a> {
-    rest: &'a [u8],
-    line: &'a Cell<usize>,
-}
-
-impl Read for LineCounter<'_> {
-    /// One byte at a time, so that the count is never ahead of the parser.
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let (Some((byte, rest)), Some(slot)) = (self.rest.split_first(), buffer.first_mut()) else { return Ok(0) };
-        (*slot, self.rest) = (*byte, rest);
-        self.line.set(self.line.get() + usize::from(*byte == b'\n'));
-        Ok(1)
-    }
-}
-
-/// A stored tenant in the form of its file, with the mappings that came from there.
-fn as_file(record: &TenantRecord) -> Value {
-    let operators = record.mappings.iter().filter(|mapping| mapping.source == MappingSource::Operator);
-    let mut tenant = record.tenant.clone();
-    tenant.host_mappings =
-        operators.map(|mapping| MappedHost { host: mapping.host, staff: mapping.staff.clone() }).collect();
-    serde_json::to_value(tenant).unwrap_or_default()
+fn invalid(path: &Path, problems: Vec<String>) -> CommandError {
+    let problems = problems.into_iter().map(|problem| format!("  {problem}")).collect();
+    CommandError::Invalid { path: path.to_owned(), problems }
 }
 
 /// A tenant's values by their paths, as they are stored and as they would be.

@@ -49,8 +49,18 @@ impl Appointment {
         self.correct(request, None, by) && self.state.name() == StateName::Requested
     }
 
-    /// Notes that its customer, who is on the line, wants to move or cancel its booking. The state stays. A change that was
-    /// requested before and is not made yet is replaced, and waits for as long as that one: Cal.com may still be making it.
+    /// Notes that its customer, who is on the line, wants to move or cancel its booking. As [`Self::request_change`], and the
+    /// customer counts on what they hear.
+    ///
+    /// # Errors
+    /// If nothing is booked, or it is closed.
+    pub fn request_change_live(&mut self, change: Change, by: Actor<'_>) -> Result<bool, InvalidTransition> {
+        let is_new = self.request_change(change, by)?;
+        self.is_live |= is_new;
+        Ok(is_new)
+    }
+
+    /// Notes that its booking is to be moved or cancelled. The state stays. A change that was requested before and is not made yet is replaced, and waits for as long as that one: Cal.com may still be making it.
     /// Returns whether it is new.
     ///
     /// # Errors
@@ -64,7 +74,6 @@ impl Appointment {
         }
         let not_before = self.change.and_then(|replaced| replaced.not_before);
         self.change = Some(RequestedChange { change, since: by.now, not_before });
-        self.is_live = true;
         self.record(Some(self.state.name()), Cause::ChangeRequested(change.kind()), by);
         Ok(true)
     }

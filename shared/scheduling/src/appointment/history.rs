@@ -9,11 +9,12 @@ use super::state::{CancelReason, ChangeKind, StateName};
 use crate::{
     assignment::{StrategyName, Unassigned},
     failure::Category,
+    personal::Personal,
     request::Intent,
     start_time::StartProblem,
 };
 
-/// The name in [`Transition::by`] of a person who used the command.
+/// The name in [`Transition::by`] of a person, who used the command or the desk.
 pub const OPERATOR: &str = "operator";
 
 /// One transition.
@@ -32,6 +33,12 @@ pub struct Transition {
     pub by: String,
     /// By which deployed version.
     pub version: String,
+    /// Which person, if one who had signed in made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<Personal<String>>,
+    /// What that person noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<Personal<String>>,
     /// How often it was repeated, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeated: Option<Repetition>,
@@ -84,6 +91,10 @@ pub enum Cause {
     Settled,
     /// A person called the customer back.
     CalledBack,
+    /// A person called the customer, and nobody answered.
+    NotReached,
+    /// A person added a note for the team.
+    Noted,
     /// Free slots were proposed.
     Proposed,
     /// The people of the tenant were told.
@@ -179,6 +190,8 @@ impl Cause {
             ("correction_noted", "") => Self::CorrectionNoted,
             ("settled", "") => Self::Settled,
             ("called_back", "") => Self::CalledBack,
+            ("not_reached", "") => Self::NotReached,
+            ("noted", "") => Self::Noted,
             ("proposed", "") => Self::Proposed,
             ("notified", "") => Self::Notified,
             ("imported", "") => Self::Imported,
@@ -238,6 +251,8 @@ impl fmt::Display for Cause {
             Self::CorrectionNoted => f.write_str("correction_noted"),
             Self::Settled => f.write_str("settled"),
             Self::CalledBack => f.write_str("called_back"),
+            Self::NotReached => f.write_str("not_reached"),
+            Self::Noted => f.write_str("noted"),
             Self::Proposed => f.write_str("proposed"),
             Self::Notified => f.write_str("notified"),
             Self::Imported => f.write_str("imported"),
@@ -301,4 +316,6 @@ pub struct Actor<'a> {
     pub version: &'a str,
     /// Now.
     pub now: DateTime<Utc>,
+    /// The person who has it done, if one has signed in.
+    pub person: Option<&'a str>,
 }

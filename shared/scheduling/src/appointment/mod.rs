@@ -21,6 +21,7 @@ mod record;
 mod state;
 #[cfg(test)]
 mod tests;
+mod to_do;
 mod transitions;
 
 pub use claimed::{Claimed, Confirmation};
@@ -32,4 +33,5 @@ pub use state::{
     BookingProgress, CancelReason, Change, ChangeKind, Outcome, RequestedChange, ReviewBooking, ReviewReason, State,
     StateName,
 };
+pub use to_do::{Action, SharedCause, ToDo, ToDoKind, Told, Urgency};
 pub use transitions::{InvalidTransition, NotClaimable, Settlement};

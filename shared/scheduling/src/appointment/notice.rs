@@ -120,8 +120,10 @@ impl Appointment {
 
 /// Whether a transition within a review tells people nothing new.
 fn is_quiet(cause: &Cause) -> bool {
-    let by_people = matches!(cause, Cause::CalledBack | Cause::Proposed | Cause::NotBooked | Cause::Erased);
-    by_people || matches!(cause, Cause::Notified | Cause::CorrectionNoted)
+    let by_people = matches!(cause, Cause::CalledBack | Cause::NotReached | Cause::Noted | Cause::Proposed);
+    by_people
+        || matches!(cause, Cause::NotBooked | Cause::Erased)
+        || matches!(cause, Cause::Notified | Cause::CorrectionNoted)
 }
 
 #[cfg(test)]
@@ -139,7 +141,7 @@ mod tests {
     }
 
     fn by(now: DateTime<Utc>) -> Actor<'static> {
-        Actor { function: "test", version: "1", now }
+        Actor { function: "test", version: "1", now, person: None }
     }
 
     fn requested(start: RequestedStart) -> Appointment {

@@ -12,6 +12,7 @@ use crate::{
     booking::{Booking, CallBookings, UnconfirmedBooking},
     failure::Category,
     ids::{AppointmentId, CallId, EventTypeId, ServiceId, Source, TenantId},
+    personal::Personal,
     request::{AppointmentRequest, Intent},
     start_time::RequestedStart,
     tenant::Tenant,
@@ -274,6 +275,8 @@ impl Appointment {
             cause,
             by: by.function.to_owned(),
             version: by.version.to_owned(),
+            person: by.person.map(|name| Personal::new(name.to_owned())),
+            note: None,
             repeated: None,
         });
     }

@@ -20,7 +20,7 @@ const RATE_LIMITED: BookingFailure = BookingFailure::RateLimited { retry_after: 
 
 fn by(seconds: i64) -> Actor<'static> {
     let start: DateTime<Utc> = "2026-12-01T08:00:00Z".parse().unwrap();
-    Actor { function: "test", version: "1", now: start + TimeDelta::seconds(seconds) }
+    Actor { function: "test", version: "1", now: start + TimeDelta::seconds(seconds), person: None }
 }
 
 fn requested(start_in: i64) -> Appointment {

@@ -236,6 +236,31 @@ impl Appointment {
         Ok(())
     }
 
+    /// Records that a person called the customer and nobody answered. The state stays `needs_review`.
+    ///
+    /// # Errors
+    /// From any other state.
+    pub fn note_not_reached(&mut self, by: Actor<'_>) -> Result<(), InvalidTransition> {
+        if !matches!(self.state, State::NeedsReview { .. }) {
+            return Err(self.invalid(StateName::NeedsReview));
+        }
+        self.record(Some(StateName::NeedsReview), Cause::NotReached, by);
+        Ok(())
+    }
+
+    /// Adds a person's note for the team. The state stays.
+    pub fn add_note(&mut self, text: &str, by: Actor<'_>) {
+        self.record(Some(self.state.name()), Cause::Noted, by);
+        self.annotate(text);
+    }
+
+    /// Adds a person's note to what was done last.
+    pub fn annotate(&mut self, text: &str) {
+        if let Some(last) = self.history.last_mut() {
+            last.note = Some(Personal::new(text.to_owned()));
+        }
+    }
+
     /// `needs_review` to `cancelled`, because a person says that nothing is to be booked.
     ///
     /// # Errors
@@ -602,6 +627,7 @@ impl Appointment {
         (self.request.staff, self.request.notes, self.correction) = (None, None, None);
         (self.verification, self.change) = (None, None);
         self.request.start.forget_raw();
+        self.history.iter_mut().for_each(|transition| transition.note = None);
         let from = self.state.name();
         if self.is_open() && self.booking().is_none() {
             self.state = State::cancelled_unbooked(CancelReason::Erased);

@@ -67,7 +67,7 @@ async fn main() -> ExitCode {
     let units = units_by_key(&salon, &dynamodb).await;
     let appointment = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await.id;
     let to_come = item_of(&dynamodb, &appointment).await;
-    let by = Actor { function: "scale", version: "test", now: Utc::now() };
+    let by = Actor { function: "scale", version: "test", now: Utc::now(), person: None };
     salon
         .change(&appointment, |mut appointment| {
             appointment.close(Outcome::Completed, by).expect("it was booked");
@@ -117,7 +117,12 @@ async fn units_by_key(salon: &Salon, dynamodb: &Client) -> BTreeMap<String, u32>
     let settled = salon.settle(&salon.haircut_at(&soon(11, 0).0)).await;
     let (booking, assignment) = (settled.booking().cloned(), settled.assignment().cloned());
     let (booking, assignment) = (booking.expect("it is booked"), assignment.expect("it is assigned"));
-    let by = |minutes| Actor { function: "scale", version: "test", now: Utc::now() + TimeDelta::minutes(minutes) };
+    let by = |minutes| Actor {
+        function: "scale",
+        version: "test",
+        now: Utc::now() + TimeDelta::minutes(minutes),
+        person: None,
+    };
     let (lease, start) = (TimeDelta::minutes(1), Utc::now() + TimeDelta::days(30));
     let id = salon.store_untold_at(Utc::now(), start).await;
     let mut units = BTreeMap::new();

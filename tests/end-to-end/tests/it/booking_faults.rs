@@ -144,7 +144,7 @@ async fn of_two_bookings_for_one_appointment_the_later_is_cancelled_and_that_is_
     let id = salon.store_untold(start).await;
     let first = salon.book_at_calcom(&id, start).await;
     salon.book_at_calcom(&id, start).await;
-    let by = Actor { function: "test", version: "test", now: Utc::now() };
+    let by = Actor { function: "test", version: "test", now: Utc::now(), person: None };
     salon.change(&id, |appointment| claimed(appointment, TimeDelta::seconds(-1), by)).await;
     salon.stack.invoke("sync-reconciler", &json!({})).await;
     let appointment = salon.stack.until_settled(&id).await;
@@ -161,7 +161,7 @@ async fn a_booking_that_was_cancelled_before_we_heard_of_it_is_not_made_again() 
     let id = salon.store_untold(start).await;
     let uid = salon.book_at_calcom(&id, start).await;
     salon.stack.post_to_calcom(&format!("/v2/bookings/{uid}/cancel"), &json!({})).await;
-    let by = Actor { function: "test", version: "test", now: Utc::now() };
+    let by = Actor { function: "test", version: "test", now: Utc::now(), person: None };
     salon.change(&id, |appointment| claimed(appointment, TimeDelta::seconds(-1), by)).await;
     salon.stack.invoke("sync-reconciler", &json!({})).await;
     let appointment = salon.stack.until_settled(&id).await;

@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 pub(crate) static SWEEPING: Mutex<()> = Mutex::const_new(());
 
 fn by_test() -> Actor<'static> {
-    Actor { function: "test", version: "test", now: Utc::now() }
+    Actor { function: "test", version: "test", now: Utc::now(), person: None }
 }
 
 /// Has an appointment be assigned, with a booking that stands at Cal.com, at a start that lies days back.

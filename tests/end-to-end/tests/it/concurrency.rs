@@ -148,7 +148,7 @@ async fn a_wish_whose_appointment_was_cancelled_can_be_asked_for_again() {
 async fn a_cleanup_that_meets_a_booking_leaves_it_alone() {
     let (salon, _alone) = (Salon::open().await, crate::cleanup::SWEEPING.lock().await);
     let id = salon.store_untold(Utc::now() - TimeDelta::minutes(1)).await;
-    let by = Actor { function: "test", version: "test", now: Utc::now() };
+    let by = Actor { function: "test", version: "test", now: Utc::now(), person: None };
     salon.change(&id, |appointment| claimed(appointment, TimeDelta::seconds(60), by)).await;
     let claimed = salon.stack.appointment(&id).await;
     salon.stack.invoke("past-cleanup", &json!({})).await;

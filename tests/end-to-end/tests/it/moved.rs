@@ -62,8 +62,12 @@ async fn a_second_request_outlives_an_outage_and_its_message() {
 async fn the_reconciler_knows_of_a_second_request_whose_message_was_lost() {
     let salon = Salon::open().await;
     let booked = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
-    let by =
-        scheduling::appointment::Actor { function: "test", version: "test", now: Utc::now() - TimeDelta::minutes(5) };
+    let by = scheduling::appointment::Actor {
+        function: "test",
+        version: "test",
+        now: Utc::now() - TimeDelta::minutes(5),
+        person: None,
+    };
     let requested_again = |mut appointment: scheduling::appointment::Appointment| {
         appointment.request_again(by).unwrap();
         appointment

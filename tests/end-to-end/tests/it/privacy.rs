@@ -67,7 +67,7 @@ async fn a_closed_appointment_is_kept_as_long_as_its_tenant_says_and_an_open_one
     let old = salon.store_untold_at(before(20), before(8)).await;
     let recent = salon.store_untold_at(before(20), before(6)).await;
     let open = salon.store_untold_at(before(20), before(9)).await;
-    let by = Actor { function: "test", version: "test", now: before(10) };
+    let by = Actor { function: "test", version: "test", now: before(10), person: None };
     let stalled = |appointment| {
         let mut booking = claimed(appointment, TimeDelta::minutes(1), by);
         booking.stall("its worker died".to_owned(), Actor { now: before(9), ..by }).unwrap();

@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 static SWEEPING: Mutex<()> = Mutex::const_new(());
 
 fn by_test() -> Actor<'static> {
-    Actor { function: "test", version: "test", now: Utc::now() }
+    Actor { function: "test", version: "test", now: Utc::now(), person: None }
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn while_a_queue_is_long_what_most_likely_waits_there_is_not_sent_once_mor
     let id = salon.store_untold_at(Utc::now() - TimeDelta::hours(1), soon(10, 0).1).await;
     // For an attempt that was too far ahead for a delayed message, no message waits in any queue.
     let ahead = salon.store_untold_at(Utc::now() - TimeDelta::hours(1), soon(11, 0).1).await;
-    let long_ago = Actor { function: "test", version: "test", now: Utc::now() - TimeDelta::hours(1) };
+    let long_ago = Actor { function: "test", version: "test", now: Utc::now() - TimeDelta::hours(1), person: None };
     let waits = |mut appointment: Appointment| {
         appointment.wait_for_account(Utc::now() - TimeDelta::minutes(1), long_ago).unwrap();
         appointment

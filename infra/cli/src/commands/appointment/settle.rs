@@ -2,17 +2,17 @@
 
 use calcom::SlotsWindow;
 use chrono::{DateTime, NaiveDateTime, TimeDelta, TimeZone, Utc};
+use operations::{OperationError, Refusal, settling};
 use scheduling::{
-    appointment::{Appointment, CancelReason, ReviewBooking, Settlement, State},
+    appointment::{Appointment, CancelReason, Settlement, State},
     ids::{AppointmentId, ServiceId, StaffId},
     spoken_time::Candidate,
     start_time::RequestedStart,
     tenant::Tenant,
 };
-use store::{Appointments, NewAppointment, Version, Versioned};
+use store::{Appointments, Version, Versioned};
 
 use crate::{
-    calcom_account::CalcomAccount,
     context::{CommandContext, DRY_RUN},
     error::CommandError,
     output::local,
@@ -74,28 +74,25 @@ pub async fn book(
         (None, None) => None,
     };
     let settlement = Settlement { start, service, staff };
-    appointment.settle(settlement, context.actor()).map_err(|_| CommandError::Refused(impossible(&appointment)))?;
-    // What can't be booked would only come back.
-    let request = &appointment.request;
-    tenant.event_types_for(request.service.as_deref(), appointment.raw_staff()).map_err(|why| {
-        CommandError::Refused(format!("failed to book {id}: {why}. Give --service and --staff with ids of the tenant"))
+    settling::plan_booking(&mut appointment, &tenant, settlement, context.actor()).map_err(|why| match why {
+        Refusal::NoEventType(why) => CommandError::Refused(format!(
+            "failed to book {id}: {why}. Give --service and --staff with ids of the tenant"
+        )),
+        why => impossible(id, &why),
     })?;
+    let request = &appointment.request;
     let at = request.start.at().map(|at| local(at, tenant.time_zone)).unwrap_or_default();
     say!("{id}: needs_review -> requested, {} at {at}", request.service.as_deref().unwrap_or_default());
     if !apply {
         say!("{DRY_RUN}");
         return Ok(());
     }
-    let customers = request.customer.ids(&tenant.id);
-    let dedup_key = request.dedup_key(&tenant);
-    let entries = NewAppointment { appointment: &appointment, customers: &customers, dedup_key: dedup_key.as_deref() };
-    if let Some(existing) = appointments.enter(&entries).await? {
-        return Err(CommandError::Refused(format!(
-            "failed to book {id}: the customer has that already, as {existing}"
-        )));
-    }
-    appointments.update(&appointment, version).commit().await?;
-    context.send(&appointment).await?;
+    context.operations()?.book(&appointment, version, &tenant).await.map_err(|error| match error {
+        OperationError::Refused(Refusal::HasItAlready(existing)) => {
+            CommandError::Refused(format!("failed to book {id}: the customer has that already, as {existing}"))
+        }
+        error => error.into(),
+    })?;
     say!("{id} is being booked. See `frontdesk appointment show {id}`.");
     Ok(())
 }
@@ -125,7 +122,7 @@ pub async fn close(
     apply: bool,
 ) -> Result<(), CommandError> {
     let Versioned { value: mut appointment, version } = context.appointment(appointments, id).await?;
-    appointment.close_review(reason, context.actor()).map_err(|_| CommandError::Refused(impossible(&appointment)))?;
+    settling::plan_close(&mut appointment, reason, context.actor()).map_err(|why| impossible(id, &why))?;
     say!("{id}: needs_review -> cancelled ({})", reason.as_str());
     if write(appointments, &appointment, version, apply).await? {
         say!("{id} closed");
@@ -149,20 +146,18 @@ async fn write(
 }
 
 /// Why a review can't be settled, and what to do.
-fn impossible(appointment: &Appointment) -> String {
-    let id = &appointment.id;
-    match appointment.state() {
-        State::NeedsReview { booking: ReviewBooking::Unconfirmed(_), .. } => format!(
-            "failed to settle {id}: Cal.com may hold a booking of it. Look there; if there is none, run `frontdesk appointment not-booked {id} --apply`"
-        ),
-        State::NeedsReview { booking: ReviewBooking::Booked(_), .. } => format!(
-            "failed to settle {id}: it is booked. Run `frontdesk appointment assign {id} STAFF` or `frontdesk appointment retry {id}`"
-        ),
-        State::NeedsReview { .. } => {
-            format!("failed to settle {id}: it has no start that is still to come. Give one with --at or --slot")
+fn impossible(id: &AppointmentId, why: &Refusal) -> CommandError {
+    let what_to_do = match why {
+        Refusal::MaybeBooked => {
+            format!("Look there; if there is none, run `frontdesk appointment not-booked {id} --apply`")
         }
-        state => format!("failed to settle {id}: it is {} and needs no review", state.name()),
-    }
+        Refusal::Booked => {
+            format!("Run `frontdesk appointment assign {id} STAFF` or `frontdesk appointment retry {id}`")
+        }
+        Refusal::NoStart => "Give one with --at or --slot".to_owned(),
+        _ => "It needs no review".to_owned(),
+    };
+    CommandError::Refused(format!("failed to settle {id}: {why}. {what_to_do}"))
 }
 
 fn known_service(tenant: &Tenant, id: &str) -> Result<ServiceId, CommandError> {
@@ -229,7 +224,7 @@ async fn free_slots(
             .filter(|window| window.end > now)
             .collect(),
     };
-    let account = CalcomAccount::of(context, tenant).await?;
+    let account = context.calcom_account(tenant).await?;
     let mut free = Vec::new();
     for window in windows {
         for event_type in &fitting.event_types {
@@ -262,8 +257,7 @@ pub async fn retry(
         say!("{DRY_RUN}");
         return Ok(());
     }
-    let appointment = context.resume(appointments, stored).await?;
-    context.send(&appointment).await?;
+    context.operations()?.retry(stored, context.actor()).await?;
     say!("{id} resumed");
     Ok(())
 }

@@ -4,15 +4,13 @@ use std::{collections::BTreeSet, path::Path};
 
 use calcom::SlotsWindow;
 use chrono::{TimeDelta, Utc};
-use platform::{
-    env,
-    secrets::{CalcomKeys, RetellKeys, Secret},
-};
+use operations::tenant_file::Keys;
+use platform::{env, secrets::Secret};
 use scheduling::{event_type::Catalog, hours::OpeningHours, ids::EventTypeId, tenant::Tenant};
 use serde_json::json;
 
-use super::{Changes, changes, print_changes, read, refuse_problems, summary};
-use crate::{calcom_account::CalcomAccount, context::CommandContext, error::CommandError, output::print_json};
+use super::{Changes, changes, invalid, print_changes, read, refuse_problems, summary};
+use crate::{context::CommandContext, error::CommandError, output::print_json};
 
 /// How far ahead Cal.com is queried for free slots: a draft from one week would miss what is taken in it.
 const DRAFT_WINDOW: TimeDelta = TimeDelta::weeks(4);
@@ -28,10 +26,10 @@ pub async fn check(file: &Path, with_calcom: bool) -> Result<(), CommandError> {
     let context = CommandContext::from_env().await?;
     let problems = problems_with_stack(&context, &tenant).await?;
     if !problems.is_empty() {
-        return Err(CommandError::Invalid { path: file.to_owned(), problems });
+        return Err(invalid(file, problems));
     }
     if with_calcom {
-        let catalog: Catalog = CalcomAccount::of(&context, &tenant).await?.catalog().await?;
+        let catalog: Catalog = context.calcom_account(&tenant).await?.catalog().await?;
         refuse_problems(file, &catalog, &tenant)?;
     }
     say!("{} is valid: {}", file.display(), summary(&tenant));
@@ -49,19 +47,9 @@ pub async fn check(file: &Path, with_calcom: bool) -> Result<(), CommandError> {
 
 /// Accounts without a key, and agents and numbers that belong to another tenant.
 async fn problems_with_stack(context: &CommandContext, tenant: &Tenant) -> Result<Vec<String>, CommandError> {
-    let (retell, calcom) = (&tenant.retell.account, &tenant.calcom.account);
-    let unreadable = |error: platform::secrets::SecretError| CommandError::Refused(error.to_string());
-    let retell_keys: Secret<RetellKeys> = Secret::from_env(&context.config)?;
-    let calcom_keys: Secret<CalcomKeys> = Secret::from_env(&context.config)?;
-    let mut problems = Vec::new();
-    if retell_keys.read().await.map_err(unreadable)?.accounts().all(|(account, _)| account != retell) {
-        problems.push(format!("  retell.account: the secret of Retell keys has no account {retell}"));
-    }
-    if calcom_keys.read().await.map_err(unreadable)?.of(calcom).is_none() {
-        problems.push(format!("  calcom.account: the secret of Cal.com keys has no account {calcom}"));
-    }
-    let taken = context.tenants()?.taken_routes(tenant).await?;
-    problems.extend(taken.iter().map(|(route, owner)| format!("  retell: {route} belongs to tenant {owner}")));
+    let keys = Keys { retell: Secret::from_env(&context.config)?, calcom: Secret::from_env(&context.config)? };
+    let mut problems = keys.missing(tenant).await?;
+    problems.extend(context.operations()?.taken_routes(tenant).await?);
     Ok(problems)
 }
 
@@ -69,7 +57,7 @@ async fn problems_with_stack(context: &CommandContext, tenant: &Tenant) -> Resul
 pub async fn print_hours(file: &Path) -> Result<(), CommandError> {
     let tenant = read(file)?;
     let context = CommandContext::from_env().await?;
-    let account = CalcomAccount::of(&context, &tenant).await?;
+    let account = context.calcom_account(&tenant).await?;
     let catalog = account.catalog().await?;
     let window = SlotsWindow { start: Utc::now(), end: Utc::now() + DRAFT_WINDOW };
     let of_service = tenant.services.iter().flat_map(|service| {
