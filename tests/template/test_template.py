@@ -160,6 +160,8 @@ class TheTemplate(unittest.TestCase):
             "AWS::CloudWatch::Alarm": "AlarmName",
             "AWS::CloudWatch::Dashboard": "DashboardName",
             "AWS::CodeDeploy::Application": "ApplicationName",
+            "AWS::Cognito::UserPool": "UserPoolName",
+            "AWS::Cognito::UserPoolDomain": "Domain",
             "AWS::DynamoDB::Table": "TableName",
             "AWS::IAM::Role": "RoleName",
             "AWS::Lambda::Function": "FunctionName",
@@ -203,8 +205,9 @@ class TheTemplate(unittest.TestCase):
         closed("AWS::S3::BucketPolicy", "AWS::S3::Bucket")
 
     def test_the_api_is_throttled_and_its_access_log_names_no_caller(self):
-        for stage in self.of_type("AWS::ApiGatewayV2::Stage").values():
-            limits = {"ThrottlingRateLimit": {"Ref": "WebhookRate"}, "ThrottlingBurstLimit": {"Ref": "WebhookBurst"}}
+        for name, stage in self.of_type("AWS::ApiGatewayV2::Stage").items():
+            api = name.removesuffix("Stage")
+            limits = {"ThrottlingRateLimit": {"Ref": f"{api}Rate"}, "ThrottlingBurstLimit": {"Ref": f"{api}Burst"}}
             self.assertEqual(stage["DefaultRouteSettings"], limits)
             form = stage["AccessLogSettings"]["Format"]
             self.assertTrue(json.loads(form)["request_id"])
@@ -281,7 +284,7 @@ class TheTemplate(unittest.TestCase):
     def test_a_deployer_has_rights_for_every_service_of_the_template(self):
         policy = json.loads((TEMPLATE.parent / "deployer-policy.json").read_text())
         allowed = {action.partition(":")[0] for s in policy["Statement"] for action in s["Action"]}
-        prefixes = {"ApiGatewayV2": "apigateway", "SecretsManager": "secretsmanager"}
+        prefixes = {"ApiGatewayV2": "apigateway", "Cognito": "cognito-idp", "SecretsManager": "secretsmanager"}
         for resource in self.resources.values():
             service = resource["Type"].split("::")[1]
             self.assertIn(prefixes.get(service, service.lower()), allowed)
@@ -302,6 +305,18 @@ class TheTemplate(unittest.TestCase):
                 self.assertNotEqual(kind, "signature_missing")
             self.assertEqual([m["Id"] for m in metrics if m.get("ReturnData", True)], ["share"])
         self.assertEqual(self.resources["WebhookClientErrorsAlarm"]["Properties"]["MetricName"], "4xx")
+
+    def test_the_desk_reads_no_secret_and_people_come_by_invitation_alone(self):
+        rights = json.dumps(self.statements_of_functions()["DeskRole"])
+        self.assertNotIn("secretsmanager", rights)
+        self.assertNotIn("Secret", rights)
+        pool = self.resources["UserPool"]["Properties"]
+        self.assertTrue(pool["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"])
+        client = self.resources["UserPoolClient"]["Properties"]
+        self.assertEqual((client["AllowedOAuthFlows"], client["GenerateSecret"]), (["code"], False))
+        # No route of an API leads to the function that has the keys.
+        invoked_by = [p["Principal"] for p in self.of_type("AWS::Lambda::Permission").values() if self.referenced(p["FunctionName"]).startswith("BackOffice")]
+        self.assertEqual(invoked_by, [])
 
     def test_unusually_long_silence_rings(self):
         alarm = self.resources["CallSilenceAlarm"]
@@ -372,7 +387,7 @@ class TheTemplate(unittest.TestCase):
         self.assertEqual(set(self.watched("Errors")), names)
         # A throttled function leaves old messages in its queue, or dead letters of its schedule, and those ring.
         # Of what somebody calls and waits for, nothing is left.
-        waited_for = {"${AWS::StackName}-webhook-intake", "${AWS::StackName}-voice-tools"}
+        waited_for = {f"${{AWS::StackName}}-{name}" for name in ("webhook-intake", "voice-tools", "desk", "back-office")}
         self.assertEqual(set(self.watched("Throttles")), waited_for)
 
     def watched(self, metric):
@@ -395,7 +410,7 @@ class TheTemplate(unittest.TestCase):
         for name, group in groups.items():
             self.assertIn("RetentionInDays", group, name)
         logged = [self.referenced(f["LoggingConfig"]["LogGroup"]) for f in self.of_type("AWS::Lambda::Function").values()]
-        self.assertEqual(sorted([*logged, "WebhookAccessLogs"]), sorted(groups))
+        self.assertEqual(sorted([*logged, "WebhookAccessLogs", "DeskAccessLogs"]), sorted(groups))
 
 
 class WithoutGradualDeployment(TheTemplate):

@@ -1,5 +1,6 @@
-"""The stack of infra/template.yaml on this machine. Four things of the template change: the location of the code; a new version
-gets all traffic at once; and MiniStack knows no alarm by an expression, and no parameter for a source's concurrency."""
+"""The stack of infra/template.yaml on this machine. Five things of the template change: the location of the code; a new version
+gets all traffic at once; and MiniStack knows no alarm by an expression, no parameter for a source's concurrency, and no style of
+the sign-in pages."""
 
 import io
 import json
@@ -26,6 +27,8 @@ FUNCTIONS = [
     "past-cleanup",
     "sync-reconciler",
     "review-notifier",
+    "back-office",
+    "desk",
     "quality-monitor",
 ]
 REGION = "eu-central-1"
@@ -54,6 +57,7 @@ class Stack:
         self.webhook_url = webhook_url(outputs, endpoint)
         self.tools_url = url_at(outputs, endpoint, "ToolsUrl", "/tools")
         self.inbound_url = url_at(outputs, endpoint, "InboundUrl", "/webhooks/retell/inbound")
+        self.desk_url = outputs["DeskUrl"]
 
     def environment(self):
         """The environment in which the command, a function or a test finds this stack."""
@@ -68,6 +72,9 @@ class Stack:
             "WEBHOOK_URL": self.webhook_url,
             "TOOLS_URL": self.tools_url,
             "INBOUND_URL": self.inbound_url,
+            "DESK_URL": self.desk_url,
+            "USER_POOL": self.outputs["UserPool"],
+            "SESSIONS_TABLE": self.outputs["SessionsTable"],
             "MAIL_DIRECTORY": str(mail_directory()),
             "TIMING_DIVISOR": str(self.timing_divisor),
             "STACK_NAME": self.name,
@@ -83,6 +90,19 @@ def webhook_url(outputs, endpoint):
 def url_at(outputs, endpoint, output, path):
     """A URL of the API. AWS serves it at a host of its own, and the local AWS at its endpoint."""
     return f"{endpoint}/_aws/execute-api/{outputs['WebhookApiId']}/$default{path}" if endpoint else outputs[output]
+
+
+def desk_url(name, endpoint):
+    """The URL of the desk of a stack here. Browsers take every name under `localhost` for this machine, and for one that is as
+    safe as HTTPS, so that the cookies of a session work."""
+    return f"http://{name}.localhost:{endpoint.rpartition(':')[2]}"
+
+
+def serve_desk(outputs, endpoint):
+    """Serves the desk's API at its name. The local AWS maps names to REST APIs alone, and finds an HTTP API all the same."""
+    gateway, name = client("apigateway", endpoint), outputs["DeskUrl"].split("//")[1].partition(":")[0]
+    gateway.create_domain_name(domainName=name, endpointConfiguration={"types": ["REGIONAL"]})
+    gateway.create_base_path_mapping(domainName=name, restApiId=outputs["DeskApiId"], stage="$default")
 
 
 def variables(outputs):
@@ -139,8 +159,9 @@ def deploy(name, endpoint, calcom_url, retell_url, timing_divisor=1, calcom_url_
     """Deploys the template as the stack of this name with these parameters, and stores keys in its secrets."""
     say(f"deploying infra/template.yaml as {name}, with Cal.com at {calcom_url}")
     client("ses", endpoint).verify_domain_identity(Domain=MAIL_SENDER.partition("@")[2])
-    given = {"MailSender": MAIL_SENDER, "CalcomBaseUrl": calcom_url_of_functions or calcom_url, "RetellBaseUrl": retell_url, **given}
+    given = {"MailSender": MAIL_SENDER, "DeskUrl": desk_url(name, endpoint), "SignInUrl": endpoint, "CalcomBaseUrl": calcom_url_of_functions or calcom_url, "RetellBaseUrl": retell_url, **given}
     outputs = _deploy(name, endpoint, timing_divisor, given)
+    serve_desk(outputs, endpoint)
     stack = Stack(name, endpoint, outputs, calcom_url, retell_url, timing_divisor)
     real_key = os.environ.get("CALCOM_API_KEY")
     secrets = client("secretsmanager", endpoint)
@@ -253,6 +274,7 @@ def adapted_template():
     # There is no CodeDeploy here; and SAM's transform sees the default of a parameter here, not its value.
     gradual = r"(GradualDeployment:\n    Type: String\n    Default:) \"true\"$"
     template = _replaced_once(template, gradual, r'\1 "false"')
+    template = _replaced_once(template, r"^  # Without a style .*\n  SignInPages:\n(?:    .*\n)+\n", "")
     for parameter in ("BookingConcurrency", "AssignmentConcurrency"):
         template = _replaced_once(template, rf"MaximumConcurrency: !Ref {parameter}\}}", "MaximumConcurrency: 5}")
     for alarm in ("RefusedSignaturesAlarm", "RefusedEventsAlarm"):

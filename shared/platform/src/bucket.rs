@@ -201,7 +201,7 @@ impl Bucket {
 }
 
 /// The suffix of a region's host names. AWS has three public partitions.
-fn suffix_of(region: &str) -> &'static str {
+pub(crate) fn suffix_of(region: &str) -> &'static str {
     match region.split('-').next() {
         Some("cn") => "amazonaws.com.cn",
         Some("eusc") => "amazonaws.eu",

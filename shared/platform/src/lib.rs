@@ -7,6 +7,7 @@ pub mod deadline;
 pub mod env;
 pub mod queues;
 pub mod secrets;
+pub mod signed;
 pub mod telemetry;
 pub mod trace;
 pub mod ttl_cache;

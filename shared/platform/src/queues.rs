@@ -329,6 +329,18 @@ impl Queue {
         Ok(length.and_then(|length| length.parse().ok()).unwrap_or_default())
     }
 
+    /// About how many messages wait.
+    ///
+    /// # Errors
+    /// If the queue can't be reached or refuses.
+    pub async fn waiting(&self) -> Result<u64, QueueError> {
+        let name = QueueAttributeName::ApproximateNumberOfMessages;
+        let request = self.client.get_queue_attributes().queue_url(&self.url).attribute_names(name.clone());
+        let found = request.send().await.map_err(|error| QueueError::reading(error_code(&error)))?;
+        let count = found.attributes.as_ref().and_then(|attributes| attributes.get(&name));
+        Ok(count.and_then(|count| count.parse().ok()).unwrap_or_default())
+    }
+
     /// Receives up to ten messages. Those that are not [`Self::delete`]d are visible again after `visibility_timeout`.
     ///
     /// # Errors

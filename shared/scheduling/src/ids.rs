@@ -154,6 +154,11 @@ impl CustomerId {
         Self::of(tenant, "email", &email.to_lowercase())
     }
 
+    /// Reads an id. `None` if the text is none: it may be a name or a number.
+    pub fn parse(text: &str) -> Option<Self> {
+        Uuid::try_parse(text).ok().map(|_| Self(text.to_owned()))
+    }
+
     fn of(tenant: &TenantId, way: &str, contact: &str) -> Self {
         let name = format!("frontdesk/{tenant}/{way}/{contact}");
         Self(Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()).to_string())

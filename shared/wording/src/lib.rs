@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+mod desk;
+mod history;
 mod mail;
 mod reason;
 pub mod spoken;
@@ -8,7 +10,7 @@ use chrono::{DateTime, Datelike, Timelike, Utc};
 use chrono_tz::Tz;
 use scheduling::{spoken_time::Candidate, tenant::Tenant};
 
-pub use mail::{MAX_ENTRIES, Mail, ReviewMail};
+pub use mail::{MAX_ENTRIES, Mail, ReviewMail, invitation};
 
 /// A language in which people are written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +27,8 @@ impl Language {
         if tenant.language == "de" { Self::German } else { Self::English }
     }
 
-    pub(crate) fn choose<'t>(self, german: &'t str, english: &'t str) -> &'t str {
+    /// The text of this language.
+    pub fn choose<'t>(self, german: &'t str, english: &'t str) -> &'t str {
         match self {
             Self::German => german,
             Self::English => english,

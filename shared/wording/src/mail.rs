@@ -115,6 +115,26 @@ impl ReviewMail<'_> {
     }
 }
 
+/// The invitation to the desk.
+pub fn invitation(tenant: &Tenant, name: &str, desk: &str) -> Mail {
+    let language = Language::of(tenant);
+    let subject =
+        format!("{} {}", language.choose("Ihr Zugang zu Frontdesk für", "Your access to Frontdesk for"), tenant.name);
+    let body = match language {
+        Language::German => format!(
+            "Guten Tag {name},\n\nSie können sich jetzt am Empfang von {} anmelden:\n\n{desk}\n\nGeben Sie dort diese \
+             E-Mail-Adresse ein. Sie bekommen dann einen Code per E-Mail.\n",
+            tenant.name
+        ),
+        Language::English => format!(
+            "Hello {name},\n\nyou can now sign in to the desk of {}:\n\n{desk}\n\nEnter this email address there. You \
+             will get a code by email.\n",
+            tenant.name
+        ),
+    };
+    Mail { subject, body: Personal::new(body) }
+}
+
 fn reason(language: Language, notice: Notice, appointment: &Appointment) -> &'static str {
     match (notice, appointment.state()) {
         (Notice::NeedsReview, State::NeedsReview { reason, .. }) => language.reason(*reason, appointment),

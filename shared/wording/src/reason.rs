@@ -12,15 +12,6 @@ use scheduling::{
 use crate::Language;
 
 impl Language {
-    /// What its caller heard while on the line and counts on, if a tool took the request.
-    pub fn told(self, appointment: &Appointment) -> Option<&'static str> {
-        let (german, english) = (
-            "der Anrufer hörte, dass es erledigt wird oder sich jemand meldet",
-            "the caller heard that it is being done, or that somebody will get in touch",
-        );
-        appointment.is_live().then(|| self.choose(german, english))
-    }
-
     /// Why an appointment needs a person.
     pub fn reason(self, reason: ReviewReason, appointment: &Appointment) -> &'static str {
         let doubt = match &appointment.request.start {
@@ -49,7 +40,7 @@ impl Language {
     }
 }
 
-fn intent_reason(intent: Intent) -> (&'static str, &'static str) {
+pub(crate) fn intent_reason(intent: Intent) -> (&'static str, &'static str) {
     match intent {
         Intent::Book => ("möchte einen Termin", "wants an appointment"),
         Intent::BookForSeveral => ("möchte Termine für mehrere Personen", "wants appointments for several people"),
@@ -63,7 +54,7 @@ fn intent_reason(intent: Intent) -> (&'static str, &'static str) {
     }
 }
 
-fn start(problem: StartProblem) -> (&'static str, &'static str) {
+pub(crate) fn start(problem: StartProblem) -> (&'static str, &'static str) {
     match problem {
         StartProblem::Missing => ("kein Zeitpunkt genannt", "no time was said"),
         StartProblem::Unreadable => ("die Zeitangabe ist unverständlich", "the time can't be read"),
@@ -123,7 +114,7 @@ pub(crate) fn question(doubt: Doubt) -> (&'static str, &'static str) {
     }
 }
 
-fn failure(category: Category) -> (&'static str, &'static str) {
+pub(crate) fn failure(category: Category) -> (&'static str, &'static str) {
     match category {
         Category::Past => ("die Zeit ist vorbei", "the time has passed"),
         Category::HostConflict => ("zu dieser Zeit ist niemand frei", "nobody is free at that time"),
@@ -158,7 +149,7 @@ fn failure(category: Category) -> (&'static str, &'static str) {
     }
 }
 
-fn unassigned(reason: Unassigned) -> (&'static str, &'static str) {
+pub(crate) fn unassigned(reason: Unassigned) -> (&'static str, &'static str) {
     match reason {
         Unassigned::NoHostInBooking => {
             ("gebucht, aber in Cal.com ist niemand zugewiesen", "booked, but Cal.com names no host")

@@ -1,0 +1,402 @@
+//! Handles a request of a browser: who sends it, whether they may, and which page or action it is.
+
+use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
+use chrono::Utc;
+use lambda_runtime::{Context, Error};
+use maud::html;
+use notify::Mailer;
+use operations::{
+    OperationError, Operations,
+    back_office::{Request as OfficeRequest, Response as OfficeResponse},
+    customer::{CustomerStores, Shared},
+};
+use platform::{
+    aws,
+    bucket::Bucket,
+    env,
+    queues::Queue,
+    signed::{Service, ServiceError},
+    telemetry::{LogContext, Metrics},
+};
+use scheduling::ids::{CustomerId, HostId, StaffId};
+use store::{AccountPauses, Catalogs, CounterStore, Sessions, StoreError};
+use tracing::Instrument;
+use wording::Language;
+
+use crate::{
+    actions,
+    assets::{SCRIPT, STYLE},
+    http::{Reply, Request, Response},
+    layout::{Note, bare},
+    pages::{
+        appointment, ask, calendar, customer, evidence, people, quality, search,
+        system::{self, Checked},
+        team, to_do,
+    },
+    route::{Question, Route, SystemRoute, TenantRoute},
+    session::SignedIn,
+    sign_in,
+    user_pool::UserPool,
+    view::{TenantView, View},
+};
+
+const FUNCTION: &str = "desk";
+
+/// Everything that the desk needs, created once per process.
+pub struct Desk {
+    /// The sessions.
+    pub sessions: Sessions,
+    /// Who may sign in.
+    pub pool: UserPool,
+    /// What people do.
+    pub operations: Operations,
+    /// What is stored of customers.
+    pub customers: CustomerStores,
+    /// What the accounts see.
+    pub catalogs: Catalogs,
+    /// The accounts at rest.
+    pub pauses: AccountPauses,
+    /// The counters.
+    pub counters: CounterStore,
+    /// The quality reports.
+    pub reports: Bucket,
+    /// The dead-letter queues.
+    pub dead_letters: [Queue; 2],
+    /// Sends invitations, if the stack sends mail.
+    pub mailer: Option<Mailer>,
+    lambda: Service,
+    office: String,
+    metrics: Metrics,
+}
+
+/// Why a page can't be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum PageError {
+    /// There is no such page, or not for this person: both look the same.
+    #[error("not found")]
+    NotFound,
+    /// The form is not one of this session's.
+    #[error("the form was not sent by the desk")]
+    Forged,
+    /// An operation failed.
+    #[error(transparent)]
+    Operation(OperationError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The user pool failed.
+    #[error(transparent)]
+    Pool(#[from] ServiceError),
+}
+
+impl From<OperationError> for PageError {
+    fn from(error: OperationError) -> Self {
+        match error {
+            OperationError::NotFound(_) => Self::NotFound,
+            error => Self::Operation(error),
+        }
+    }
+}
+
+impl Desk {
+    /// Reads the environment, creates the clients and opens their connections.
+    pub async fn from_env() -> Result<Self, Error> {
+        let (config, timing) = (aws::function_config()?, env::timing()?);
+        let desk = Self {
+            sessions: Sessions::from_env(&config)?,
+            pool: UserPool::from_env(&config)?,
+            operations: Operations::from_env(&config, timing)?,
+            customers: CustomerStores::from_env(&config, timing)?,
+            catalogs: Catalogs::from_env(&config)?,
+            pauses: AccountPauses::from_env(&config)?,
+            counters: CounterStore::from_env(&config)?,
+            reports: Bucket::reports_from_env(&config)?,
+            dead_letters: Queue::all_dead_letters_from_env(&config)?,
+            mailer: Mailer::from_env(&config),
+            lambda: Service::new(&config, "lambda")?,
+            office: env::required("BACK_OFFICE_FUNCTION")?,
+            metrics: Metrics::new(FUNCTION),
+        };
+        tokio::join!(desk.sessions.connect(), desk.operations.tenants.connect());
+        Ok(desk)
+    }
+
+    /// Responds to one request.
+    pub async fn handle(
+        &self,
+        request: ApiGatewayV2httpRequest,
+        context: Context,
+    ) -> Result<ApiGatewayV2httpResponse, Error> {
+        let (request, log) = (Request::of(request), LogContext::for_request(&context));
+        let response = async {
+            match self.respond(&request).await {
+                Ok(response) => response,
+                Err(error) => self.failed(&error, &log).into(),
+            }
+        };
+        let response = response.instrument(log.span()).await;
+        Ok(response.finish(&request, &self.pool.sign_in_origin()))
+    }
+
+    /// Has the back office do something.
+    pub async fn ask_office(&self, request: &OfficeRequest) -> Result<OfficeResponse, ServiceError> {
+        let unreadable = |_| ServiceError { service: "lambda", code: "unreadable".to_owned() };
+        let sent = serde_json::to_value(request).map_err(unreadable)?;
+        serde_json::from_value(self.lambda.invoke(&self.office, &sent).await?).map_err(unreadable)
+    }
+
+    async fn respond(&self, request: &Request) -> Result<Response, PageError> {
+        let route = Route::parse(&request.method, &request.path).ok_or(PageError::NotFound)?;
+        match &route {
+            Route::Style => return Ok(Reply::Asset("text/css; charset=utf-8", STYLE).into()),
+            Route::Script => return Ok(Reply::Asset("text/javascript; charset=utf-8", SCRIPT).into()),
+            Route::SignIn => return Ok(sign_in::begin(self, request)),
+            Route::SignedIn => return sign_in::finish(self, request).await,
+            _ => {}
+        }
+        let now = Utc::now();
+        let Some(who) = self.signed_in(request, now).await? else { return Ok(sign_in::needed(request)) };
+        let is_post = request.method == http::Method::POST;
+        if is_post && (!who.sent(request) || request.is_from_elsewhere(&self.pool.desk_url)) {
+            return Err(PageError::Forged);
+        }
+        match route {
+            Route::SignOut => sign_in::sign_out(self, &who, false).await,
+            Route::SignOutEverywhere => sign_in::sign_out(self, &who, true).await,
+            Route::Language => sign_in::switch_language(self, who).await,
+            Route::Start => self.start(&who).await.map(Response::from),
+            Route::System(route) if who.is_agency() => self.system(self.view(&who), route, request).await,
+            Route::Tenant(tenant, route) => {
+                let permitted = who.permit(&tenant).ok_or(PageError::NotFound)?;
+                let tenant = self.operations.tenants.load(&tenant).await?.ok_or(PageError::NotFound)?;
+                let view = TenantView { view: self.view(&who), permitted, tenant };
+                self.tenant(&view, route, request).await.map(Response::from)
+            }
+            _ => Err(PageError::NotFound),
+        }
+    }
+
+    fn view<'a>(&'a self, who: &'a SignedIn) -> View<'a> {
+        let language = if who.session.is_english { Language::English } else { Language::German };
+        View { desk: self, who, language, now: Utc::now() }
+    }
+
+    /// Where a person begins: at what waits in their salon, or at all salons.
+    async fn start(&self, who: &SignedIn) -> Result<Reply, PageError> {
+        Ok(match who.session.tenants.as_deref() {
+            None => Reply::SeeOther("/system".to_owned()),
+            Some([only]) => Reply::SeeOther(format!("/s/{only}/todo")),
+            Some(tenants) => {
+                let view = self.view(who);
+                let mut named = Vec::new();
+                for id in tenants {
+                    named.extend(
+                        self.operations.tenants.load(id).await?.map(|tenant| (id.clone(), tenant.name.clone())),
+                    );
+                }
+                let content = html! {
+                    div.head { h1 { (view.t("Welcher Salon?", "Which salon?")) } }
+                    ul.card.list { @for (id, name) in &named { li { span { a href={ "/s/" (id) "/todo" } { b { (name) } } } } } }
+                    @if named.is_empty() { p { (view.t("Ihr Zugang gehört noch zu keinem Salon.", "Your access belongs to no salon yet.")) } }
+                };
+                Reply::Page(200, bare("Frontdesk", &content))
+            }
+        })
+    }
+
+    async fn tenant(&self, view: &TenantView<'_>, route: TenantRoute, request: &Request) -> Result<Reply, PageError> {
+        let load = async |id| self.operations.appointment(id, Some(view.permitted.tenant())).await;
+        let note = actions::note(view, request).await?;
+        Ok(match route {
+            TenantRoute::ToDo => to_do::show(view, note).await?,
+            TenantRoute::OneToDo(id) => actions::show_to_do(view, &id, request).await?,
+            TenantRoute::Day => calendar::day(view, request).await?,
+            TenantRoute::Week => calendar::week(view, request).await?,
+            TenantRoute::Search => search::form(view, note).await?,
+            TenantRoute::Found => {
+                search::found(view, request.form.get("q").unwrap_or_default(), request.form.get("show")).await?
+            }
+            TenantRoute::CleanUp => actions::clean_up(view, request).await?,
+            TenantRoute::Team => team::show(view, note).await?,
+            TenantRoute::MapHost(host) => self.map_host(view, host, request).await?,
+            TenantRoute::RetryAll => actions::retry_all(view, request).await?,
+            TenantRoute::Quality => quality::show(view, request).await?,
+            TenantRoute::People => people::show(view, note).await?,
+            TenantRoute::Invite => self.invite(view, request).await?,
+            TenantRoute::Withdraw => self.withdraw(view, request).await?,
+            TenantRoute::Appointment(id) => appointment::show(view, load(&id).await?, note).await?,
+            TenantRoute::Evidence(id) => {
+                let found = evidence::load(view, &load(&id).await?.value).await?;
+                Reply::Page(200, html! { main { (found) } })
+            }
+            TenantRoute::Ask(id, Question::Time) => ask::time(view, load(&id).await?, request, None).await?,
+            TenantRoute::Ask(id, Question::Cancel) => ask::cancel(view, load(&id).await?, request).await?,
+            TenantRoute::Ask(id, Question::Close) => ask::close(view, load(&id).await?, request).await?,
+            TenantRoute::Ask(id, Question::Staff) => ask::staff(view, load(&id).await?, request).await?,
+            TenantRoute::Act(id, deed) => actions::act(view, &id, deed, request).await?,
+            TenantRoute::Customer(id) => {
+                let found = customer::find(view, &id).await?.ok_or(PageError::NotFound)?;
+                customer::show(view, &id, found, note).await?
+            }
+            TenantRoute::AskErase(id) => {
+                let found = customer::find(view, &id).await?.ok_or(PageError::NotFound)?;
+                customer::ask_erase(view, &id, found).await?
+            }
+            TenantRoute::Erase(id) => self.erase(view, &id, request).await?,
+            TenantRoute::Export(id) => {
+                let found = customer::find(view, &id).await?.ok_or(PageError::NotFound)?;
+                let exported = self.customers.export(&found).await?;
+                Reply::Download("auskunft.json".to_owned(), format!("{exported:#}"))
+            }
+        })
+    }
+
+    async fn map_host(&self, view: &TenantView<'_>, host: HostId, request: &Request) -> Result<Reply, PageError> {
+        let back = if request.form.get("from") == Some("team") { "team" } else { "todo" };
+        let Some(staff) = request.form.get("staff").map(StaffId::new) else { return Err(PageError::NotFound) };
+        let record = self.operations.tenants.record(&view.tenant.id).await?.ok_or(PageError::NotFound)?;
+        let by = self.operations.actor(Some(view.who.session.name.reveal()));
+        match self.operations.map_host(&record, host, &staff, by).await {
+            Ok(_) => Ok(Reply::SeeOther(format!("{}?done=mapped", view.path(back)))),
+            Err(OperationError::Refused(refusal)) => {
+                let why = actions::words(view, &refusal);
+                let note = Note::failed(view.t("Das ist nicht geschehen.", "This was not done.")).with(html! { (why) });
+                Ok(team::show(view, Some(note)).await?)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn invite(&self, view: &TenantView<'_>, request: &Request) -> Result<Reply, PageError> {
+        let (name, email) = (request.form.get("name"), request.form.get("email"));
+        let (Some(name), Some(email)) = (name, email.and_then(scheduling::contact::email)) else {
+            let note = Note::failed(view.t("Name oder E-Mail fehlt.", "The name or the email is missing."));
+            return Ok(people::show(view, Some(note)).await?);
+        };
+        self.pool.invite(&view.tenant.id, name, email.reveal()).await?;
+        tracing::info!(tenant = view.tenant.id.as_str(), "person invited to the desk");
+        let Some(mailer) = &self.mailer else {
+            let link = html! { (view.t("Es geht keine Mail heraus: geben Sie diese Adresse weiter: ", "No mail is sent: pass on this address: ")) (self.pool.desk_url) };
+            return Ok(people::show(view, Some(Note::done(view.t("Eingeladen.", "Invited.")).with(link))).await?);
+        };
+        let invitation = wording::invitation(&view.tenant, name, &self.pool.desk_url);
+        if let Err(error) = mailer.send(email.reveal(), &invitation.subject, invitation.body.reveal()).await {
+            tracing::error!(%error, "failed to send an invitation");
+            let note = Note::failed(
+                view.t("Eingeladen, aber die Mail ging nicht heraus.", "Invited, but the mail was not sent."),
+            );
+            return Ok(people::show(view, Some(note)).await?);
+        }
+        Ok(Reply::SeeOther(format!("{}?done=invited", view.path("people"))))
+    }
+
+    async fn withdraw(&self, view: &TenantView<'_>, request: &Request) -> Result<Reply, PageError> {
+        let person = request.form.get("person").ok_or(PageError::NotFound)?;
+        self.pool.withdraw(view.permitted.tenant(), person).await?;
+        self.sessions.end_all(person).await?;
+        self.pool.sign_out_everywhere(person).await?;
+        tracing::info!(tenant = view.tenant.id.as_str(), "access to the desk withdrawn");
+        Ok(Reply::SeeOther(format!("{}?done=withdrawn", view.path("people"))))
+    }
+
+    async fn erase(&self, view: &TenantView<'_>, id: &CustomerId, request: &Request) -> Result<Reply, PageError> {
+        let found = customer::find(view, id).await?.ok_or(PageError::NotFound)?;
+        let chosen = match found.clone().of(customer::chosen(request)) {
+            Ok(chosen) if request.form.get("sure").is_some() => chosen,
+            Ok(_) | Err(Shared(_)) => return Ok(customer::ask_erase(view, id, found).await?),
+        };
+        let by = self.operations.actor(Some(view.who.session.name.reveal()));
+        match self.customers.erase(&chosen, by).await {
+            Ok(()) => Ok(customer::erased(view, &chosen).await?),
+            Err(OperationError::Incomplete(_)) => {
+                let note = Note::failed(view.t("Noch nicht gelöscht.", "Not erased yet."));
+                let why = view.t(
+                    "Ein Termin wird gerade eingetragen, oder bei Cal.com steht vielleicht eine Buchung. Bitte in drei Minuten noch einmal.",
+                    "An appointment is being booked, or Cal.com may hold a booking. Please try again in three minutes.",
+                );
+                Ok(customer::show(view, id, found, Some(note.with(html! { (why) }))).await?)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn system(&self, view: View<'_>, route: SystemRoute, request: &Request) -> Result<Response, PageError> {
+        let person = view.who.session.name.clone();
+        let reply = match route {
+            SystemRoute::Overview => {
+                let note = request.query.get("done").map(|_| Note::done(view.t("Erledigt.", "Done.")));
+                system::show(&view, note).await?
+            }
+            SystemRoute::NewTenant => {
+                system::tenant(&view, None, None, Checked::Not).await?.ok_or(PageError::NotFound)?
+            }
+            SystemRoute::EditTenant(id) => {
+                system::tenant(&view, Some(&id), None, Checked::Not).await?.ok_or(PageError::NotFound)?
+            }
+            SystemRoute::LoadTenant => {
+                let text = request.form.get("file").unwrap_or_default();
+                let (text_owned, apply) = (text.to_owned(), request.form.get("check").is_none());
+                let sent = OfficeRequest::Tenant { text: text_owned, apply, person };
+                match self.ask_office(&sent).await? {
+                    OfficeResponse::Done => Reply::SeeOther("/system?done=loaded".to_owned()),
+                    OfficeResponse::Problems(problems) if problems.is_empty() => {
+                        system::tenant(&view, None, Some(text), Checked::Good).await?.ok_or(PageError::NotFound)?
+                    }
+                    OfficeResponse::Problems(problems) => {
+                        system::tenant(&view, None, Some(text), Checked::Bad(problems))
+                            .await?
+                            .ok_or(PageError::NotFound)?
+                    }
+                    OfficeResponse::Refused(why) => system::tenant(&view, None, Some(text), Checked::Bad(vec![why]))
+                        .await?
+                        .ok_or(PageError::NotFound)?,
+                    _ => return Err(PageError::NotFound),
+                }
+            }
+            SystemRoute::Redrive => {
+                let mut left = request.form.get("first").and_then(|first| first.parse().ok()).unwrap_or(usize::MAX);
+                let by = self.operations.actor(Some(person.reveal()));
+                for queue in &self.dead_letters {
+                    let decide = |_: &operations::dead_letters::DeadLetter| {
+                        let is_chosen = left > 0;
+                        left = left.saturating_sub(1);
+                        is_chosen.then_some(true)
+                    };
+                    self.operations.inspect_dead_letters(queue, false, by, decide).await?;
+                }
+                Reply::SeeOther("/system?done=redriven".to_owned())
+            }
+        };
+        Ok(reply.into())
+    }
+
+    /// The page of a request that failed. It tells nothing of what is stored.
+    fn failed(&self, error: &PageError, log: &LogContext) -> Reply {
+        let (status, title, text) = match error {
+            PageError::NotFound => (
+                404,
+                "Nicht gefunden",
+                "Diese Seite gibt es nicht, oder nicht für Sie. / There is no such page, or not for you.",
+            ),
+            PageError::Forged => {
+                tracing::warn!("form refused: it is not one of the session's");
+                (
+                    403,
+                    "Nicht angenommen",
+                    "Bitte laden Sie die Seite neu und versuchen Sie es noch einmal. Es wurde nichts geändert. / Please reload the page and try again. Nothing was changed.",
+                )
+            }
+            error => {
+                tracing::error!(%error, "page failed");
+                self.metrics.count("PageFailed", None, log);
+                (
+                    503,
+                    "Gerade nicht möglich",
+                    "Bitte in einer Minute noch einmal versuchen. Ob etwas geändert wurde, zeigt die Seite danach. / Please try again in a minute. The page then shows whether anything was changed.",
+                )
+            }
+        };
+        let content = html! { div.head { h1 { (title) } } p { (text) } p.back { a.btn href="/" { "Frontdesk" } } };
+        Reply::Page(status, bare(title, &content))
+    }
+}

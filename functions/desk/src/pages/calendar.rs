@@ -1,0 +1,306 @@
+//! A day with a column for each staff member, and a week as load per person and day.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Datelike, Days, NaiveDate, TimeDelta, Utc};
+use maud::{Markup, html};
+use scheduling::{
+    appointment::{Appointment, Cause, State},
+    event_type::Catalog,
+    hours::MinuteSpan,
+    ids::StaffId,
+};
+use store::StoreError;
+
+use crate::{
+    http::{Reply, Request},
+    layout::{Menu, icon, page, tag},
+    pages::to_do::count_open,
+    view::TenantView,
+};
+
+/// How long an appointment lasts whose event type is not known.
+const USUAL: i64 = 30;
+const QUARTER: u32 = 15;
+
+/// The appointments of a span, with how long each lasts.
+struct Span {
+    appointments: Vec<Appointment>,
+    catalog: Option<std::sync::Arc<store::AccountCatalog>>,
+}
+
+impl Span {
+    async fn load(view: &TenantView<'_>, from: NaiveDate, days: u64) -> Result<Self, StoreError> {
+        let appointments = &view.desk.operations.appointments;
+        let (start, end) = (view.midnight(from), view.midnight(from + Days::new(days)));
+        let ids = appointments.starting(&view.tenant.id, start, Some(end));
+        let (ids, catalog) = tokio::try_join!(ids, view.desk.catalogs.of(&view.tenant.calcom.account))?;
+        let found = appointments.load_all(&ids).await?;
+        let mut appointments: Vec<Appointment> = found.into_iter().map(|stored| stored.value).collect();
+        // What has no start is no appointment yet.
+        appointments.retain(|it| it.start().is_some_and(|at| at >= start && at < end) && is_shown(it));
+        appointments.sort_by_key(Appointment::start);
+        Ok(Self { appointments, catalog })
+    }
+
+    fn minutes(&self, view: &TenantView<'_>, appointment: &Appointment) -> i64 {
+        let catalog: Option<&Catalog> = self.catalog.as_deref().map(|stored| &stored.catalog);
+        let by_booking = appointment.booking().map(|booking| booking.event_type);
+        let by_service = || view.service_of(appointment).and_then(|service| service.event_types.all().next());
+        let event_type = by_booking.or_else(by_service).and_then(|id| catalog?.event_type(id));
+        event_type.map_or(USUAL, |event_type| event_type.minutes.into())
+    }
+}
+
+/// Whether it belongs on a calendar: what was closed without a booking does not.
+fn is_shown(appointment: &Appointment) -> bool {
+    appointment.is_open() || appointment.booking().is_some()
+}
+
+/// What changed since yesterday.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum News {
+    New,
+    Moved,
+    Cancelled,
+}
+
+fn news(view: &TenantView<'_>, appointment: &Appointment) -> Option<News> {
+    let since = view.midnight(view.today() - Days::new(1));
+    let happened = |is: &dyn Fn(&Cause) -> bool| appointment.history().iter().any(|it| it.at >= since && is(&it.cause));
+    if matches!(appointment.state(), State::Cancelled { .. }) {
+        return happened(&|cause| matches!(cause, Cause::Cancelled(_))).then_some(News::Cancelled);
+    }
+    if happened(&|cause| matches!(cause, Cause::Moved | Cause::Rescheduled)) {
+        return Some(News::Moved);
+    }
+    (appointment.created_at >= since).then_some(News::New)
+}
+
+/// A day.
+pub async fn day(view: &TenantView<'_>, request: &Request) -> Result<Reply, StoreError> {
+    let day = request.query.get("date").and_then(|day| day.parse().ok()).unwrap_or(view.today());
+    let (span, open) = tokio::try_join!(Span::load(view, day, 1), count_open(view))?;
+    let mut columns: BTreeMap<Option<StaffId>, Vec<&Appointment>> = BTreeMap::new();
+    for appointment in &span.appointments {
+        let staff = appointment.assignment().map(|assignment| assignment.staff.clone());
+        columns.entry(staff).or_default().push(appointment);
+    }
+    let staff =
+        view.tenant.staff.iter().filter(|member| member.active || columns.contains_key(&Some(member.id.clone())));
+    let none: Vec<&Appointment> = Vec::new();
+    let opening = view.tenant.hours.as_ref().map(|hours| hours.on(day).to_vec());
+    let opening = opening.unwrap_or_default();
+    let content = html! {
+        div.head.row.apart data-follow="1" {
+            div { h1 { (view.long_day(day)) } p.soft { (summary(view, &span.appointments)) } }
+            (steps(view, day, 1, true))
+        }
+        div.board {
+            @for member in staff {
+                @let of = columns.get(&Some(member.id.clone())).unwrap_or(&none);
+                (column(view, &span, member.name.reveal(), member.id.as_str(), of, &opening, day))
+            }
+            @if let Some(of) = columns.get(&None) { (column(view, &span, view.t("Noch offen", "Not decided"), "nobody", of, &[], day)) }
+        }
+    };
+    Ok(Reply::Page(200, page(view, Menu::Calendar, &view.long_day(day), open, &content)))
+}
+
+fn summary(view: &TenantView<'_>, appointments: &[Appointment]) -> String {
+    let count = appointments.iter().filter(|it| it.is_open()).count();
+    let mut text = view.count(count, ("Termin", "appointment"), ("Termine", "appointments"));
+    let of = |kind| appointments.iter().filter(|it| news(view, it) == Some(kind)).count();
+    let words = [
+        (of(News::New), view.t("neu", "new")),
+        (of(News::Moved), view.t("verschoben", "moved")),
+        (of(News::Cancelled), view.t("abgesagt", "cancelled")),
+    ];
+    let parts: Vec<String> = words.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
+    if !parts.is_empty() {
+        text += &format!(". {} {}", view.t("Seit gestern", "Since yesterday"), parts.join(", "));
+    }
+    text
+}
+
+fn steps(view: &TenantView<'_>, day: NaiveDate, by: u64, is_day: bool) -> Markup {
+    let page = if is_day { "day" } else { "week" };
+    let link = |to: NaiveDate| view.path(&format!("{page}?date={to}"));
+    let (before, after) = (day - Days::new(by), day + Days::new(by));
+    html! {
+        div.row {
+            nav.seg aria-label=(view.t("Zeitraum", "Span")) {
+                a href=(view.path("day")) aria-current=[is_day.then_some("page")] { (view.t("Tag", "Day")) }
+                a href=(view.path("week")) aria-current=[(!is_day).then_some("page")] { (view.t("Woche", "Week")) }
+            }
+            a.btn href=(link(before)) { (icon("back")) span.hide { (view.t("Davor: ", "Before: ")) (view.long_day(before)) } }
+            a.btn href=(link(after)) { (icon("fwd")) span.hide { (view.t("Danach: ", "After: ")) (view.long_day(after)) } }
+        }
+    }
+}
+
+/// A column: what is booked, as high as it is long, and what is free between.
+fn column(
+    view: &TenantView<'_>,
+    span: &Span,
+    name: &str,
+    id: &str,
+    appointments: &[&Appointment],
+    opening: &[MinuteSpan],
+    day: NaiveDate,
+) -> Markup {
+    let minute = |at: DateTime<Utc>| {
+        let minutes = (at - view.midnight(day)).num_minutes();
+        u32::try_from(minutes).unwrap_or_default()
+    };
+    let mut shown: Vec<Markup> = Vec::new();
+    let closes = opening.last().map(|span| span.to);
+    let mut free_from = opening.first().map(|span| span.from);
+    for appointment in appointments {
+        let Some(start) = appointment.start() else { continue };
+        let minutes = span.minutes(view, appointment);
+        shown.extend(free_from.and_then(|from| gap(view, from, minute(start))));
+        shown.push(slot(view, appointment, start, minutes));
+        // What was cancelled takes no time.
+        if appointment.is_open() {
+            let ends = minute(start) + u32::try_from(minutes).unwrap_or_default();
+            free_from = free_from.map(|from| from.max(ends));
+        }
+    }
+    shown.extend(free_from.zip(closes).and_then(|(from, to)| gap(view, from, to)));
+    let count = appointments.iter().filter(|it| it.is_open()).count();
+    html! {
+        section.col aria-labelledby={ "c-" (id) } {
+            h2 id={ "c-" (id) } { (name) " " small { (view.count(count, ("Termin", "appointment"), ("Termine", "appointments"))) } }
+            ol.day.tall {
+                @if shown.is_empty() { li.gap { (view.t("Nichts eingetragen", "Nothing booked")) } }
+                @for entry in &shown { (entry) }
+            }
+        }
+    }
+}
+
+fn gap(view: &TenantView<'_>, from: u32, to: u32) -> Option<Markup> {
+    let clock = |minute: u32| format!("{}:{:02}", minute / 60, minute % 60);
+    (to >= from + QUARTER).then(|| {
+        html! { li class={ "gap " (quarters(i64::from(to - from))) } { (view.t("frei", "free")) " " (clock(from)) " " (view.t("bis", "to")) " " (clock(to)) } }
+    })
+}
+
+/// The class by which an entry is as high as it is long.
+fn quarters(minutes: i64) -> String {
+    const HEIGHTS: [i64; 11] = [1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24];
+    let quarters = (minutes + 14) / 15;
+    let height = HEIGHTS.into_iter().rfind(|height| *height <= quarters).unwrap_or(1);
+    format!("q{}", height.max(if minutes > 15 { 2 } else { 1 }))
+}
+
+fn slot(view: &TenantView<'_>, appointment: &Appointment, start: DateTime<Utc>, minutes: i64) -> Markup {
+    let ends = start + TimeDelta::minutes(minutes);
+    let (is_over, is_now) = (ends < view.now, start <= view.now && view.now < ends);
+    let is_off =
+        !appointment.is_open() && matches!(appointment.state(), State::Cancelled { .. } | State::NoShow { .. });
+    let service = view.service_name(appointment).unwrap_or_default();
+    let label = match (appointment.state(), news(view, appointment)) {
+        (State::NeedsReview { .. }, _) => Some(("bad", "warn", view.t("zu erledigen", "to do"))),
+        (State::Requested { .. } | State::Booking { .. }, _) => {
+            Some(("warn", "clock", view.t("nicht eingetragen", "not booked")))
+        }
+        (State::NoShow { .. }, _) => Some(("warn", "x", view.t("nicht erschienen", "did not come"))),
+        (_, Some(News::Cancelled)) => Some(("", "x", view.t("abgesagt", "cancelled"))),
+        (State::Cancelled { .. }, _) => Some(("", "x", view.t("abgesagt", "cancelled"))),
+        (_, Some(News::Moved)) => Some(("warn", "move", view.t("verschoben", "moved"))),
+        (_, Some(News::New)) => Some(("go", "new", view.t("neu", "new"))),
+        _ => None,
+    };
+    let how = appointment.assignment().map(|assignment| assignment.strategy);
+    html! {
+        li.{ (quarters(minutes.max(30))) }.over[is_over].off[is_off].is[is_now && !is_off] data-how=[how.map(|how| how.as_str())] {
+            a.slot href=(view.path_of(appointment, "")) {
+                span.at { (view.clock(start)) }
+                b { (view.name(&appointment.request.customer)) }
+                small { (service) @if is_now && !is_off { ", " (view.t("läuft", "now")) } }
+                @if let Some((kind, icon_name, words)) = label { (tag(kind, icon_name, words)) }
+            }
+        }
+    }
+}
+
+/// A week.
+pub async fn week(view: &TenantView<'_>, request: &Request) -> Result<Reply, StoreError> {
+    let day: NaiveDate = request.query.get("date").and_then(|day| day.parse().ok()).unwrap_or(view.today());
+    let monday = day - Days::new(day.weekday().num_days_from_monday().into());
+    let (span, open) = tokio::try_join!(Span::load(view, monday, 7), count_open(view))?;
+    let of_day =
+        |day: NaiveDate| span.appointments.iter().filter(move |it| it.start().is_some_and(|at| view.date(at) == day));
+    let is_open = |day: NaiveDate| view.tenant.hours.as_ref().is_none_or(|hours| !hours.on(day).is_empty());
+    let days = (0..7).map(|nth| monday + Days::new(nth)).filter(|day| is_open(*day) || of_day(*day).next().is_some());
+    let days: Vec<NaiveDate> = days.collect();
+    let changed: Vec<(&Appointment, News)> =
+        span.appointments.iter().filter_map(|it| Some((it, news(view, it)?))).collect();
+    let sunday = monday + Days::new(6);
+    let title = format!("{} {} {}", view.day_and_month(monday), view.t("bis", "to"), view.day_and_month(sunday));
+    let content = html! {
+        div.head.row.apart data-follow="1" { div { h1 { (title) } p.soft { (summary(view, &span.appointments)) } } (steps(view, monday, 7, false)) }
+        div.board.week {
+            @for day in &days {
+                section.col aria-labelledby={ "w-" (day) } {
+                    h2 id={ "w-" (day) } { (view.long_day(*day)) @if *day == view.today() { " " small { (view.t("heute", "today")) } } }
+                    ul.day {
+                        @for member in view.tenant.staff.iter().filter(|member| member.active) {
+                            @let of = of_day(*day).filter(|it| it.is_open() && it.assignment().is_some_and(|found| found.staff == member.id)).collect::<Vec<_>>();
+                            li { (strip(view, &span, *day, member.name.reveal(), &of)) }
+                        }
+                        @let undecided = of_day(*day).filter(|it| it.is_open() && it.assignment().is_none()).collect::<Vec<_>>();
+                        @if !undecided.is_empty() { li { (strip(view, &span, *day, view.t("Noch offen", "Not decided"), &undecided)) } }
+                    }
+                }
+            }
+        }
+        @if !changed.is_empty() {
+            h2.group { (view.t("Seit gestern geändert", "Changed since yesterday")) " " small { (changed.len()) } }
+            ul.card.list {
+                @for (appointment, kind) in &changed {
+                    li {
+                        span { a href=(view.path_of(appointment, "")) { b { (appointment.start().map(|at| view.moment(at)).unwrap_or_default()) ", " (view.name(&appointment.request.customer)) } } small { (view.what(appointment)) } }
+                        @match kind {
+                            News::New => (tag("go", "new", view.t("neu", "new"))),
+                            News::Moved => (tag("warn", "move", view.t("verschoben", "moved"))),
+                            News::Cancelled => (tag("", "x", view.t("abgesagt", "cancelled"))),
+                        }
+                    }
+                }
+            }
+        }
+    };
+    Ok(Reply::Page(200, page(view, Menu::Calendar, &title, open, &content)))
+}
+
+/// A person's day as a bar from eight to twenty.
+fn strip(view: &TenantView<'_>, span: &Span, day: NaiveDate, name: &str, appointments: &[&Appointment]) -> Markup {
+    const FROM: i64 = 8 * 60;
+    const LENGTH: i64 = 12 * 60;
+    let bars = appointments.iter().filter_map(|it| {
+        let start = (it.start()? - view.midnight(day)).num_minutes() - FROM;
+        Some((start.clamp(0, LENGTH), span.minutes(view, it).min(LENGTH)))
+    });
+    html! {
+        a.strip href=(view.path(&format!("day?date={day}"))) {
+            b { (name) }
+            small { (view.count(appointments.len(), ("Termin", "appointment"), ("Termine", "appointments"))) }
+            svg viewBox={ "0 0 " (LENGTH) " 12" } preserveAspectRatio="none" aria-hidden="true" {
+                @for (x, width) in bars { rect x=(x) y="0" width=(width) height="12" {} }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_never_higher_than_it_is_long_but_can_be_read() {
+        assert_eq!([15, 30, 45, 60, 105, 600].map(quarters), ["q1", "q2", "q3", "q4", "q6", "q24"]);
+    }
+}

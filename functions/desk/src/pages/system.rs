@@ -1,0 +1,264 @@
+//! The agency's overview: what needs it, then every tenant, worst first.
+
+use chrono::{Days, NaiveDate};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use maud::{Markup, html};
+use operations::tenant_file::as_file;
+use quality::{rate::Rate, report::Report};
+use scheduling::{
+    appointment::{ToDoKind, Urgency},
+    ids::TenantId,
+    tenant::KeyExpiry,
+};
+use store::{Pause, StoreError};
+
+use crate::{
+    handler::Desk,
+    http::Reply,
+    layout::{Note, back, csrf, icon, system_page, tag},
+    pages::quality::percent,
+    view::View,
+};
+
+/// How many tenants are read at once.
+const CONCURRENCY: usize = 16;
+/// How many days before it expires a key is shown.
+const EXPIRY_WARNING: Days = Days::new(7);
+
+/// A tenant at a glance.
+struct Row {
+    id: TenantId,
+    name: String,
+    open: usize,
+    urgent: usize,
+    /// Calls of which nobody knows what they wanted.
+    not_analyzed: usize,
+    pause: Option<Pause>,
+    /// The day on which its key expires, if that is soon.
+    key_expires: Option<NaiveDate>,
+    rates: Vec<(Rate, Option<f64>)>,
+}
+
+impl Row {
+    fn needs_the_agency(&self) -> bool {
+        self.pause.is_some() || self.key_expires.is_some()
+    }
+
+    fn misses_a_target(&self) -> bool {
+        self.rates.iter().any(|(rate, value)| value.is_some_and(|value| !rate.target().is_met_by(value)))
+    }
+
+    fn rank(&self) -> (bool, bool, std::cmp::Reverse<usize>, String) {
+        let worst = !(self.pause.is_some());
+        (worst, !(self.needs_the_agency() || self.misses_a_target()), std::cmp::Reverse(self.urgent), self.name.clone())
+    }
+}
+
+async fn rows(view: &View<'_>, report: Option<&Report>) -> Result<Vec<Row>, StoreError> {
+    let tenants = view.desk.operations.tenants.list().await?;
+    let rows = stream::iter(tenants).map(async |(id, name)| row(view, id, name, report).await);
+    let mut rows: Vec<Row> = rows.buffer_unordered(CONCURRENCY).try_collect().await?;
+    rows.sort_by_key(Row::rank);
+    Ok(rows)
+}
+
+async fn row(view: &View<'_>, id: TenantId, name: String, report: Option<&Report>) -> Result<Row, StoreError> {
+    let desk: &Desk = view.desk;
+    let (tenant, ids) =
+        tokio::try_join!(desk.operations.tenants.load(&id), desk.operations.appointments.in_review(&id))?;
+    let waiting = desk.operations.appointments.load_all(&ids).await?;
+    let soon = view.now + chrono::TimeDelta::days(1);
+    let to_dos = waiting.iter().filter_map(|stored| stored.value.to_do(view.now, soon));
+    let (mut urgent, mut not_analyzed) = (0, 0);
+    for to_do in to_dos {
+        urgent += usize::from(to_do.urgency == Urgency::Now);
+        not_analyzed += usize::from(to_do.kind == ToDoKind::NotAnalyzed);
+    }
+    let (mut pause, mut key_expires) = (None, None);
+    if let Some(tenant) = &tenant {
+        let account = &tenant.calcom.account;
+        let (paused, catalog) = tokio::try_join!(desk.pauses.of(account), desk.catalogs.of(account))?;
+        pause = paused;
+        let day = catalog.and_then(|stored| KeyExpiry::day(tenant.calcom.key_expires, stored.key_since));
+        key_expires = day.filter(|day| *day <= view.now.date_naive() + EXPIRY_WARNING);
+    }
+    let summary = report.and_then(|report| report.tenants.iter().find(|part| part.name == id.as_str()));
+    let shown = [Rate::BookingIntegration, Rate::StaffAssignment, Rate::ManualIntervention];
+    let rates = shown.map(|rate| (rate, summary.and_then(|part| part.summary.rate(rate).value()))).to_vec();
+    Ok(Row { open: ids.len(), id, name, urgent, not_analyzed, pause, key_expires, rates })
+}
+
+/// The page.
+pub async fn show(view: &View<'_>, note: Option<Note>) -> Result<Reply, StoreError> {
+    let desk = view.desk;
+    let latest = desk.reports.get("latest.json").await.ok().flatten();
+    let report: Option<Report> = latest.and_then(|json| serde_json::from_slice(&json).ok());
+    let (rows, versions) = tokio::try_join!(rows(view, report.as_ref()), desk.counters.version_activity())?;
+    let dead: Vec<u64> = {
+        let [bookings, assignments] = &desk.dead_letters;
+        let (bookings, assignments) = tokio::join!(bookings.waiting(), assignments.waiting());
+        vec![bookings.unwrap_or_default(), assignments.unwrap_or_default()]
+    };
+    let dead: u64 = dead.into_iter().sum();
+    let acting: Vec<&Row> = rows.iter().filter(|row| row.needs_the_agency()).collect();
+    let waiting: usize = rows.iter().map(|row| row.open).sum();
+    let content = html! {
+        div.head data-follow="1" {
+            h1 { (view.count(acting.len() + usize::from(dead > 0), ("Sache braucht Sie", "thing needs you"), ("Sachen brauchen Sie", "things need you"))) }
+            p.soft { (view.count(rows.len(), ("Salon", "salon"), ("Salons", "salons"))) ". " (view.count(waiting, ("Termin wartet", "appointment waits"), ("Termine warten", "appointments wait"))) }
+        }
+        @if let Some(note) = &note { (note.show()) }
+        @if dead > 0 { (dead_letters(view, dead)) }
+        @for row in &acting { (account_card(view, row)) }
+        h2.group { (view.t("Alle Salons", "All salons")) " " small { (rows.len()) } }
+        p { a.btn href="/system/tenants" { (icon("new")) (view.t("Salon anlegen", "Add a salon")) } }
+        (table(view, &rows))
+        h2.group { (view.t("Versionen", "Versions")) " " small { (versions.len()) } }
+        @let regressed = report.as_ref().map(Report::regressed_versions).unwrap_or_default();
+        ul.card.list {
+            @for version in versions.iter().rev().take(8) {
+                li { span { b { (version.version) } small { (version.first.format("%Y-%m-%d %H:%M")) " – " (version.last.format("%Y-%m-%d %H:%M")) " UTC" } }
+                    @if regressed.contains(version.version.as_str()) { (tag("bad", "warn", view.t("schlechter", "worse"))) } @else { (tag("ok", "ok", view.t("in Ordnung", "all right"))) } }
+            }
+            @if versions.is_empty() { li { span { (view.t("Noch keine gezählt.", "None was counted yet.")) } } }
+        }
+    };
+    Ok(Reply::Page(200, system_page(view, view.t("Alle Salons", "All salons"), &content)))
+}
+
+fn dead_letters(view: &View<'_>, count: u64) -> Markup {
+    html! {
+        article.card.do aria-labelledby="dead" {
+            div.body {
+                p.row { (tag("bad", "warn", &format!("{count} {}", view.t("liegen geblieben", "dead letters")))) }
+                div { h3 #dead { (view.t("Nachrichten, die niemand verarbeiten konnte", "Messages that nobody could process")) } }
+                p.why { (view.t("Ihre Termine stehen unter „Zu erledigen“. Nichts wird doppelt gebucht: Cal.com wird vorher gefragt.", "Their appointments are under “To do”. Nothing is booked twice: Cal.com is asked first.")) }
+            }
+            form.settle method="post" action="/system/redrive" {
+                (csrf(view))
+                div.acts {
+                    button.btn.go name="first" value="1" { (view.t("Eine zur Probe", "Try one")) }
+                    button.btn.wide { (view.t("Alle noch einmal", "All once more")) }
+                }
+            }
+        }
+    }
+}
+
+fn account_card(view: &View<'_>, row: &Row) -> Markup {
+    let (words, why, remedy) = match (&row.pause, row.key_expires) {
+        (Some(pause), _) => (
+            format!("{} {}", view.t("Schlüssel ruht seit", "The key rests since"), pause.since.format("%Y-%m-%d %H:%M UTC")),
+            view.t("Cal.com lehnt den Schlüssel ab. Buchungen warten, verloren ist keine.", "Cal.com refuses the key. Bookings wait; none is lost."),
+            view.t("Neuen Schlüssel bei Cal.com anlegen und im Geheimnis der Cal.com-Schlüssel hinterlegen. Dann geht alles von allein weiter.", "Create a new key at Cal.com and put it into the secret of Cal.com keys. Then all goes on by itself."),
+        ),
+        (None, expires) => (
+            format!("{} {}", view.t("Schlüssel läuft ab am", "The key expires on"), expires.map(|day| day.to_string()).unwrap_or_default()),
+            view.t("Danach nimmt Cal.com keine Buchung mehr an.", "After that Cal.com accepts no booking."),
+            view.t("Rechtzeitig einen neuen Schlüssel hinterlegen.", "Put a new key into the secret in time."),
+        ),
+    };
+    html! {
+        article.card.do aria-labelledby={ "t-" (row.id) } {
+            div.body {
+                p.row { (tag("bad", "key", &words)) }
+                div { h3 id={ "t-" (row.id) } { a href={ "/s/" (row.id) "/todo" } { (row.name) } } }
+                p.why { (why) }
+                dl.facts { div { dt { (view.t("Lösung", "Remedy")) } dd { (remedy) } } }
+            }
+            div.settle { div.acts { a.btn.wide href={ "/s/" (row.id) "/todo" } { (view.t("Salon öffnen", "Open the salon")) } } }
+        }
+    }
+}
+
+fn table(view: &View<'_>, rows: &[Row]) -> Markup {
+    let state = |row: &Row| match (row.needs_the_agency(), row.misses_a_target()) {
+        (true, _) => tag("bad", "warn", view.t("handeln", "act")),
+        (false, true) => tag("warn", "clock", view.t("beobachten", "watch")),
+        (false, false) => tag("ok", "ok", view.t("in Ordnung", "all right")),
+    };
+    html! {
+        div.card { table {
+            caption.hide { (view.t("Alle Salons, die dringenden zuerst", "All salons, the urgent ones first")) }
+            thead { tr {
+                th scope="col" { "Salon" }
+                th scope="col" { (view.t("Zustand", "State")) }
+                th.r scope="col" { (view.t("Offen", "Open")) }
+                th.r.big scope="col" { (view.t("Ohne Auswertung", "Not analyzed")) }
+                th.r.big scope="col" { (view.t("Gebucht", "Booked")) }
+                th.r.big scope="col" { (view.t("Zugeordnet", "Assigned")) }
+                th.r.big scope="col" { (view.t("Von Hand", "By hand")) }
+                th.r scope="col" { span.hide { (view.t("Bearbeiten", "Edit")) } }
+            } }
+            tbody { @for row in rows { tr {
+                th scope="row" { a href={ "/s/" (row.id) "/todo" } { (row.name) } }
+                td { (state(row)) }
+                td.r { @if row.open > 0 { b { (row.open) } } @else { span.soft { "0" } } }
+                td.r.big { (row.not_analyzed) }
+                @for (rate, value) in &row.rates {
+                    td.r.big { span.miss[value.is_some_and(|value| !rate.target().is_met_by(value))] { (percent(*value)) } }
+                }
+                td.r { a href={ "/system/tenants/" (row.id) } { (view.t("Datei", "File")) span.hide { ": " (row.name) } } }
+            } } }
+        } }
+    }
+}
+
+/// What is known of a tenant's file.
+pub enum Checked {
+    /// Nothing yet.
+    Not,
+    /// It can be loaded.
+    Good,
+    /// It can't, for these reasons.
+    Bad(Vec<String>),
+}
+
+/// The form with a tenant's file, and what is known of it.
+pub async fn tenant(
+    view: &View<'_>,
+    id: Option<&TenantId>,
+    text: Option<&str>,
+    checked: Checked,
+) -> Result<Option<Reply>, StoreError> {
+    let stored = match (id, text) {
+        (Some(id), None) => {
+            let Some(record) = view.desk.operations.tenants.record(id).await? else { return Ok(None) };
+            Some(format!("{:#}", as_file(&record)))
+        }
+        _ => None,
+    };
+    let text = text.map(str::to_owned).or(stored).unwrap_or_else(|| TEMPLATE.to_owned());
+    let title = match id {
+        Some(id) => format!("{} {id}", view.t("Salon", "Salon")),
+        None => view.t("Salon anlegen", "Add a salon").to_owned(),
+    };
+    let content = html! {
+        (back("/system", view.t("Alle Salons", "All salons")))
+        div.head { h1 { (title) } p.soft { (view.t("Die Datei des Salons. Sie wird geprüft wie mit dem Befehl: Form, Schlüssel, Agenten und Nummern, und was Cal.com von den Terminarten zeigt.", "The salon's file. It is checked as by the command: form, keys, agents and numbers, and what Cal.com shows of its event types.")) } }
+        @if matches!(checked, Checked::Good) { (Note::done(view.t("Die Datei ist in Ordnung. Geladen wurde nichts.", "The file is all right. Nothing was loaded.")).show()) }
+        @if let Checked::Bad(problems) = &checked {
+            div.note.warn role="alert" { (icon("warn")) div { p { b { (view.t("Nicht geladen.", "Not loaded.")) } } ul.dots { @for problem in problems { li { (problem) } } } } }
+        }
+        form.card method="post" action="/system/tenants" { div.pad {
+            (csrf(view))
+            div.field { label for="file" { (view.t("Datei (JSON)", "File (JSON)")) } textarea.code-file #file name="file" rows="28" spellcheck="false" required { (text) } }
+            div.acts { button.btn.go { (view.t("Prüfen und laden", "Check and load")) } button.btn.wide name="check" value="1" { (view.t("Nur prüfen", "Only check")) } }
+        } }
+    };
+    let status = if matches!(checked, Checked::Bad(_)) { 422 } else { 200 };
+    Ok(Some(Reply::Page(status, system_page(view, &title, &content))))
+}
+
+/// What a new tenant's file begins with.
+const TEMPLATE: &str = r#"{
+  "id": "salon-beispiel",
+  "name": "Salon Beispiel",
+  "time_zone": "Europe/Berlin",
+  "language": "de",
+  "hours": {"tue-fri": "09:00-18:00", "sat": "09:00-14:00"},
+  "retell": {"account": "main", "agent_ids": [], "numbers": []},
+  "calcom": {"account": "", "placeholder_email_domain": ""},
+  "staff": [],
+  "services": []
+}"#;

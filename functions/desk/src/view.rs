@@ -1,0 +1,270 @@
+//! What every page of a tenant needs: who looks at it, in which language, at which time.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Datelike, Days, NaiveDate, TimeZone, Utc};
+use scheduling::{
+    appointment::{Action, Appointment},
+    contact::Customer,
+    personal::Personal,
+    tenant::{Service, Tenant},
+};
+use store::Version;
+use wording::Language;
+
+use crate::{
+    handler::Desk,
+    session::{Permitted, SignedIn},
+};
+
+/// What every page needs.
+pub struct View<'a> {
+    /// The desk.
+    pub desk: &'a Desk,
+    /// Who looks.
+    pub who: &'a SignedIn,
+    /// The language.
+    pub language: Language,
+    /// Now.
+    pub now: DateTime<Utc>,
+}
+
+/// What every page of a tenant needs.
+pub struct TenantView<'a> {
+    /// What every page needs.
+    pub view: View<'a>,
+    /// The tenant, which this person may see.
+    pub permitted: Permitted,
+    /// The tenant.
+    pub tenant: Arc<Tenant>,
+}
+
+impl<'a> std::ops::Deref for TenantView<'a> {
+    type Target = View<'a>;
+
+    fn deref(&self) -> &View<'a> {
+        &self.view
+    }
+}
+
+impl View<'_> {
+    /// The text of the page's language.
+    pub fn t<'t>(&self, german: &'t str, english: &'t str) -> &'t str {
+        self.language.choose(german, english)
+    }
+
+    /// A number with its noun.
+    pub fn count(&self, n: usize, one: (&str, &str), many: (&str, &str)) -> String {
+        let (german, english) = if n == 1 { one } else { many };
+        format!("{n} {}", self.t(german, english))
+    }
+}
+
+impl TenantView<'_> {
+    /// A path of this tenant.
+    pub fn path(&self, rest: &str) -> String {
+        format!("/s/{}/{rest}", self.tenant.id)
+    }
+
+    /// A path of an appointment.
+    pub fn path_of(&self, appointment: &Appointment, rest: &str) -> String {
+        let slash = if rest.is_empty() { "" } else { "/" };
+        self.path(&format!("appointments/{}{slash}{rest}", appointment.id))
+    }
+
+    /// The day on the tenant's clock.
+    pub fn date(&self, at: DateTime<Utc>) -> NaiveDate {
+        at.with_timezone(&self.tenant.time_zone).date_naive()
+    }
+
+    /// Today.
+    pub fn today(&self) -> NaiveDate {
+        self.date(self.now)
+    }
+
+    /// When a day begins.
+    pub fn midnight(&self, day: NaiveDate) -> DateTime<Utc> {
+        let midnight = day.and_hms_opt(0, 0, 0).unwrap_or_default();
+        let local = self.tenant.time_zone.from_local_datetime(&midnight).earliest();
+        local.map_or_else(|| midnight.and_utc(), |local| local.to_utc())
+    }
+
+    /// What starts before then is for today or tomorrow.
+    pub fn soon(&self) -> DateTime<Utc> {
+        self.midnight(self.today() + Days::new(2))
+    }
+
+    /// A time of day: `9:30`.
+    pub fn clock(&self, at: DateTime<Utc>) -> String {
+        let local = at.with_timezone(&self.tenant.time_zone);
+        let text = local.format("%H:%M").to_string();
+        text.strip_prefix('0').map_or(text.clone(), str::to_owned)
+    }
+
+    /// A day, as short as it is clear: `heute`, `morgen`, `Mi 25.11.`.
+    pub fn day(&self, day: NaiveDate) -> String {
+        let ahead = (day - self.today()).num_days();
+        match ahead {
+            -1 => self.t("gestern", "yesterday").to_owned(),
+            0 => self.t("heute", "today").to_owned(),
+            1 => self.t("morgen", "tomorrow").to_owned(),
+            _ => self.date_text(day),
+        }
+    }
+
+    /// `Mi 25.11.`, with the year where it is another one.
+    pub fn date_text(&self, day: NaiveDate) -> String {
+        const GERMAN: [&str; 7] = ["Mo", "Di", "Mi", "Do", "Fr", "Sa", "So"];
+        let year = (day.year() != self.today().year()).then(|| day.year().to_string()).unwrap_or_default();
+        match self.language {
+            Language::German => {
+                let weekday = GERMAN[day.weekday().num_days_from_monday() as usize];
+                format!("{weekday} {}.{}.{year}", day.day(), day.month())
+            }
+            Language::English => format!("{} {year}", day.format("%a %-d %b")).trim().to_owned(),
+        }
+    }
+
+    /// `Dienstag, 24. November`.
+    pub fn long_day(&self, day: NaiveDate) -> String {
+        const DAYS: [&str; 7] = ["Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"];
+        match self.language {
+            Language::German => {
+                let weekday = DAYS[day.weekday().num_days_from_monday() as usize];
+                format!("{weekday}, {}. {}", day.day(), german_month(day))
+            }
+            Language::English => day.format("%A, %-d %B").to_string(),
+        }
+    }
+
+    /// `24. November`.
+    pub fn day_and_month(&self, day: NaiveDate) -> String {
+        match self.language {
+            Language::German => format!("{}. {}", day.day(), german_month(day)),
+            Language::English => day.format("%-d %B").to_string(),
+        }
+    }
+
+    /// A moment: `heute 15:00`, `Mi 25.11. 9:30`.
+    pub fn moment(&self, at: DateTime<Utc>) -> String {
+        format!("{} {}", self.day(self.date(at)), self.clock(at))
+    }
+
+    /// The name of a customer, or that it is not known.
+    pub fn name(&self, customer: &Customer) -> String {
+        let name = customer.name.as_ref().map(|name| name.reveal().clone());
+        name.unwrap_or_else(|| self.t("Name unbekannt", "Name not known").to_owned())
+    }
+
+    /// The name of a staff member.
+    pub fn staff_name(&self, id: &scheduling::ids::StaffId) -> String {
+        let member = self.tenant.staff_member(id);
+        member.map_or_else(|| id.to_string(), |member| member.name.reveal().clone())
+    }
+
+    /// Who does an appointment, as far as that is decided.
+    pub fn staff_of(&self, appointment: &Appointment) -> Option<String> {
+        appointment.assignment().map(|assignment| self.staff_name(&assignment.staff))
+    }
+
+    /// The service of an appointment.
+    pub fn service_of(&self, appointment: &Appointment) -> Option<&Service> {
+        let id = appointment.service(&self.tenant)?;
+        self.tenant.services.iter().find(|service| service.id == *id)
+    }
+
+    /// The service of an appointment in words: the tenant's own name for it, else the caller's words.
+    pub fn service_name(&self, appointment: &Appointment) -> Option<String> {
+        let known = self.service_of(appointment).map(|service| service.name.clone());
+        known.or_else(|| appointment.request.service.as_ref().map(|raw| self.quoted(raw)))
+    }
+
+    /// What and with whom: `Farbe bei Anna`.
+    pub fn what(&self, appointment: &Appointment) -> String {
+        let staff = self.staff_of(appointment).or_else(|| {
+            let raw = appointment.raw_staff()?;
+            let known = self.tenant.staff_called(raw).map(|member| member.name.reveal().clone());
+            Some(known.unwrap_or_else(|| self.quoted(raw)))
+        });
+        let service = self.service_name(appointment);
+        match (service, staff) {
+            (Some(service), Some(staff)) => format!("{service} {} {staff}", self.t("bei", "with")),
+            (Some(service), None) => service,
+            (None, Some(staff)) => format!("{} {staff}", self.t("bei", "with")),
+            (None, None) => self.t("Leistung nicht genannt", "No service was said").to_owned(),
+        }
+    }
+
+    /// Somebody's words.
+    pub fn quoted(&self, words: &str) -> String {
+        match self.language {
+            Language::German => format!("„{words}“"),
+            Language::English => format!("“{words}”"),
+        }
+    }
+}
+
+fn german_month(day: NaiveDate) -> &'static str {
+    const MONTHS: [&str; 12] = [
+        "Januar",
+        "Februar",
+        "März",
+        "April",
+        "Mai",
+        "Juni",
+        "Juli",
+        "August",
+        "September",
+        "Oktober",
+        "November",
+        "Dezember",
+    ];
+    MONTHS[day.month0() as usize]
+}
+
+/// A number as people of its country write it: `0152 2889 5456` for `+4915228895456`.
+pub fn national(number: &Personal<String>, country: &str) -> String {
+    let number = number.reveal();
+    let digits = match (country, number.strip_prefix("+49")) {
+        ("DE", Some(rest)) => format!("0{rest}"),
+        _ => number.clone(),
+    };
+    // The area or network, then groups of four.
+    let (head, rest) = digits.split_at(digits.len().min(4));
+    let groups: Vec<&[u8]> = rest.as_bytes().chunks(4).collect();
+    let mut groups: Vec<String> = groups.into_iter().map(|group| String::from_utf8_lossy(group).into_owned()).collect();
+    // No single digit alone at the end.
+    if groups.len() > 1 && groups.last().is_some_and(|last| last.len() == 1) {
+        let last = groups.pop().unwrap_or_default();
+        groups.last_mut().into_iter().for_each(|group| group.push_str(&last));
+    }
+    std::iter::once(head.to_owned()).chain(groups).collect::<Vec<_>>().join(" ")
+}
+
+/// A version as a form carries it.
+pub fn version_text(version: Version) -> String {
+    serde_json::to_string(&version).unwrap_or_default()
+}
+
+/// The version that a form carries.
+pub fn read_version(text: Option<&str>) -> Option<Version> {
+    serde_json::from_str(text?).ok()
+}
+
+/// Whether an action is possible.
+pub fn can(appointment: &Appointment, action: Action, now: DateTime<Utc>) -> bool {
+    appointment.actions(now).contains(&action)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_written_as_people_say_it() {
+        let shown = |number: &str| national(&Personal::new(number.to_owned()), "DE");
+        assert_eq!(shown("+4915228895456"), "0152 2889 5456");
+        assert_eq!(shown("+4930901821"), "0309 01821");
+        assert_eq!(shown("+4315880"), "+431 5880");
+    }
+}
