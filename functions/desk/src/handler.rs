@@ -25,7 +25,7 @@ use wording::Language;
 
 use crate::{
     actions,
-    assets::{SCRIPT, STYLE},
+    assets::{ICON, SCRIPT, STYLE},
     http::{Reply, Request, Response},
     layout::{Note, bare},
     pages::{
@@ -150,6 +150,7 @@ impl Desk {
         match &route {
             Route::Style => return Ok(Reply::Asset("text/css; charset=utf-8", STYLE).into()),
             Route::Script => return Ok(Reply::Asset("text/javascript; charset=utf-8", SCRIPT).into()),
+            Route::Icon => return Ok(Reply::Asset("image/svg+xml", ICON).into()),
             Route::SignIn => return Ok(sign_in::begin(self, request)),
             Route::SignedIn => return sign_in::finish(self, request).await,
             _ => {}

@@ -60,7 +60,10 @@ impl Request {
             true => BASE64_STANDARD.decode(sent).unwrap_or_default(),
             false => sent.as_bytes().to_vec(),
         };
+        // Where a gateway does not list them, they are in the header.
+        let in_header = || header("cookie").map(|line| line.split(';').map(str::to_owned).collect());
         Self {
+            cookies: request.cookies.clone().or_else(in_header).unwrap_or_default(),
             query: Fields::of(request.raw_query_string.as_deref().unwrap_or_default().as_bytes()),
             form: Fields::of(&body),
             seen: header("if-none-match"),
@@ -68,7 +71,6 @@ impl Request {
             origin: header("origin"),
             method: request.request_context.http.method,
             path: request.raw_path.unwrap_or_default(),
-            cookies: request.cookies.unwrap_or_default(),
         }
     }
 
@@ -210,6 +212,8 @@ mod tests {
         let read =
             request(|it| it.cookies = Some(vec!["x__Host-session=no".to_owned(), "__Host-session=a.b=".to_owned()]));
         assert_eq!(read.cookie("__Host-session"), Some("a.b="));
+        let cookie = HeaderValue::from_static("x=1; __Host-session=a.b");
+        assert_eq!(request(|it| drop(it.headers.insert("cookie", cookie))).cookie("__Host-session"), Some("a.b"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use scheduling::{
 };
 
 use crate::{
-    assets::{SCRIPT_URL, STYLE_URL},
+    assets::{ICON_URL, SCRIPT_URL, STYLE_URL},
     view::{TenantView, View, national},
 };
 
@@ -204,7 +204,7 @@ fn document(lang: &str, title: &str, is_bare: bool, body: &Markup) -> Markup {
                 meta name="theme-color" content="#f3f4f1" media="(prefers-color-scheme: light)";
                 meta name="theme-color" content="#101516" media="(prefers-color-scheme: dark)";
                 title { (title) }
-                link rel="icon" href="data:,";
+                link rel="icon" type="image/svg+xml" href=(ICON_URL.as_str());
                 link rel="stylesheet" href=(STYLE_URL.as_str());
                 script src=(SCRIPT_URL.as_str()) defer {}
             }

@@ -12,6 +12,8 @@ pub enum Route {
     Style,
     /// The script.
     Script,
+    /// The icon.
+    Icon,
     /// To the sign-in of the user pool.
     SignIn,
     /// Back from there.
@@ -131,10 +133,11 @@ pub enum SystemRoute {
 }
 
 /// Every route: its method, and its path with names in the place of ids.
-pub const ROUTES: [(&str, &str); 47] = [
+pub const ROUTES: [(&str, &str); 48] = [
     ("GET", "/"),
     ("GET", "/desk.css"),
     ("GET", "/desk.js"),
+    ("GET", "/desk.svg"),
     ("GET", "/sign-in"),
     ("GET", "/signed-in"),
     ("POST", "/sign-out"),
@@ -194,6 +197,7 @@ impl Route {
             (false, [""]) => Self::Start,
             (false, ["desk.css"]) => Self::Style,
             (false, ["desk.js"]) => Self::Script,
+            (false, ["desk.svg"]) => Self::Icon,
             (false, ["sign-in"]) => Self::SignIn,
             (false, ["signed-in"]) => Self::SignedIn,
             (true, ["sign-out"]) => Self::SignOut,

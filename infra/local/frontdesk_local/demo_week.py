@@ -3,6 +3,7 @@
 All of it comes in as in real life: appointments of another system by the import, everything else by signed calls.
 """
 
+import itertools
 import json
 import random
 import tempfile
@@ -30,6 +31,13 @@ Uwe Kern|Gabi Lorenz|Ute Franke|Olga Petrova|Sven Albrecht|Maren Koch|Yusuf Kapl
 NAMES = NAMES.replace("\n", "|").split("|")
 WEEKDAYS = ["Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"]
 EVENT_TYPES = {"haircut": 2563193, "color-anna": 2563201, "color-lena": 2563202}
+# When who has what on each day to come. Cal.com offers starts as far apart as the service is long, and takes 120 requests a
+# minute of an account: a fuller week would have to wait.
+BOOKED = [
+    ("Anna", "Farbe", ["10:30", "13:30"]),
+    ("Mehmet", "Haarschnitt", ["9:30", "11:00", "14:00"]),
+    ("Lena", "Haarschnitt", ["10:00", "15:30"]),
+]
 AT_ONCE = 6
 PATIENCE = 60
 
@@ -73,14 +81,14 @@ class _Week:
         self.deployed = deployed
         self.now = datetime.now(call.ZONE)
         self.dice = random.Random(7)
-        self.names = iter(NAMES * 3)
+        self.names = itertools.cycle(NAMES)
         self.phones = iter(f"+4915228{number:06d}" for number in range(810000, 820000))
 
     def day(self, ahead):
-        """A working day at least so many days ahead."""
-        day = self.now + timedelta(days=ahead)
-        while day.weekday() == 6:
-            day += timedelta(days=1)
+        """Today, or the working day that is so many working days ahead."""
+        day = self.now
+        for _ in range(ahead):
+            day += timedelta(days=2 if day.weekday() == 5 else 1)
         return day
 
     def import_past(self):
@@ -114,12 +122,13 @@ class _Week:
     def book_coming(self):
         """What is to come: calls that went as they should."""
         calls = []
-        for ahead in (0, 1, 2, 3, 4):
+        for ahead in (0, 1, 2, 3):
             day = self.day(ahead)
-            for staff, service in (("Anna", "Farbe"), ("Mehmet", "Haarschnitt"), ("Lena", "Haarschnitt")):
-                for hour in (10, 13, 15) if ahead else (self.now.hour + 1, self.now.hour + 3):
-                    start = day.replace(hour=min(hour, 23), minute=0, second=0, microsecond=0)
-                    if not 9 <= start.hour <= 16 or start <= self.now + timedelta(minutes=20):
+            for staff, service, clocks in BOOKED:
+                for clock in clocks:
+                    hour, minute = map(int, clock.split(":"))
+                    start = day.replace(hour=hour, minute=minute, second=0, microsecond=0)
+                    if start <= self.now + timedelta(minutes=20):
                         continue
                     calls.append(self.body(service=service, staff_member=staff, appointment_start=start.strftime("%Y-%m-%d %H:%M")))
         with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -163,21 +172,20 @@ class _Week:
 
     def make_to_dos(self):
         """One of each thing that waits for a person."""
-        tomorrow, later, last = self.day(1), self.day(3), self.day(4)
-        # This week's or the next one's: nobody knows.
-        weekday = WEEKDAYS[self.day(3).weekday()]
+        tomorrow, later, last = self.day(1), self.day(2), self.day(3)
+        weekdays = " oder ".join(WEEKDAYS[self.day(ahead).weekday()] for ahead in (1, 2))
         at = lambda day, clock: day.strftime(f"%Y-%m-%d {clock}")  # noqa: E731
         user = lambda words: ("user", words)  # noqa: E731
         agent = lambda words: ("agent", words)  # noqa: E731
         taken = self.send(self.body(
-            name="Sabine Roth", service="Farbe", staff_member="Anna", appointment_start=at(tomorrow, "10:00"),
-            summary="Möchte morgen um 10 Uhr den Ansatz bei Anna färben lassen.",
-            turns=[user("Ansatz färben bei der Anna, morgen um zehn."), agent("Ich gebe das weiter, Sie hören von uns.")],
+            name="Sabine Roth", service="Farbe", staff_member="Anna", appointment_start=at(tomorrow, "10:30"),
+            summary="Möchte um halb elf den Ansatz bei Anna färben lassen.",
+            turns=[user("Ansatz färben bei der Anna, um halb elf."), agent("Ich gebe das weiter, Sie hören von uns.")],
         ))
         unclear = self.send(self.body(
-            name="Elif Aydın", service="Haarschnitt", appointment_start=f"nächsten {weekday} um drei",
-            summary=f"Möchte nächsten {weekday} gegen 15 Uhr einen Haarschnitt.",
-            turns=[user(f"Nächsten {weekday} so um drei, egal bei wem."), agent("Ich gebe das weiter, Sie bekommen eine Bestätigung.")],
+            name="Elif Aydın", service="Haarschnitt", appointment_start=f"{weekdays} um drei",
+            summary=f"Möchte {weekdays} um 15 Uhr einen Haarschnitt.",
+            turns=[user(f"{weekdays} um drei, egal bei wem."), agent("Ich gebe das weiter, Sie bekommen eine Bestätigung.")],
         ))
         unknown_service = self.send(self.body(
             name="Monika Petersen", service="Strähnchen und die Spitzen", appointment_start=at(later, "16:30"),
@@ -216,7 +224,7 @@ class _Week:
                          turns=[("user", "Farbe bei Anna, morgen um halb fünf."), ("agent", "Ich trage Sie ein. Bis morgen!")])
         live = body["call"] | {"call_status": "ongoing"}
         live.pop("call_analysis")
-        args = {"service": "Farbe", "staff_member": "Anna", "start": start.strftime("%Y-%m-%d %H:%M"), "name": "Jonas Brandt"}
+        args = {"service": "Farbe", "staff": "Anna", "start": start.strftime("%Y-%m-%d %H:%M"), "name": "Jonas Brandt"}
         url = f"{self.deployed.tools_url}/book_appointment"
         status, answer = call.send(url, RETELL_KEY, json.dumps({"name": "book_appointment", "args": args, "call": live}).encode())
         if status != 200 or answer.get("status") != "being_entered":

@@ -150,7 +150,6 @@ fn bad_request(original: &str, message: &str) -> BookingFailure {
             BookingFailure::BookerLimit { existing: between(original, "existing booking (", ")").map(BookingUid::new) }
         }
         () if says("already_signed_up_for_this_booking") => BookingFailure::BookerLimit { existing: None },
-        () if says_any(message, &NO_EVENT_TYPE) => BookingFailure::NoEventType(NoEventType::UnknownToCalcom),
         () if says_any(message, &CHANGE_REFUSED) => BookingFailure::ChangeRefused,
         () if says("{email}email_validation_error") => BookingFailure::ContactRefused(Some(ContactPart::Email)),
         () if says("{attendeephonenumber}invalid_number") => BookingFailure::ContactRefused(Some(ContactPart::Phone)),
@@ -160,6 +159,8 @@ fn bad_request(original: &str, message: &str) -> BookingFailure {
         }
         () => match setup_fault(original, message) {
             Some(fault) => BookingFailure::Misconfigured(fault),
+            // After the set-up: a missing field's message says how to fetch "the event type with ID".
+            None if says_any(message, &NO_EVENT_TYPE) => BookingFailure::NoEventType(NoEventType::UnknownToCalcom),
             None => BookingFailure::Unknown { unconfirmed: None },
         },
     }
@@ -316,7 +317,10 @@ mod tests {
         for (status, message, fault) in [
             (
                 400,
-                "Missing required booking field response: haarlaenge - it is required by the event type booking fields",
+                // As the real Cal.com sends it, whole.
+                "Missing required booking field response: haarlaenge - it is required by the event type booking fields, \
+                 but missing in the bookingFieldsResponses. You can fetch the event type with ID 6 to see the required \
+                 fields.",
                 SetupFault::RequiredField("haarlaenge".to_owned()),
             ),
             (400, "responses - {farbe}error_required_field, ", SetupFault::RequiredField("farbe".to_owned())),

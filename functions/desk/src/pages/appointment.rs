@@ -7,7 +7,10 @@ use store::{StoreError, Versioned};
 use crate::{
     http::Reply,
     layout::{Menu, Note, back, csrf, dial, icon, page, state_tag},
-    pages::{evidence, to_do::count_open},
+    pages::{
+        evidence,
+        to_do::{count_open, said},
+    },
     view::{TenantView, can, version_text},
 };
 
@@ -93,7 +96,8 @@ fn details(view: &TenantView<'_>, appointment: &Appointment) -> Markup {
             } }
             @if let Some(email) = &customer.email { div { dt { (view.t("E-Mail", "Email")) } dd { (email.reveal()) } } }
             @if let Some(raw) = &customer.raw_email { div { dt { (view.t("E-Mail", "Email")) } dd { (view.quoted(raw.reveal())) } } }
-            @if let Some(raw) = appointment.request.start.raw() { div { dt { (view.t("Wunsch", "Wish")) } dd { (view.quoted(raw)) } } }
+            @let said = said(view, appointment);
+            @if !said.is_empty() { div { dt { (view.t("Wunsch", "Wish")) } dd { (view.quoted(&said.join(", "))) } } }
             @if let Some(notes) = &appointment.request.notes { div { dt { (view.t("Notiz", "Note")) } dd { (view.quoted(notes.reveal())) } } }
             @if let Some(told) = view.language.told(appointment) { div { dt { (view.t("Gesagt", "Told")) } dd { (told) } } }
             @if let Some(booking) = appointment.booking() { div { dt { "Cal.com" } dd.small { (booking.uid) } } }

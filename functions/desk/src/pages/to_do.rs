@@ -292,13 +292,7 @@ fn when(view: &TenantView<'_>, appointment: &Appointment) -> String {
 /// What was wished, what the caller was told, and what is known besides.
 fn facts(view: &TenantView<'_>, appointment: &Appointment, booked: &[Versioned<Appointment>]) -> Markup {
     let request = &appointment.request;
-    let wish = [request.start.raw(), request.service.as_deref(), appointment.raw_staff()];
-    let mut said: Vec<&str> = Vec::new();
-    for words in wish.into_iter().flatten() {
-        if !said.contains(&words) && !is_id(view, words) {
-            said.push(words);
-        }
-    }
+    let said = said(view, appointment);
     let told = view.language.told(appointment);
     let notes = request.notes.as_ref().map(|notes| notes.reveal().clone());
     let team_notes = appointment.history().iter().filter_map(|it| it.note.as_ref().map(|note| (it, note)));
@@ -332,10 +326,15 @@ fn facts(view: &TenantView<'_>, appointment: &Appointment, booked: &[Versioned<A
     }
 }
 
-/// Whether words are one of the tenant's own ids, which nobody said.
-fn is_id(view: &TenantView<'_>, words: &str) -> bool {
-    let is_service = view.tenant.services.iter().any(|service| service.id.as_str() == words);
-    is_service || view.tenant.staff_member(&StaffId::new(words)).is_some()
+/// The caller's own words, as far as they say more than what was understood.
+pub fn said<'a>(view: &TenantView<'_>, appointment: &'a Appointment) -> Vec<&'a str> {
+    let request = &appointment.request;
+    // A date as a model writes it is nobody's words.
+    let is_spoken = |words: &&str| !words.chars().all(|c| c.is_ascii_digit() || "-:T+.Z ".contains(c));
+    let service = request.service.as_deref().filter(|_| view.service_of(appointment).is_none());
+    let is_known = |raw: &&str| view.tenant.staff_called(raw).is_some();
+    let staff = appointment.raw_staff().filter(|raw| !is_known(raw));
+    request.start.raw().filter(is_spoken).into_iter().chain(service).chain(staff).collect()
 }
 
 fn coming(view: &TenantView<'_>, appointment: &Appointment) -> String {
