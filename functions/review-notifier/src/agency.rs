@@ -10,7 +10,7 @@ pub fn subject(tenant: &TenantId, entries: &[PendingNotice]) -> String {
 }
 
 /// The text: ids and reasons.
-pub fn text(id: &TenantId, tenant: Option<&Tenant>, entries: &[PendingNotice]) -> String {
+pub fn text(id: &TenantId, tenant: Option<&Tenant>, entries: &[PendingNotice], desk: Option<&str>) -> String {
     let why = match tenant {
         None => "The tenant was removed, and these appointments are still open.",
         Some(tenant) if tenant.review_email.is_none() => "The tenant has no review_email in its file.",
@@ -25,5 +25,6 @@ pub fn text(id: &TenantId, tenant: Option<&Tenant>, entries: &[PendingNotice]) -
         };
         text += &format!("{}  {reason}\n", appointment.id);
     }
-    text + &format!("\nList them: frontdesk appointment review {id}\n")
+    let at_desk = desk.map(|desk| format!("At the desk: {desk}/s/{id}/todo\n")).unwrap_or_default();
+    text + &format!("\nList them: frontdesk appointment review {id}\n{at_desk}")
 }

@@ -53,6 +53,7 @@ pub struct ReviewNotifier {
     tenants: Tenants,
     throttle: NoticeThrottle,
     mailer: Option<Mailer>,
+    desk: Option<String>,
     topic: AlertTopic,
     metrics: Metrics,
     timing: Timing,
@@ -68,6 +69,7 @@ impl ReviewNotifier {
             tenants: Tenants::from_env(&config)?,
             throttle: NoticeThrottle::from_env(&config)?,
             mailer: Mailer::from_env(&config),
+            desk: env::optional("DESK_URL"),
             topic: AlertTopic::from_env(&config)?,
             metrics: Metrics::new(FUNCTION),
             timing,
@@ -163,7 +165,7 @@ impl ReviewNotifier {
         {
             let noticed: Vec<(Notice, Appointment)> =
                 entries.iter().map(|entry| (entry.notice, entry.appointment.clone())).collect();
-            let mail = ReviewMail { tenant, entries: &noticed, more, now }.write();
+            let mail = ReviewMail { tenant, entries: &noticed, more, now, desk: self.desk.as_deref() }.write();
             match mailer.send(address.reveal(), &mail.subject, mail.body.reveal()).await {
                 Ok(()) => {
                     self.metrics.count("ReviewMailSent", None, log);
@@ -175,7 +177,7 @@ impl ReviewNotifier {
                 }
             }
         }
-        let (subject, text) = (agency::subject(id, entries), agency::text(id, tenant, entries));
+        let (subject, text) = (agency::subject(id, entries), agency::text(id, tenant, entries, self.desk.as_deref()));
         match self.topic.publish("review", &subject, &text).await {
             Ok(()) => true,
             Err(error) => {

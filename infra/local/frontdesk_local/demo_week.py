@@ -252,7 +252,7 @@ class _Week:
         """Cal.com requires a field that no caller can fill in."""
         known = self.event_type("color-lena")
         self.put(f"event-types/{known['id']}", known | {"required_fields": [{"slug": "haarlaenge", "label": "Haarlänge"}]})
-        ids = [self.send(self.body(service="Farbe", staff_member="Lena", appointment_start=day.strftime("%Y-%m-%d 09:00"))) for day in days]
+        ids = [self.send(self.body(service="Farbe", staff_member="Lena", appointment_start=day.strftime("%Y-%m-%d 12:00"))) for day in days]
         return ids[0]
 
     def event_type(self, name):

@@ -78,7 +78,7 @@ impl Default for Timing {
             defer_window: TimeDelta::hours(3),
             grace: TimeDelta::minutes(2),
             max_resend_delay: TimeDelta::hours(1),
-            notice_interval: TimeDelta::minutes(10),
+            notice_interval: TimeDelta::hours(1),
             urgent_notice_interval: TimeDelta::minutes(1),
             webhook_delay: TimeDelta::minutes(5),
             analysis_delay: TimeDelta::minutes(30),

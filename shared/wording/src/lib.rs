@@ -10,6 +10,7 @@ use chrono::{DateTime, Datelike, Timelike, Utc};
 use chrono_tz::Tz;
 use scheduling::{spoken_time::Candidate, tenant::Tenant};
 
+pub use history::capital;
 pub use mail::{MAX_ENTRIES, Mail, ReviewMail, invitation};
 
 /// A language in which people are written to.

@@ -31,6 +31,8 @@ pub struct ReviewMail<'a> {
     pub more: usize,
     /// Now.
     pub now: DateTime<Utc>,
+    /// The URL of the desk, where each is settled.
+    pub desk: Option<&'a str>,
 }
 
 impl ReviewMail<'_> {
@@ -54,6 +56,10 @@ impl ReviewMail<'_> {
         if self.more > 0 {
             let more = self.more;
             body += &format!("\n{} {more}\n", language.choose("Weitere Termine zu klären:", "Further appointments:"));
+        }
+        if let Some(desk) = self.desk {
+            let all = language.choose("Alles zusammen:", "All of them:");
+            body += &format!("\n{all} {desk}/s/{}/todo\n", self.tenant.id);
         }
         body += language.choose(
             "\nDiese Nachricht wurde automatisch von Frontdesk verschickt. Frontdesk bucht die Termine, die Ihr\nTelefonassistent entgegennimmt.\n",
@@ -87,6 +93,7 @@ impl ReviewMail<'_> {
             _ => &[],
         };
         let proposals: Vec<String> = proposals.iter().take(3).map(|at| language.moment(*at, zone)).collect();
+        let link = self.desk.map(|desk| format!("{desk}/s/{}/todo/{}", self.tenant.id, appointment.id));
         let listed = |values: Vec<String>| (!values.is_empty()).then(|| values.join("; "));
         let reach = (phone.is_none() && email.is_none()).then(|| {
             language
@@ -107,6 +114,7 @@ impl ReviewMail<'_> {
             (language.choose("Am Telefon", "On the phone"), language.told(appointment).map(str::to_owned)),
             (language.choose("Notiz", "Note"), revealed(&request.notes)),
             (language.choose("Freie Zeiten", "Free slots"), listed(proposals)),
+            (language.choose("Erledigen", "Settle it"), link),
             (language.choose("Eingegangen", "Received"), Some(language.moment(appointment.created_at, zone))),
         ] {
             lines.extend(value.map(|value| format!("    {label}: {value}")));
@@ -199,16 +207,28 @@ mod tests {
 
     fn mail(language: &str) -> Mail {
         let (tenant, entries) = (tenant(language), [(Notice::NeedsReview, unclear())]);
-        ReviewMail { tenant: &tenant, entries: &entries, more: 0, now: "2026-11-26T09:00:00Z".parse().unwrap() }.write()
+        ReviewMail {
+            tenant: &tenant,
+            entries: &entries,
+            more: 0,
+            now: "2026-11-26T09:00:00Z".parse().unwrap(),
+            desk: Some("https://desk.example"),
+        }
+        .write()
     }
 
     #[test]
     fn a_mail_says_how_many_more_a_further_one_names() {
         let entries: Vec<_> = (0..30).map(|_| (Notice::NeedsReview, unclear())).collect();
         let tenant = tenant("de");
-        let mail =
-            ReviewMail { tenant: &tenant, entries: &entries, more: 12, now: "2026-11-26T09:00:00Z".parse().unwrap() }
-                .write();
+        let mail = ReviewMail {
+            tenant: &tenant,
+            entries: &entries,
+            more: 12,
+            now: "2026-11-26T09:00:00Z".parse().unwrap(),
+            desk: None,
+        }
+        .write();
         assert_eq!(mail.subject, "Dringend: 42 Termine zu klären (Salon Sommer)");
         assert_eq!(mail.body.reveal().matches("* Erika").count(), 30);
         assert!(mail.body.reveal().contains("Weitere Termine zu klären: 12"));
@@ -218,10 +238,13 @@ mod tests {
     fn a_mail_says_who_wants_what_and_what_to_ask_in_the_tenants_language() {
         let german = mail("de");
         assert_eq!(german.subject, "Dringend: 1 Termin zu klären (Salon Sommer)");
-        let expected = "* Erika Beispiel: diese oder nächste Woche?\n    Telefon: +4930901821\n    Wunsch: \"nächsten \
+        let id = unclear().id;
+        let expected = format!(
+            "* Erika Beispiel: diese oder nächste Woche?\n    Telefon: +4930901821\n    Wunsch: \"nächsten \
                         Freitag um zehn\"\n    Vielleicht gemeint: Fr 27.11.2026 10:00\n    Leistung: Haarschnitt\n    \
-                        Eingegangen: Do 26.11.2026 10:00\n";
-        assert!(german.body.reveal().contains(expected), "{}", german.body.reveal());
+                        Erledigen: https://desk.example/s/salon/todo/{id}\n    Eingegangen: Do 26.11.2026 10:00\n"
+        );
+        assert!(german.body.reveal().contains(&expected), "{}", german.body.reveal());
         let english = mail("fr");
         assert_eq!(english.subject, "Urgent: 1 appointment needs your attention (Salon Sommer)");
         assert!(english.body.reveal().contains("* Erika Beispiel: this week or next week?"));

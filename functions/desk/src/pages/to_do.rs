@@ -15,6 +15,7 @@ use scheduling::{
     tenant::Service,
 };
 use store::{StoreError, Versioned};
+use wording::capital;
 
 use crate::{
     http::Reply,
@@ -507,13 +508,10 @@ fn time_choices(view: &TenantView<'_>, appointment: &Appointment) -> Vec<Choice>
     });
     let free: Vec<DateTime<Utc>> = proposals.iter().copied().chain(moments).filter(|at| *at > view.now).collect();
     let staff = appointment.raw_staff().and_then(|raw| view.tenant.staff_called(raw));
-    let below = |at| match staff {
-        Some(member) => format!("{}, {}", view.clock(at), member.name.reveal()),
-        None => view.clock(at),
-    };
+    let below = staff.map(|member| member.name.reveal().clone()).unwrap_or_default();
     free.into_iter()
         .take(PROPOSALS)
-        .map(|at| Choice { name: "at", value: at.to_rfc3339(), title: view.day(view.date(at)), below: below(at) })
+        .map(|at| Choice { name: "at", value: at.to_rfc3339(), title: view.moment(at), below: below.clone() })
         .collect()
 }
 
@@ -607,8 +605,8 @@ fn shared_card(view: &TenantView<'_>, cause: &SharedCause, all: &[&Versioned<App
                 (fields)
                 div.acts {
                     button.btn.go {
-                        @if matches!(cause, SharedCause::Setup(_)) { (view.t("Behoben, ", "Mended: ")) }
-                        @if all.len() == 1 { (button) } @else { (view.t("alle ", "")) (all.len()) " " (button) }
+                        @if matches!(cause, SharedCause::Setup(_)) { (view.t("Behoben. ", "Mended. ")) }
+                        @if all.len() == 1 { (capital(button)) } @else { (view.t("Alle ", "All ")) (all.len()) " " (button) }
                     }
                     @if matches!(cause, SharedCause::Setup(_)) {
                         a.btn.wide href="https://app.cal.com/event-types" rel="noreferrer" { (view.t("Cal.com öffnen", "Open Cal.com")) }

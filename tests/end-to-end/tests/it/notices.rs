@@ -1,7 +1,7 @@
 //! The people of a tenant are told what waits for them.
 
 use chrono::{TimeDelta, Utc};
-use end_to_end::{Alerts, MARK, Mail, Notification, Salon, SalonForm, eventually, frontdesk, mails_to};
+use end_to_end::{Alerts, MARK, Mail, Notification, Salon, SalonForm, eventually, frontdesk, mails_to, variable};
 use scheduling::{appointment::Cause, ids::AppointmentId};
 use serde_json::json;
 
@@ -52,6 +52,8 @@ async fn a_review_sends_one_mail_with_all_that_a_person_needs_and_nothing_of_it_
         "{body}"
     );
     assert!(body.contains(MARK) && body.contains("Telefon: +49"), "{body}");
+    let link = format!("{}/s/{}/todo/{id}", variable("DESK_URL"), salon.tenant);
+    assert!(body.contains(&link), "{link}: {body}");
     assert!(is_told(&salon, &id).await);
     salon.stack.invoke("review-notifier", &json!({})).await;
     assert_eq!(mails_to(&address).len(), 1);
@@ -59,7 +61,7 @@ async fn a_review_sends_one_mail_with_all_that_a_person_needs_and_nothing_of_it_
 }
 
 #[tokio::test]
-async fn what_comes_within_ten_minutes_is_told_together_and_what_is_urgent_at_once() {
+async fn what_comes_within_an_hour_is_told_together_and_what_is_urgent_at_once() {
     let (salon, address) = salon().await;
     salon.deliver(&unreadable(&salon)).await;
     mails(&salon, &address, 1).await;
