@@ -27,6 +27,17 @@ const CATALOG_TIMEOUT: Duration = Duration::from_secs(8);
 /// How many days before it expires a key is reported.
 const EXPIRY_WARNING: Days = Days::new(7);
 
+/// How fresh a catalog has to be.
+#[derive(Debug, Clone, Copy)]
+pub enum Freshness {
+    /// As it is stored.
+    AsStored,
+    /// Whether a list shows a booking that may exist depends on the key's role as it is now.
+    Recent,
+    /// Read since then, when a person mended what it shows.
+    ReadSince(DateTime<Utc>),
+}
+
 /// The accounts.
 pub struct Accounts {
     /// The keys.
@@ -67,12 +78,12 @@ impl Accounts {
     }
 
     /// What the account's key sees. It is queried if nothing is stored for this key, if one of the event types is missing
-    /// or can't be booked (that may have been mended since), and if it `should_be_new`; what is stored counts if Cal.com can't
-    /// be queried now.
+    /// or can't be booked (that may have been mended since), and if it is to be fresher; what is stored counts if Cal.com
+    /// can't be queried now.
     pub async fn catalog_for(
         &self,
         targets: &[Target],
-        should_be_new: bool,
+        freshness: Freshness,
         job: &Job<'_>,
     ) -> Option<Arc<AccountCatalog>> {
         let account = &job.tenant.calcom.account;
@@ -82,10 +93,20 @@ impl Accounts {
         let is_bookable = |catalog: &Catalog, target: &Target| {
             catalog.event_type(target.event_type).is_some_and(|it| it.faults.is_empty() && it.is_visible)
         };
-        let fits = |catalog: &Catalog| !should_be_new && targets.iter().all(|target| is_bookable(catalog, target));
+        let as_stored = |catalog: &Catalog| match freshness {
+            Freshness::AsStored => true,
+            Freshness::Recent => false,
+            Freshness::ReadSince(time) => catalog.checked_at >= time,
+        };
+        // A person who mended something is not told by what was read before.
+        let is_too_soon = |catalog: &Catalog| {
+            let is_recent = Utc::now() - catalog.checked_at < self.min_age;
+            is_recent && (as_stored(catalog) || matches!(freshness, Freshness::Recent))
+        };
+        let fits = |catalog: &Catalog| as_stored(catalog) && targets.iter().all(|target| is_bookable(catalog, target));
         match stored {
             Some(stored) if fits(&stored.catalog) => Some(stored),
-            Some(stored) if Utc::now() - stored.catalog.checked_at < self.min_age => Some(stored),
+            Some(stored) if is_too_soon(&stored.catalog) => Some(stored),
             stored => self.refresh(job.tenant, stored.as_deref(), &job.calcom, job.log).await.or(stored),
         }
     }

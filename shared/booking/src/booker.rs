@@ -18,7 +18,7 @@ use scheduling::{
 use store::{AccountCatalog, StoreError, Tenants};
 
 use crate::{
-    accounts::{Accounts, is_refused},
+    accounts::{Accounts, Freshness, is_refused},
     attempt::{Attempt, AttemptLog, Attempted, Target, span_of},
     job::Job,
 };
@@ -105,9 +105,12 @@ impl<'b> Booker<'b> {
     pub async fn plan(&self, appointment: &Appointment, job: &Job<'_>) -> Result<Option<Plan>, StoreError> {
         let Some(start) = appointment.request.start.at() else { return Ok(None) };
         let (service, staff) = (appointment.request.service.as_deref(), appointment.raw_staff());
-        // Whether a list shows a booking that may exist depends on the key's role as it is now.
-        let should_be_new = appointment.unconfirmed_booking().is_some();
-        let (targets, catalog) = self.targets(service, staff, should_be_new, job).await?;
+        let freshness = match (appointment.resumed_by_person_at(), appointment.unconfirmed_booking()) {
+            (Some(mended_at), _) => Freshness::ReadSince(mended_at),
+            (None, Some(_)) => Freshness::Recent,
+            (None, None) => Freshness::AsStored,
+        };
+        let (targets, catalog) = self.targets(service, staff, freshness, job).await?;
         Ok(Some(Plan { start, targets, catalog }))
     }
 
@@ -116,7 +119,7 @@ impl<'b> Booker<'b> {
         &self,
         service: Option<&str>,
         staff: Option<&str>,
-        should_be_new: bool,
+        freshness: Freshness,
         job: &Job<'_>,
     ) -> Result<Targets, StoreError> {
         let tenant = job.tenant;
@@ -126,7 +129,7 @@ impl<'b> Booker<'b> {
         };
         let mut targets: Vec<Target> =
             fitting.event_types.into_iter().map(|event_type| Target { event_type, host: None }).collect();
-        let catalog = self.accounts.catalog_for(&targets, should_be_new, job).await;
+        let catalog = self.accounts.catalog_for(&targets, freshness, job).await;
         let wished = fitting.wished.and_then(|id| tenant.staff_member(&id));
         if wished.is_some() && catalog.is_none() {
             // Who that is at Cal.com is not known now, and a wish is not dropped.

@@ -14,7 +14,7 @@ use scheduling::{
 use secrecy::SecretString;
 use store::{StoreError, step::StepError};
 
-use crate::{attempt::Target, bookings::Bookings, job::Job};
+use crate::{accounts::Freshness, attempt::Target, bookings::Bookings, job::Job};
 
 impl Bookings {
     /// The free slots of a service in a window, in order, of one staff member if one is named. Those that another caller is
@@ -32,7 +32,7 @@ impl Bookings {
         let account = &job.tenant.calcom.account;
         let leased = async { self.appointments.leased_spans(account, Utc::now()).await };
         let listed = async {
-            let (targets, catalog) = self.booker().targets(Some(service), staff, false, job).await?;
+            let (targets, catalog) = self.booker().targets(Some(service), staff, Freshness::AsStored, job).await?;
             let Some(key) = self.accounts.key_of(account).await else {
                 return Ok::<_, StoreError>(Err(BookingFailure::CredentialsRefused));
             };

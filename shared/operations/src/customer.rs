@@ -150,7 +150,9 @@ impl CustomerStores {
             found.calls.extend(calls.into_iter().map(|found| found.call));
             for id in ids {
                 let is_known = found.appointments.iter().any(|known| known.id == id);
-                let stored = self.appointments.load(&id).await?.filter(|_| !is_known);
+                // The id of another tenant's customer finds nothing here.
+                let is_ours = |stored: &Versioned<Appointment>| stored.value.tenant == *tenant;
+                let stored = self.appointments.load(&id).await?.filter(|stored| !is_known && is_ours(stored));
                 let Some(Versioned { value: appointment, .. }) = stored else { continue };
                 pending.extend(appointment.request.customer.ids(tenant));
                 found.calls.extend([appointment.call.clone(), appointment.call.whole()]);

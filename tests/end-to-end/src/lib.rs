@@ -6,6 +6,7 @@
 mod alerts;
 mod command;
 mod conversation;
+mod desk;
 mod mailbox;
 mod recount;
 mod salon;
@@ -14,6 +15,7 @@ mod stack;
 pub use alerts::{Alerts, Notification};
 pub use command::frontdesk;
 pub use conversation::Conversation;
+pub use desk::{Page, Visitor};
 pub use mailbox::{Mail, mails_to};
 pub use recount::{counters, differences, recount};
 pub use salon::{Call, Salon, SalonForm, claimed, clock_change, soon};

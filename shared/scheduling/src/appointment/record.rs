@@ -131,6 +131,12 @@ impl Appointment {
         reopened.map_or(self.created_at, |transition| transition.at)
     }
 
+    /// When a person last had it go on, because they mended what had stopped it.
+    pub fn resumed_by_person_at(&self) -> Option<DateTime<Utc>> {
+        let resumed = |it: &&Transition| it.cause == Cause::Resumed && it.is_manual();
+        self.history.iter().rfind(resumed).map(Transition::last_at)
+    }
+
     /// When it was last booked, moved, or resumed as booked.
     pub fn booked_at(&self) -> Option<DateTime<Utc>> {
         let became_booked = |it: &&Transition| {

@@ -9,6 +9,7 @@ mod cli;
 mod concurrency;
 mod conflicts;
 mod contacts;
+mod desk;
 mod events;
 mod happy_path;
 mod hosts;
