@@ -14,10 +14,9 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "infra/local"))
-from frontdesk_local import tools  # noqa: E402
+from frontdesk_local import browser as browsers, tools  # noqa: E402
 from frontdesk_local.console import fail, say  # noqa: E402
 
-BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"]
 REPORTS = tools.WORK / "reports"
 KEPT = tools.ROOT / "events/incidents"
 SHOWN = [("desktop", "light"), ("phone", "dark")]
@@ -31,7 +30,7 @@ FRAME = """<!doctype html><style>body{{margin:0}}iframe{{border:0;width:{width}p
 def main():
     if sys.argv[1:] not in ([], ["--keep"]):
         sys.exit(__doc__)
-    browser = find_browser()
+    browser = browsers.find()
     page, told = REPORTS / "2025-10.html", REPORTS / "2025-10.json"
     if not page.exists():
         subprocess.run([sys.executable, tools.ROOT / "tests/suites/replay.py", "2025-10"], check=True)
@@ -42,16 +41,6 @@ def main():
     say(f"the page shows what the report says: {len(shown.figures)} figures, {len(shown.bars)} bars, {len(shown.rows)} rows")
     for name, (width, height) in WIDTHS.items():
         look(browser, page, name, width, height)
-
-
-def find_browser():
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        say("installing Chromium from the system's packages")
-        for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"]):
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        found = shutil.which("chromium")
-    return found or fail("No Chromium or Chrome is on the PATH. Install one (`apt install chromium`), then run this again.")
 
 
 def run(browser, *arguments):

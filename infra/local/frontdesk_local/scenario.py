@@ -21,15 +21,16 @@ def build(program, *test_tools):
         tools.cargo("build", "--locked", "--package=end-to-end", f"--bin={program}")
 
 
-def main(program, arguments, **given):
+def main(program, arguments, then=None, **given):
     """Builds the program, runs it against a new stack with these parameters, and exits with its status."""
     tools.run_inside()
     build(program)
-    sys.exit(run(program, arguments, **given))
+    sys.exit(run(program, arguments, then=then, **given))
 
 
-def run(program, arguments, through=lambda processes: lambda name, url: url, **given):
-    """Runs the program against a new stack with these parameters, and returns its status."""
+def run(program, arguments, through=lambda processes: lambda name, url: url, then=None, **given):
+    """Runs the program against a new stack with these parameters, and then what goes on with what it left there. Returns the
+    status of what failed first."""
     from . import stack
 
     os.environ.pop("CALCOM_API_KEY", None)
@@ -37,7 +38,9 @@ def run(program, arguments, through=lambda processes: lambda name, url: url, **g
         deployed = stack.start(processes, None, TIMING_DIVISOR, through(processes), **given)
         command = [tools.binary(program, "dev"), *arguments]
         try:
-            return subprocess.run(command, cwd=tools.ROOT, env={**os.environ, **deployed.environment()}).returncode
+            environment = {**deployed.environment(), "INCIDENT": str(tools.LOGS / "incident.json")}
+            status = subprocess.run(command, cwd=tools.ROOT, env={**os.environ, **environment}).returncode
+            return status or (then(environment) if then else 0)
         except KeyboardInterrupt:
             say("stopping everything that was started")
             sys.exit(INTERRUPTED)

@@ -88,13 +88,13 @@ impl Visitor {
         let begun = visitor.get("/sign-in").await;
         let form = visitor.http.get(begun.location.unwrap()).send().await.unwrap().text().await.unwrap();
         let fields = hidden(&form);
-        let before = mails_to(email).len();
         let chosen = visitor.post_login(&[fields, vec![("username".to_owned(), email.to_owned())]].concat()).await;
         let mut fields = hidden(&chosen.text().await.unwrap());
         fields.push(("challenge".to_owned(), "EMAIL_OTP".to_owned()));
         let asked = visitor.post_login(&fields).await.text().await.unwrap();
-        let mail = eventually(async || mails_to(email).into_iter().nth(before)).await.expect("a code is mailed");
-        let code: String = mail.body.chars().filter(char::is_ascii_digit).collect();
+        // Mail is in no order, and the local user pool mails the same code each time.
+        let code = eventually(async || mails_to(email).iter().find_map(|mail| code_in(&mail.body))).await;
+        let code = code.expect("a code is mailed");
         let mut fields = hidden(&asked);
         fields.push(("code".to_owned(), code));
         let back = visitor.post_login(&fields).await;
@@ -163,6 +163,12 @@ fn form<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     let mut url: Url = "http://localhost/".parse().unwrap();
     url.query_pairs_mut().extend_pairs(fields);
     url.query().unwrap_or_default().to_owned()
+}
+
+/// The six digits of a code.
+fn code_in(text: &str) -> Option<String> {
+    let words = text.split(|c: char| !c.is_ascii_digit());
+    words.into_iter().find(|digits| digits.len() == 6).map(str::to_owned)
 }
 
 /// The hidden fields of the first form.

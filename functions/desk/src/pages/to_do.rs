@@ -171,6 +171,7 @@ pub async fn show_one(
         (back(&view.path("todo"), view.t("Zu erledigen", "To do")))
         div.head data-follow="1" { h1 { (view.name(&appointment.request.customer)) } }
         @if let Some(note) = &note { (note.show()) }
+        h2.hide { (view.what(&appointment)) }
         @match waiting.entries.first() {
             Some(entry) => {
                 @let booked = waiting.booked.get(&appointment.id).map(Vec::as_slice).unwrap_or_default();

@@ -92,9 +92,18 @@ async fn main() -> ExitCode {
     let is_right = fed_in.iter().all(|(case, appointment)| ends_as_it_should(case, appointment));
     let all_sent = sent_at_last.iter().filter(|sent| sent.state().name() == StateName::Assigned).count();
     let for_a_person = fed_in.iter().filter(|(_, appointment)| needs_a_person(appointment)).count();
+    leave_to(&salon).await;
     let holds =
         is_right && all_sent == never_sent.len() && for_a_person <= MOST_FOR_A_PERSON && whole_answers == Some(true);
     if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Leaves what needs a person to one who may sign in to the desk.
+async fn leave_to(salon: &Salon) {
+    let Ok(path) = env::var("INCIDENT") else { return };
+    let email = salon.stack.invite("Lena", &format!("tenant.{}", salon.tenant)).await;
+    let left = json!({"tenant": salon.tenant, "email": email});
+    fs::write(path, left.to_string()).expect("the file can be written");
 }
 
 fn local(text: &str) -> NaiveDateTime {

@@ -155,7 +155,7 @@ fn impossible(id: &AppointmentId, why: &Refusal) -> CommandError {
             format!("Run `frontdesk appointment assign {id} STAFF` or `frontdesk appointment retry {id}`")
         }
         Refusal::NoStart => "Give one with --at or --slot".to_owned(),
-        _ => "It needs no review".to_owned(),
+        why => return CommandError::Refused(format!("failed to settle {id}: {why} and needs no review")),
     };
     CommandError::Refused(format!("failed to settle {id}: {why}. {what_to_do}"))
 }
