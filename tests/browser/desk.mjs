@@ -47,13 +47,15 @@ async function everyPage(page) {
   await page.goto(`${DESK_URL}${SALON}/search`);
   await page.fill("#q", "Roth");
   await page.click("button.go");
-  check(await page.getByRole("link", { name: /Sabine Roth/ }).count() > 0, "a customer is found by the last name");
+  await page.getByRole("link", { name: /Sabine Roth/ }).first().waitFor();
   check(!page.url().includes("Roth"), "a name is in a URL");
   await inspect(page, "found");
   await page.getByRole("link", { name: /Sabine Roth/ }).first().click();
+  await page.getByRole("link", { name: "Daten löschen" }).waitFor();
   await inspect(page, "customer");
   await picture(page, "customer-desktop-light");
   await page.getByRole("link", { name: "Daten löschen" }).click();
+  await page.getByRole("button", { name: "Endgültig löschen" }).waitFor();
   await inspect(page, "erase");
 }
 
@@ -90,8 +92,9 @@ async function everyReason(page) {
     await page.goto(DESK_URL + toDo(kind));
     return new Taps(page);
   };
+  // The last slot that is offered: an earlier one may be another's by now.
   const choose = async (taps, name) => {
-    await taps.tap(page.locator(".settle .chip", name ? { hasText: name } : {}).first());
+    await taps.tap(page.locator(".settle .chip:has([type=radio])", name ? { hasText: name } : {}).last());
   };
   const report = (kind, taps, most) => {
     check(taps.count <= most, `${kind} takes ${taps.count} taps, and not ${most}`);
@@ -111,6 +114,7 @@ async function everyReason(page) {
 
   const cancel = await open("cancel");
   await cancel.tap(page.getByRole("link", { name: "Termin absagen" }));
+  await page.getByRole("button", { name: "Ja, absagen" }).waitFor();
   await inspect(page, "cancel");
   await cancel.tap(page.getByRole("button", { name: "Ja, absagen" }));
   await page.locator(".tag", { hasText: "Abgesagt" }).waitFor({ timeout: 30_000 });
@@ -201,6 +205,7 @@ async function agency() {
   await inspect(page, "system");
   await picture(page, "system-desktop-light");
   await page.getByRole("link", { name: /Datei/ }).first().click();
+  await page.locator("#file").waitFor();
   await inspect(page, "tenant");
   await page.goto(`${DESK_URL}/system`);
   await page.locator("details.menu summary").click();

@@ -1,8 +1,8 @@
-// What happens shows without reloading: the page is fetched again every four seconds while it is looked at, and the parts
+// What happens shows without reloading: the page is fetched again every three seconds while it is looked at, and the parts
 // that changed are replaced. A part that is being worked on stays as it is. Every action works without this.
 "use strict";
 
-const EVERY = 4000;
+const EVERY = 3000;
 let mark = "";
 let failing = false;
 

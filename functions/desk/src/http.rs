@@ -134,8 +134,9 @@ impl Response {
             ("content-security-policy", policy.as_str()),
             ("strict-transport-security", "max-age=31536000"),
             ("x-content-type-options", "nosniff"),
-            // The path of a page names a salon and an appointment.
-            ("referrer-policy", "no-referrer"),
+            // The path of a page names a salon and an appointment, which is no other site's business. With `no-referrer` a
+            // browser would not name the origin of the desk's own forms.
+            ("referrer-policy", "same-origin"),
             ("cross-origin-opener-policy", "same-origin"),
             ("permissions-policy", "camera=(), microphone=(), geolocation=()"),
         ] {
