@@ -17,10 +17,10 @@ try {
   await everyPage(lena);
   await live(lena);
   await twoAtOnce(lena);
+  await phone();
   await everyReason(lena);
   await byKeyboard(lena);
   await withoutScripts();
-  await phone();
   await agency();
 } finally {
   await browser.close();

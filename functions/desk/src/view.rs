@@ -137,6 +137,14 @@ impl TenantView<'_> {
         }
     }
 
+    /// `Dienstag, 24.`, where the month is clear.
+    pub fn weekday_and_day(&self, day: NaiveDate) -> String {
+        match self.language {
+            Language::German => self.long_day(day).split_inclusive('.').next().unwrap_or_default().to_owned(),
+            Language::English => day.format("%A %-d").to_string(),
+        }
+    }
+
     /// `24. November`.
     pub fn day_and_month(&self, day: NaiveDate) -> String {
         match self.language {

@@ -245,7 +245,7 @@ pub async fn week(view: &TenantView<'_>, request: &Request) -> Result<Reply, Sto
         div.board.week {
             @for day in &days {
                 section.col aria-labelledby={ "w-" (day) } {
-                    h2 id={ "w-" (day) } { (view.long_day(*day)) @if *day == view.today() { " " small { (view.t("heute", "today")) } } }
+                    h2 id={ "w-" (day) } { (view.weekday_and_day(*day)) @if *day == view.today() { " " small { (view.t("heute", "today")) } } }
                     ul.day {
                         @for member in view.tenant.staff.iter().filter(|member| member.active) {
                             @let of = of_day(*day).filter(|it| it.is_open() && it.assignment().is_some_and(|found| found.staff == member.id)).collect::<Vec<_>>();

@@ -104,14 +104,15 @@ pub async fn show(view: &View<'_>, note: Option<Note>) -> Result<Reply, StoreErr
     let waiting: usize = rows.iter().map(|row| row.open).sum();
     let content = html! {
         div.head data-follow="1" {
-            h1 { (view.count(acting.len() + usize::from(dead > 0), ("Sache braucht Sie", "thing needs you"), ("Sachen brauchen Sie", "things need you"))) }
+            @let needing = acting.len() + usize::from(dead > 0);
+            h1 { @if needing == 0 { (view.t("Nichts braucht Sie", "Nothing needs you")) } @else { (view.count(needing, ("Sache braucht Sie", "thing needs you"), ("Sachen brauchen Sie", "things need you"))) } }
             p.soft { (view.count(rows.len(), ("Salon", "salon"), ("Salons", "salons"))) ". " (view.count(waiting, ("Termin wartet", "appointment waits"), ("Termine warten", "appointments wait"))) }
         }
         @if let Some(note) = &note { (note.show()) }
         @if dead > 0 { (dead_letters(view, dead)) }
         @for row in &acting { (account_card(view, row)) }
         h2.group { (view.t("Alle Salons", "All salons")) " " small { (rows.len()) } }
-        p { a.btn href="/system/tenants" { (icon("new")) (view.t("Salon anlegen", "Add a salon")) } }
+        p.head { a.btn href="/system/tenants" { (icon("new")) (view.t("Salon anlegen", "Add a salon")) } }
         (table(view, &rows))
         h2.group { (view.t("Versionen", "Versions")) " " small { (versions.len()) } }
         @let regressed = report.as_ref().map(Report::regressed_versions).unwrap_or_default();
