@@ -12,7 +12,7 @@ from samtranslator.translator.transform import transform
 
 TEMPLATE = tools.ROOT / "infra/template.yaml"
 # By which property CloudFormation imports what a stack left behind.
-IDENTIFIERS = {"AWS::DynamoDB::Table": "TableName", "AWS::S3::Bucket": "BucketName", "AWS::SecretsManager::Secret": "Id"}
+IDENTIFIERS = {"AWS::DynamoDB::Table": "TableName", "AWS::S3::Bucket": "BucketName", "AWS::SecretsManager::Secret": "Id", "AWS::Cognito::UserPool": "UserPoolId"}
 
 
 def read(path=TEMPLATE):

@@ -9,6 +9,7 @@ use operations::{
     OperationError, Operations,
     back_office::{Request as OfficeRequest, Response as OfficeResponse},
     customer::{CustomerStores, Shared},
+    people::{Access, People, PeopleError},
 };
 use platform::{
     aws,
@@ -48,6 +49,8 @@ pub struct Desk {
     pub sessions: Sessions,
     /// Who may sign in.
     pub pool: UserPool,
+    /// Who may sign in.
+    pub people: People,
     /// What people do.
     pub operations: Operations,
     /// What is stored of customers.
@@ -84,9 +87,19 @@ pub enum PageError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The user pool failed.
+    /// The user pool or the back office failed.
     #[error(transparent)]
-    Pool(#[from] ServiceError),
+    Service(#[from] ServiceError),
+}
+
+impl From<PeopleError> for PageError {
+    fn from(error: PeopleError) -> Self {
+        match error {
+            PeopleError::Pool(error) => Self::Service(error),
+            PeopleError::Store(error) => Self::Store(error),
+            PeopleError::Env(error) => Self::Operation(error.into()),
+        }
+    }
 }
 
 impl From<OperationError> for PageError {
@@ -104,7 +117,8 @@ impl Desk {
         let (config, timing) = (aws::function_config()?, env::timing()?);
         let desk = Self {
             sessions: Sessions::from_env(&config)?,
-            pool: UserPool::from_env(&config)?,
+            pool: UserPool::from_env()?,
+            people: People::from_env(&config)?,
             operations: Operations::from_env(&config, timing)?,
             customers: CustomerStores::from_env(&config, timing)?,
             catalogs: Catalogs::from_env(&config)?,
@@ -274,7 +288,7 @@ impl Desk {
             let note = Note::failed(view.t("Name oder E-Mail fehlt.", "The name or the email is missing."));
             return Ok(people::show(view, Some(note)).await?);
         };
-        self.pool.invite(&view.tenant.id, name, email.reveal()).await?;
+        self.people.invite(&Access::Tenant(view.tenant.id.clone()), name, email.reveal()).await?;
         tracing::info!(tenant = view.tenant.id.as_str(), "person invited to the desk");
         let Some(mailer) = &self.mailer else {
             let link = html! { (view.t("Es geht keine Mail heraus: geben Sie diese Adresse weiter: ", "No mail is sent: pass on this address: ")) (self.pool.desk_url) };
@@ -293,9 +307,7 @@ impl Desk {
 
     async fn withdraw(&self, view: &TenantView<'_>, request: &Request) -> Result<Reply, PageError> {
         let person = request.form.get("person").ok_or(PageError::NotFound)?;
-        self.pool.withdraw(view.permitted.tenant(), person).await?;
-        self.sessions.end_all(person).await?;
-        self.pool.sign_out_everywhere(person).await?;
+        self.people.withdraw(&Access::Tenant(view.permitted.tenant().clone()), person).await?;
         tracing::info!(tenant = view.tenant.id.as_str(), "access to the desk withdrawn");
         Ok(Reply::SeeOther(format!("{}?done=withdrawn", view.path("people"))))
     }

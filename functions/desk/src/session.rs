@@ -109,10 +109,10 @@ impl Desk {
 
 #[cfg(test)]
 mod tests {
+    use operations::people::Person;
     use scheduling::personal::Personal;
 
     use super::*;
-    use crate::user_pool::Person;
 
     fn signed_in(tenants: Option<Vec<&str>>) -> SignedIn {
         let text = |text: &str| Personal::new(text.to_owned());

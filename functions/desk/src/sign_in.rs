@@ -86,8 +86,7 @@ fn failed(why: &'static str) -> Response {
 /// Ends this session, or all of this person's.
 pub async fn sign_out(desk: &Desk, who: &SignedIn, everywhere: bool) -> Result<Response, PageError> {
     if everywhere {
-        desk.sessions.end_all(&who.key.person).await?;
-        desk.pool.sign_out_everywhere(&who.key.person).await?;
+        desk.people.sign_out_everywhere(&who.key.person).await?;
     } else {
         desk.sessions.end(&who.key).await?;
     }

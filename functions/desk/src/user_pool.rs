@@ -1,48 +1,25 @@
 //! The user pool: who signed in, and who may.
 //!
 //! People sign in on the pages of Amazon Cognito, by a code that it mails, and come back with a code of OAuth 2.0 that is
-//! worth nothing without the verifier in their browser's cookie (RFC 7636). What they may see is in their groups: `agency`,
-//! or `tenant.<id>` for each tenant.
+//! worth nothing without the verifier in their browser's cookie (RFC 7636).
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use platform::{
-    aws::SdkConfig,
-    env::{self, EnvError},
-    signed::{Service, ServiceError},
-};
+use operations::people::{Access, Person};
+use platform::env::{self, EnvError};
 use reqwest::{Client, StatusCode, Url};
 use scheduling::{ids::TenantId, personal::Personal};
 use serde::Deserialize;
-use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
-
-/// The group whose members see every tenant.
-const AGENCY: &str = "agency";
-/// What the name of a tenant's group begins with.
-const OF_TENANT: &str = "tenant.";
 
 /// The user pool.
 pub struct UserPool {
     http: Client,
-    service: Service,
-    pool: String,
     client: String,
     /// Where people sign in, without a slash at the end.
     pub sign_in_url: String,
     /// The desk's own URL, without a slash at the end.
     pub desk_url: String,
-}
-
-/// Someone who signed in, or may.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Person {
-    /// The id at the pool.
-    pub id: String,
-    /// The name that is shown and recorded.
-    pub name: Personal<String>,
-    /// The address.
-    pub email: Personal<String>,
 }
 
 /// What a sign-in brought.
@@ -126,12 +103,10 @@ pub fn is_same(ours: &str, theirs: &str) -> bool {
 
 impl UserPool {
     /// The pool that the environment names.
-    pub fn from_env(config: &SdkConfig) -> Result<Self, lambda_runtime::Error> {
+    pub fn from_env() -> Result<Self, lambda_runtime::Error> {
         let required = |name| Ok::<_, EnvError>(env::required(name)?.trim_end_matches('/').to_owned());
         Ok(Self {
             http: Client::builder().timeout(std::time::Duration::from_secs(8)).build()?,
-            service: Service::new(config, "cognito-idp")?,
-            pool: required("USER_POOL")?,
             client: required("USER_POOL_CLIENT")?,
             sign_in_url: required("SIGN_IN_URL")?,
             desk_url: required("DESK_URL")?,
@@ -211,95 +186,16 @@ impl UserPool {
         let claims = id_token.split('.').nth(1).and_then(|claims| BASE64_URL_SAFE_NO_PAD.decode(claims).ok());
         let claims: Option<Claims> = claims.and_then(|claims| serde_json::from_slice(&claims).ok());
         let claims = claims.ok_or_else(|| SignInError::Unavailable("unreadable id token".to_owned()))?;
-        let name = claims.name.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| name_in(&claims.email));
-        let person = Person { id: claims.sub, name: Personal::new(name), email: Personal::new(claims.email) };
-        let is_agency = claims.groups.iter().any(|group| group == AGENCY);
-        let tenants = claims.groups.iter().filter_map(|group| group.strip_prefix(OF_TENANT)).map(TenantId::new);
-        let tenants = (!is_agency).then(|| tenants.collect());
+        let person = Person::new(claims.sub, claims.name, claims.email);
+        let mut tenants = Some(Vec::new());
+        for access in claims.groups.iter().filter_map(|group| Access::of_group(group)) {
+            match access {
+                Access::Agency => tenants = None,
+                Access::Tenant(tenant) => tenants.iter_mut().for_each(|tenants| tenants.push(tenant.clone())),
+            }
+        }
         Ok(SignedInPerson { person, tenants, refresh_token: refresh_token.map(Personal::new) })
     }
-
-    /// The people of a tenant, or of the agency.
-    pub async fn people(&self, tenant: Option<&TenantId>) -> Result<Vec<Person>, ServiceError> {
-        let mut found = Vec::new();
-        let mut next = Value::Null;
-        loop {
-            let mut request = json!({"UserPoolId": self.pool, "GroupName": group_of(tenant), "Limit": 60});
-            if !next.is_null() {
-                request["NextToken"] = next;
-            }
-            let page = match self.call("ListUsersInGroup", &request).await {
-                // Nobody was invited yet.
-                Err(ServiceError { code, .. }) if code == "ResourceNotFoundException" => return Ok(found),
-                page => page?,
-            };
-            found.extend(page["Users"].as_array().into_iter().flatten().filter_map(person_of));
-            next = page["NextToken"].clone();
-            if next.is_null() {
-                return Ok(found);
-            }
-        }
-    }
-
-    /// Lets somebody sign in and see a tenant.
-    pub async fn invite(&self, tenant: &TenantId, name: &str, email: &str) -> Result<(), ServiceError> {
-        let attribute = |name: &str, value: &str| json!({"Name": name, "Value": value});
-        let user = json!({
-            "UserPoolId": self.pool,
-            "Username": email,
-            "MessageAction": "SUPPRESS",
-            "UserAttributes": [attribute("email", email), attribute("email_verified", "true"), attribute("name", name)],
-        });
-        match self.call("AdminCreateUser", &user).await {
-            // Somebody of another salon, or who was withdrawn before.
-            Err(ServiceError { code, .. }) if code == "UsernameExistsException" => {}
-            created => drop(created?),
-        }
-        let group = json!({"UserPoolId": self.pool, "GroupName": group_of(Some(tenant))});
-        match self.call("CreateGroup", &group).await {
-            Err(ServiceError { code, .. }) if code == "GroupExistsException" => {}
-            created => drop(created?),
-        }
-        let mut member = group;
-        member["Username"] = json!(email);
-        self.call("AdminAddUserToGroup", &member).await.map(drop)
-    }
-
-    /// Withdraws somebody's access to a tenant. Sessions are ended by the caller.
-    pub async fn withdraw(&self, tenant: &TenantId, person: &str) -> Result<(), ServiceError> {
-        let member = json!({"UserPoolId": self.pool, "GroupName": group_of(Some(tenant)), "Username": person});
-        self.call("AdminRemoveUserFromGroup", &member).await.map(drop)
-    }
-
-    /// Ends every sign-in of a person.
-    pub async fn sign_out_everywhere(&self, person: &str) -> Result<(), ServiceError> {
-        let user = json!({"UserPoolId": self.pool, "Username": person});
-        self.call("AdminUserGlobalSignOut", &user).await.map(drop)
-    }
-
-    async fn call(&self, operation: &str, request: &Value) -> Result<Value, ServiceError> {
-        self.service.call(&format!("AWSCognitoIdentityProviderService.{operation}"), request).await
-    }
-}
-
-fn group_of(tenant: Option<&TenantId>) -> String {
-    tenant.map_or_else(|| AGENCY.to_owned(), |tenant| format!("{OF_TENANT}{tenant}"))
-}
-
-fn name_in(email: &str) -> String {
-    email.split('@').next().unwrap_or_default().to_owned()
-}
-
-fn person_of(user: &Value) -> Option<Person> {
-    let attributes = user["Attributes"].as_array()?;
-    let named = |name: &str| {
-        let found = attributes.iter().find(|attribute| attribute["Name"] == name)?;
-        found["Value"].as_str().map(str::to_owned)
-    };
-    let email = named("email").unwrap_or_default();
-    let name = named("name").unwrap_or_else(|| name_in(&email));
-    let id = user["Username"].as_str()?.to_owned();
-    Some(Person { id, name: Personal::new(name), email: Personal::new(email) })
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use intake::IntakeError;
-use operations::{OperationError, Refusal};
-use platform::{bucket::BucketSetupError, env::EnvError, queues::QueueError};
+use operations::{OperationError, Refusal, people::PeopleError};
+use platform::{bucket::BucketSetupError, env::EnvError, queues::QueueError, signed::ServiceError};
 use scheduling::appointment::InvalidTransition;
 use store::StoreError;
 
@@ -65,6 +65,9 @@ pub enum CommandError {
     /// A queue failed.
     #[error("{0}; check AWS_ENDPOINT_URL or your AWS profile, and the URLs of the queues")]
     Queue(#[from] QueueError),
+    /// The user pool failed.
+    #[error("{0}; check your AWS profile and `USER_POOL`, and compare your rights with infra/deployer-policy.json")]
+    UserPool(#[from] ServiceError),
     /// The environment lacks something.
     #[error(transparent)]
     Env(#[from] EnvError),
@@ -91,6 +94,16 @@ impl From<OperationError> for CommandError {
             OperationError::Queue(error) => Self::Queue(error),
             OperationError::Env(error) => Self::Env(error),
             OperationError::Bucket(error) => Self::Bucket(error),
+        }
+    }
+}
+
+impl From<PeopleError> for CommandError {
+    fn from(error: PeopleError) -> Self {
+        match error {
+            PeopleError::Pool(error) => Self::UserPool(error),
+            PeopleError::Store(error) => Self::Store(error),
+            PeopleError::Env(error) => Self::Env(error),
         }
     }
 }

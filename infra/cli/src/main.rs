@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    appointment, calls, customer, dead_letters, hosts, import, quality, restore, tenant, understand,
+    appointment, calls, customer, dead_letters, hosts, import, people, quality, restore, tenant, understand,
 };
 
 /// Operates Frontdesk: tenants, appointments, calls, hosts, dead letters, customers and reports.
@@ -45,6 +45,9 @@ enum Command {
     /// Map the hosts of past bookings to staff members.
     #[command(subcommand)]
     Hosts(hosts::Command),
+    /// List the people who may sign in to the desk, invite somebody and withdraw access.
+    #[command(subcommand)]
+    People(people::Command),
     /// Import the appointments of another system.
     Import(import::Import),
     /// Print the quality report.
@@ -65,6 +68,7 @@ async fn main() -> ExitCode {
         Command::Calls(command) => calls::run(command).await,
         Command::DeadLetters(command) => dead_letters::run(command).await,
         Command::Hosts(command) => hosts::run(command).await,
+        Command::People(command) => people::run(command).await,
         Command::Import(import) => import::run(import).await,
         Command::Quality(command) => quality::run(command).await,
         Command::Customer(command) => customer::run(command).await,

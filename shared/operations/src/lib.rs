@@ -7,6 +7,7 @@ pub mod customer;
 pub mod dead_letters;
 mod error;
 pub mod hosts;
+pub mod people;
 pub mod settling;
 pub mod tenant_file;
 

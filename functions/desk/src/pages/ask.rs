@@ -100,7 +100,10 @@ pub async fn time(
         }
         @match slots {
             None => div.card { div.pad { p { (view.t("Welche Leistung? Danach erscheinen die freien Zeiten.", "Which service? Then the free times show.")) } } },
-            Some(Err(why)) => (Note::failed(view.t("Die freien Zeiten können gerade nicht gelesen werden.", "The free times can't be read now.")).with(html! { (why) }).show()),
+            Some(Err(why)) => {
+                (Note::failed(view.t("Die freien Zeiten können gerade nicht gelesen werden.", "The free times can't be read now.")).with(html! { (why) }).show())
+                p.back { a.btn href=(link(service.as_ref(), staff_word, from)) { (view.t("Noch einmal", "Try again")) } }
+            },
             Some(Ok(slots)) => {
                 form method="post" action=(view.path_of(appointment, if is_move { "move" } else { "book" })) {
                     (carried(view, &stored, request))

@@ -1,6 +1,7 @@
 //! Who may sign in: invite and withdraw.
 
 use maud::html;
+use operations::people::{Access, Person};
 use platform::signed::ServiceError;
 use store::StoreError;
 
@@ -8,14 +9,14 @@ use crate::{
     http::Reply,
     layout::{Menu, Note, back, csrf, page},
     pages::to_do::count_open,
-    user_pool::Person,
     view::TenantView,
 };
 
 /// The page.
 pub async fn show(view: &TenantView<'_>, note: Option<Note>) -> Result<Reply, StoreError> {
     let open = count_open(view).await?;
-    let people: Result<Vec<Person>, ServiceError> = view.desk.pool.people(Some(&view.tenant.id)).await;
+    let people: Result<Vec<Person>, ServiceError> =
+        view.desk.people.with(&Access::Tenant(view.tenant.id.clone())).await;
     let content = html! {
         (back(&view.path("team"), "Team"))
         div.head { h1 { (view.t("Wer sich anmelden darf", "Who may sign in")) } }

@@ -6,6 +6,7 @@ pub mod customer;
 pub mod dead_letters;
 pub mod hosts;
 pub mod import;
+pub mod people;
 pub mod quality;
 pub mod restore;
 pub mod tenant;

@@ -1,7 +1,9 @@
 //! The desk over the wire: who may see what, and what people settle there.
 
 use desk::route::ROUTES;
-use end_to_end::{MARK, Page, Salon, SalonForm, Visitor, eventually, mails_to, soon, variable};
+use end_to_end::{
+    MARK, MARKED_PHONE, Page, Salon, SalonForm, Visitor, eventually, frontdesk, mails_to, soon, variable,
+};
 use reqwest::Method;
 use scheduling::{
     appointment::{Appointment, CancelReason, Cause, ReviewReason, State, StateName},
@@ -402,4 +404,50 @@ async fn a_customer_who_was_not_reached_comes_back_later_and_one_called_back_is_
     let settled = salon.stack.appointment(&appointment.id).await;
     assert_eq!(settled.state().name(), StateName::Cancelled);
     assert!(settled.history().iter().any(|it| it.cause == Cause::CalledBack), "{settled:?}");
+}
+
+#[tokio::test]
+async fn people_are_invited_and_withdrawn_by_the_command_too() {
+    let salon = Salon::open().await;
+    let email = format!("erste-{}@people.example", uuid::Uuid::new_v4().simple());
+    let (tenant, name) = (salon.tenant.as_str(), ["--name", "Erste"]);
+    let invite = ["people", "invite", &email, name[0], name[1]];
+    let (planned, said) = frontdesk(&[&invite[..], &["--agency"]].concat());
+    assert!(planned && said.contains("Dry run"), "{said}");
+    let (failed, said) = frontdesk(&[&invite[..], &["--tenant", "nobody", "--apply"]].concat());
+    assert!(!failed && said.contains("failed to find tenant nobody"), "{said}");
+    let (invited, said) = frontdesk(&[&invite[..], &["--tenant", tenant, "--apply"]].concat());
+    assert!(invited && said.contains(&variable("DESK_URL")), "{said}");
+    let listed = frontdesk(&["people", "list", "--tenant", tenant]).1;
+    assert!(listed.contains(&email) && listed.contains("Erste"), "{listed}");
+    assert!(!frontdesk(&["people", "list", "--agency", "--output", "json"]).1.contains(&email));
+    salon.stack.confirm(&email).await;
+    let person = Visitor::sign_in(&email).await;
+    assert_eq!(person.get(&path(&salon, "todo")).await.status, 200);
+    assert_eq!(person.get("/system").await.status, 404);
+    let (withdrawn, said) = frontdesk(&["people", "withdraw", &email, "--tenant", tenant, "--apply"]);
+    assert!(withdrawn, "{said}");
+    assert_eq!(person.get(&path(&salon, "todo")).await.status, 303);
+}
+
+#[tokio::test]
+async fn what_people_do_at_the_desk_is_logged_without_what_they_saw() {
+    let salon = Salon::open().await;
+    let waiting = unclear(&salon).await;
+    let lena = lena(&salon).await;
+    let csrf = lena.get(&path_of(&salon, &waiting, "")).await.field("csrf");
+    for page in ["todo", "day", "week", "team", "people", "quality"] {
+        assert_eq!(lena.get(&path(&salon, page)).await.status, 200);
+    }
+    let found = lena.post(&path(&salon, "search"), &[("csrf", &csrf), ("q", MARK)]).await;
+    assert_eq!(found.status, 200, "{found:?}");
+    lena.get(&path_of(&salon, &waiting, "/time?service=haarschnitt")).await;
+    let sent = act(&lena, &salon, &waiting, "note", &[("note", MARK)]).await;
+    assert_eq!(sent.status, 303, "{sent:?}");
+    for function in ["desk", "back-office"] {
+        let lines = salon.stack.log_lines(function).await;
+        assert!(!lines.is_empty(), "{function} logs what it does");
+        let personal = lines.iter().find(|line| line.contains(MARK) || line.contains(MARKED_PHONE));
+        assert_eq!(personal, None, "{function}");
+    }
 }
