@@ -1,7 +1,6 @@
 //! Signed requests to services of AWS of which Frontdesk uses one or two operations.
 //!
-//! The SDKs of Cognito and Lambda know hundreds of operations each and take longest of all crates to build
-//! (tests/bench/RESULTS.md). A request of theirs is a POST of JSON with a signature.
+//! The SDKs of Cognito and Lambda know hundreds of operations each and take minutes to build (tests/bench/RESULTS.md). A request of theirs is a POST of JSON with a signature.
 
 use std::time::{Duration, SystemTime};
 
