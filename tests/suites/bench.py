@@ -3,6 +3,7 @@
 
     tests/run bench            everything; ten minutes after the build
     tests/run bench --quick    fewer events, and no growth over thousands
+    tests/run bench --desk     what each page of the desk takes with 10,000 appointments of its tenant
     tests/run bench --live     how long a caller waits for a tool, and fifty callers for one slot; --quick as well
 
 One function's release binary runs at a time; stand-ins for Lambda, AWS and Cal.com respond on loopback, behind TLS and
@@ -22,9 +23,11 @@ def main():
     tools.run_inside()
     from frontdesk_local import harness
 
-    if "--live" in sys.argv:
-        rest = [argument for argument in sys.argv[1:] if argument != "--live"]
-        sys.exit(harness.go("live", harness.prepare("live", ["voice-tools"]), rest))
+    programs = {"--live": ("live", ["voice-tools"]), "--desk": ("desk-pages", ["desk", "webhook-intake"])}
+    for option, (program, functions) in programs.items():
+        if option in sys.argv:
+            rest = [argument for argument in sys.argv[1:] if argument != option]
+            sys.exit(harness.go(program, harness.prepare(program, functions), rest))
     sys.exit(harness.go("bench", harness.prepare("bench", with_peers=True), sys.argv[1:]))
 
 

@@ -108,7 +108,7 @@ impl Customer {
 pub fn sort_name(name: &str) -> Option<String> {
     let words: Vec<String> = name_words(name).iter().map(|word| fold(word)).collect();
     let (last, others) = words.split_last()?;
-    Some([&[last.clone()], others].concat().join(" "))
+    Some([std::slice::from_ref(last), others].concat().join(" "))
 }
 
 /// The words of a name, without titles.

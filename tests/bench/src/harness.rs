@@ -202,6 +202,12 @@ impl Harness {
         stored
     }
 
+    /// Puts an item into a table, as DynamoDB's JSON has it.
+    pub async fn put_item(&self, table: &str, item: &Value) {
+        let answer = self.shared.dynamodb("PutItem", json!({"TableName": table, "Item": item}).to_string()).await;
+        assert!(answer.status().is_success(), "{answer:?}");
+    }
+
     /// What was sent since this was last asked.
     pub fn sent(&self) -> Vec<Sent> {
         std::mem::take(&mut *held(&self.shared.sent))
@@ -251,6 +257,12 @@ impl Harness {
             ("CALLS_BUCKET", "calls"),
             ("MAX_RECEIVE_COUNT", "5"),
             ("FRONTDESK_VERSION", "bench"),
+            // Of the desk; nobody signs in here.
+            ("USER_POOL", "eu-central-1_bench"),
+            ("USER_POOL_CLIENT", "bench"),
+            ("SIGN_IN_URL", "https://sign-in.example"),
+            ("DESK_URL", "https://desk.example"),
+            ("BACK_OFFICE_FUNCTION", "back-office"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();

@@ -29,8 +29,13 @@ use tokio::process::Command;
 
 /// Loads the plan's tenant with the operator's command.
 pub async fn load_tenant(plan: &plan::Plan, harness: &harness::Harness) {
-    let mut command = Command::new(&plan.operator);
-    let done = command.args(["tenant", "load", "--apply"]).arg(&plan.tenant).envs(harness.environment()).output().await;
+    let tenant = plan.tenant.to_str().expect("a readable path");
+    operate(plan, harness, &["tenant", "load", "--apply", tenant]).await;
+}
+
+/// Runs the operator's command.
+pub async fn operate(plan: &plan::Plan, harness: &harness::Harness, arguments: &[&str]) {
+    let done = Command::new(&plan.operator).args(arguments).envs(harness.environment()).output().await;
     let done = done.expect("the operator's command runs");
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }

@@ -26,6 +26,15 @@ impl Spread {
     }
 }
 
+/// The share of a core that 512 MB give.
+const SHARE_AT_512_MB: f64 = 512.0 / 1769.0;
+
+/// What it takes where the processor is shared: its CPU takes longer by as much, and its waiting as long as ever.
+pub fn at_512_mb(taken: &[Duration], cpu: &[Duration]) -> Vec<Duration> {
+    let slower = |(taken, cpu): (&Duration, &Duration)| taken.saturating_sub(*cpu) + cpu.div_f64(SHARE_AT_512_MB);
+    taken.iter().zip(cpu).map(slower).collect()
+}
+
 /// A time in milliseconds.
 pub fn milliseconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3

@@ -11,7 +11,7 @@ use std::{
 use bench::{
     calls,
     harness::Harness,
-    measurements::{Spread, milliseconds, print_table},
+    measurements::{Spread, at_512_mb, milliseconds, print_table},
     plan::Plan,
     process::Process,
 };
@@ -33,8 +33,6 @@ struct Arguments {
 /// How long AWS and Cal.com take for each answer, in milliseconds.
 const AWS_MS: u64 = 5;
 const CALCOM_MS: u64 = 300;
-/// The share of a core that 512 MB give.
-const SHARE_AT_512_MB: f64 = 512.0 / 1769.0;
 /// So many call for one slot at the same moment.
 const CALLERS: usize = 50;
 
@@ -207,12 +205,6 @@ async fn answered(process: &Process, event: &Value) -> Duration {
 
 fn body_of(answer: &Value) -> Value {
     serde_json::from_str(answer["body"].as_str().unwrap_or_default()).unwrap_or_default()
-}
-
-/// What it takes where the processor is shared: its CPU takes longer by as much, and its waiting as long as ever.
-fn at_512_mb(taken: &[Duration], cpu: &[Duration]) -> Vec<Duration> {
-    let slower = |(taken, cpu): (&Duration, &Duration)| taken.saturating_sub(*cpu) + cpu.div_f64(SHARE_AT_512_MB);
-    taken.iter().zip(cpu).map(slower).collect()
 }
 
 fn print(rows: &[Row]) {

@@ -442,7 +442,7 @@ async fn what_people_do_at_the_desk_is_logged_without_what_they_saw() {
     let found = lena.post(&path(&salon, "search"), &[("csrf", &csrf), ("q", MARK)]).await;
     assert_eq!(found.status, 200, "{found:?}");
     lena.get(&path_of(&salon, &waiting, "/time?service=haarschnitt")).await;
-    let sent = act(&lena, &salon, &waiting, "note", &[("note", MARK)]).await;
+    let sent = act(&lena, &salon, &waiting, "/note", &[("note", MARK)]).await;
     assert_eq!(sent.status, 303, "{sent:?}");
     for function in ["desk", "back-office"] {
         let lines = salon.stack.log_lines(function).await;
