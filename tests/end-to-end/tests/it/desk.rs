@@ -446,7 +446,8 @@ async fn what_people_do_at_the_desk_is_logged_without_what_they_saw() {
     assert_eq!(sent.status, 303, "{sent:?}");
     for function in ["desk", "back-office"] {
         let lines = salon.stack.log_lines(function).await;
-        assert!(!lines.is_empty(), "{function} logs what it does");
+        // The back office logs only what it was asked.
+        assert!(function != "desk" || !lines.is_empty(), "the desk logs what it does");
         let personal = lines.iter().find(|line| line.contains(MARK) || line.contains(MARKED_PHONE));
         assert_eq!(personal, None, "{function}");
     }
