@@ -40,6 +40,13 @@ struct Entry {
     stored: Versioned<Appointment>,
 }
 
+impl Entry {
+    /// What it shares a card for. One that was promised to its caller stands alone, so that nobody overlooks it.
+    fn shared_cause(&self) -> Option<SharedCause> {
+        self.stored.value.shared_cause().filter(|_| !self.stored.value.is_live())
+    }
+}
+
 impl Waiting {
     /// Everything that waits.
     pub async fn load(view: &TenantView<'_>) -> Result<Self, StoreError> {
@@ -128,26 +135,21 @@ pub async fn show(view: &TenantView<'_>, note: Option<Note>) -> Result<Reply, St
     Ok(Reply::Page(status, page(view, Menu::ToDo, view.t("Zu erledigen", "To do"), waiting.len(), &content)))
 }
 
-/// The cards of one urgency: those that wait for the same stand on one card.
+/// The cards of one urgency: those that wait for the same stand on one card, where the first of them would.
 fn group(view: &TenantView<'_>, waiting: &Waiting, urgency: Urgency, words: &str) -> Markup {
-    let entries: Vec<&Entry> = waiting.entries.iter().filter(|entry| entry.to_do.urgency == urgency).collect();
-    // A shared card stands where the first of its appointments would.
-    let first_of = |cause: &SharedCause| {
-        waiting.entries.iter().position(|entry| entry.stored.value.shared_cause().as_ref() == Some(cause))
-    };
-    let cards = entries.iter().filter_map(|entry| {
-        let cause = entry.stored.value.shared_cause().filter(|_| !entry.stored.value.is_live());
-        let Some(cause) = cause else {
-            let booked = waiting.booked.get(&entry.stored.value.id).map(Vec::as_slice).unwrap_or_default();
-            return Some(card(view, entry, booked, false));
-        };
-        let first = first_of(&cause).and_then(|at| waiting.entries.get(at))?;
-        (first.stored.value.id == entry.stored.value.id).then(|| {
-            let all = waiting.entries.iter().map(|it| &it.stored);
-            let all: Vec<&Versioned<Appointment>> =
-                all.filter(|it| it.value.shared_cause().as_ref() == Some(&cause)).collect();
-            shared_card(view, &cause, &all)
-        })
+    let stacks = stacked(&waiting.entries, Entry::shared_cause);
+    let cards = stacks.iter().filter(|stack| stack.first.to_do.urgency == urgency).map(|stack| match &stack.cause {
+        Some(cause) => {
+            let all = std::iter::once(stack.first)
+                .chain(stack.others.iter().copied())
+                .map(|entry| &entry.stored)
+                .collect::<Vec<_>>();
+            shared_card(view, cause, &all)
+        }
+        None => {
+            let booked = waiting.booked.get(&stack.first.stored.value.id).map(Vec::as_slice).unwrap_or_default();
+            card(view, stack.first, booked, false)
+        }
     });
     let cards: Vec<Markup> = cards.collect();
     html! {
@@ -156,6 +158,26 @@ fn group(view: &TenantView<'_>, waiting: &Waiting, urgency: Urgency, words: &str
             @for card in &cards { (card) }
         }
     }
+}
+
+/// What stands on one card: one alone, or those that share a cause.
+struct Stack<'a, T, C> {
+    cause: Option<C>,
+    first: &'a T,
+    others: Vec<&'a T>,
+}
+
+/// Stacks items by their cause, in their order. What has none stands alone.
+fn stacked<'a, T, C: PartialEq>(items: &'a [T], cause_of: impl Fn(&T) -> Option<C>) -> Vec<Stack<'a, T, C>> {
+    let mut stacks: Vec<Stack<'a, T, C>> = Vec::new();
+    for item in items {
+        let cause = cause_of(item);
+        match stacks.iter_mut().find(|stack| cause.is_some() && stack.cause == cause) {
+            Some(stack) => stack.others.push(item),
+            None => stacks.push(Stack { cause, first: item, others: Vec::new() }),
+        }
+    }
+    stacks
 }
 
 /// One to-do alone, with its evidence: for the link in the mail, and while it is being done.
@@ -331,7 +353,7 @@ fn facts(view: &TenantView<'_>, appointment: &Appointment, booked: &[Versioned<A
 /// The caller's own words, as far as they say more than what was understood.
 pub fn said<'a>(view: &TenantView<'_>, appointment: &'a Appointment) -> Vec<&'a str> {
     let request = &appointment.request;
-    // A date as a model writes it is nobody's words.
+    // A model wrote this date; the caller did not say it so.
     let is_spoken = |words: &&str| !words.chars().all(|c| c.is_ascii_digit() || "-:T+.Z ".contains(c));
     let service = request.service.as_deref().filter(|_| view.service_of(appointment).is_none());
     let is_known = |raw: &&str| view.tenant.staff_called(raw).is_some();
@@ -615,5 +637,22 @@ fn shared_card(view: &TenantView<'_>, cause: &SharedCause, all: &[&Versioned<App
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_shares_a_cause_is_one_card_and_nothing_that_stands_alone_hides_it() {
+        let items = [("alone", None), ("a", Some(1)), ("b", Some(2)), ("also alone", None), ("c", Some(1))];
+        let stacks = stacked(&items, |item| item.1);
+        let shown = stacks.iter().map(|stack| (stack.first.0, stack.others.iter().map(|it| it.0).collect::<Vec<_>>()));
+        let none = Vec::new;
+        assert_eq!(
+            shown.collect::<Vec<_>>(),
+            [("alone", none()), ("a", vec!["c"]), ("b", none()), ("also alone", none())]
+        );
     }
 }
