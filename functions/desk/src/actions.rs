@@ -14,7 +14,7 @@ use scheduling::{
 use store::{StoreError, Version, Versioned};
 
 use crate::{
-    handler::PageError,
+    error::PageError,
     http::{Reply, Request},
     layout::Note,
     pages::{appointment, ask, to_do},

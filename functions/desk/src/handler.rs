@@ -4,29 +4,21 @@ use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse
 use chrono::Utc;
 use lambda_runtime::{Context, Error};
 use maud::html;
-use notify::Mailer;
 use operations::{
-    OperationError, Operations,
+    OperationError,
     back_office::{Request as OfficeRequest, Response as OfficeResponse},
-    customer::{CustomerStores, Shared},
-    people::{Access, People, PeopleError},
+    customer::Shared,
+    people::Access,
 };
-use platform::{
-    aws,
-    bucket::Bucket,
-    env,
-    queues::Queue,
-    signed::{Service, ServiceError},
-    telemetry::{LogContext, Metrics},
-};
+use platform::telemetry::LogContext;
 use scheduling::ids::{CustomerId, HostId, StaffId};
-use store::{AccountPauses, Catalogs, CounterStore, Sessions, StoreError};
 use tracing::Instrument;
-use wording::Language;
 
 use crate::{
     actions,
     assets::{ICON, SCRIPT, STYLE},
+    desk::Desk,
+    error::PageError,
     http::{Reply, Request, Response},
     layout::{Note, bare},
     pages::{
@@ -37,104 +29,10 @@ use crate::{
     route::{Question, Route, SystemRoute, TenantRoute},
     session::SignedIn,
     sign_in,
-    user_pool::UserPool,
     view::{TenantView, View},
 };
 
-const FUNCTION: &str = "desk";
-
-/// Everything that the desk needs, created once per process.
-pub struct Desk {
-    /// The sessions.
-    pub sessions: Sessions,
-    /// Who may sign in.
-    pub pool: UserPool,
-    /// Who may sign in.
-    pub people: People,
-    /// What people do.
-    pub operations: Operations,
-    /// What is stored of customers.
-    pub customers: CustomerStores,
-    /// What the accounts see.
-    pub catalogs: Catalogs,
-    /// The accounts at rest.
-    pub pauses: AccountPauses,
-    /// The counters.
-    pub counters: CounterStore,
-    /// The quality reports.
-    pub reports: Bucket,
-    /// The dead-letter queues.
-    pub dead_letters: [Queue; 2],
-    /// Sends invitations, if the stack sends mail.
-    pub mailer: Option<Mailer>,
-    lambda: Service,
-    office: String,
-    metrics: Metrics,
-}
-
-/// Why a page can't be shown.
-#[derive(Debug, thiserror::Error)]
-pub enum PageError {
-    /// There is no such page, or not for this person: both look the same.
-    #[error("not found")]
-    NotFound,
-    /// The form is not one of this session's.
-    #[error("the form was not sent by the desk")]
-    Forged,
-    /// An operation failed.
-    #[error(transparent)]
-    Operation(OperationError),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The user pool or the back office failed.
-    #[error(transparent)]
-    Service(#[from] ServiceError),
-}
-
-impl From<PeopleError> for PageError {
-    fn from(error: PeopleError) -> Self {
-        match error {
-            PeopleError::Pool(error) => Self::Service(error),
-            PeopleError::Store(error) => Self::Store(error),
-            PeopleError::Env(error) => Self::Operation(error.into()),
-        }
-    }
-}
-
-impl From<OperationError> for PageError {
-    fn from(error: OperationError) -> Self {
-        match error {
-            OperationError::NotFound(_) => Self::NotFound,
-            error => Self::Operation(error),
-        }
-    }
-}
-
 impl Desk {
-    /// Reads the environment, creates the clients and opens their connections.
-    pub async fn from_env() -> Result<Self, Error> {
-        let (config, timing) = (aws::function_config()?, env::timing()?);
-        let desk = Self {
-            sessions: Sessions::from_env(&config)?,
-            pool: UserPool::from_env()?,
-            people: People::from_env(&config)?,
-            operations: Operations::from_env(&config, timing)?,
-            customers: CustomerStores::from_env(&config, timing)?,
-            catalogs: Catalogs::from_env(&config)?,
-            pauses: AccountPauses::from_env(&config)?,
-            counters: CounterStore::from_env(&config)?,
-            reports: Bucket::reports_from_env(&config)?,
-            dead_letters: Queue::all_dead_letters_from_env(&config)?,
-            mailer: Mailer::from_env(&config),
-            lambda: Service::new(&config, "lambda")?,
-            office: env::required("BACK_OFFICE_FUNCTION")?,
-            metrics: Metrics::new(FUNCTION),
-        };
-        tokio::join!(desk.sessions.connect(), desk.operations.tenants.connect());
-        Ok(desk)
-    }
-
     /// Responds to one request.
     pub async fn handle(
         &self,
@@ -150,13 +48,6 @@ impl Desk {
         };
         let response = response.instrument(log.span()).await;
         Ok(response.finish(&request, &self.pool.sign_in_origin()))
-    }
-
-    /// Has the back office do something.
-    pub async fn ask_office(&self, request: &OfficeRequest) -> Result<OfficeResponse, ServiceError> {
-        let unreadable = |_| ServiceError { service: "lambda", code: "unreadable".to_owned() };
-        let sent = serde_json::to_value(request).map_err(unreadable)?;
-        serde_json::from_value(self.lambda.invoke(&self.office, &sent).await?).map_err(unreadable)
     }
 
     async fn respond(&self, request: &Request) -> Result<Response, PageError> {
@@ -180,20 +71,15 @@ impl Desk {
             Route::SignOutEverywhere => sign_in::sign_out(self, &who, true).await,
             Route::Language => sign_in::switch_language(self, who).await,
             Route::Start => self.start(&who).await.map(Response::from),
-            Route::System(route) if who.is_agency() => self.system(self.view(&who), route, request).await,
+            Route::System(route) if who.is_agency() => self.system(View::of(self, &who), route, request).await,
             Route::Tenant(tenant, route) => {
                 let permitted = who.permit(&tenant).ok_or(PageError::NotFound)?;
                 let tenant = self.operations.tenants.load(&tenant).await?.ok_or(PageError::NotFound)?;
-                let view = TenantView { view: self.view(&who), permitted, tenant };
+                let view = TenantView { view: View::of(self, &who), permitted, tenant };
                 self.tenant(&view, route, request).await.map(Response::from)
             }
             _ => Err(PageError::NotFound),
         }
-    }
-
-    fn view<'a>(&'a self, who: &'a SignedIn) -> View<'a> {
-        let language = if who.session.is_english { Language::English } else { Language::German };
-        View { desk: self, who, language, now: Utc::now() }
     }
 
     /// Where a person begins: at what waits in their salon, or at all salons.
@@ -202,7 +88,7 @@ impl Desk {
             None => Reply::SeeOther("/system".to_owned()),
             Some([only]) => Reply::SeeOther(format!("/s/{only}/todo")),
             Some(tenants) => {
-                let view = self.view(who);
+                let view = View::of(self, who);
                 let mut named = Vec::new();
                 for id in tenants {
                     named.extend(
@@ -348,23 +234,16 @@ impl Desk {
             }
             SystemRoute::LoadTenant => {
                 let text = request.form.get("file").unwrap_or_default();
-                let (text_owned, apply) = (text.to_owned(), request.form.get("check").is_none());
-                let sent = OfficeRequest::Tenant { text: text_owned, apply, person };
-                match self.ask_office(&sent).await? {
-                    OfficeResponse::Done => Reply::SeeOther("/system?done=loaded".to_owned()),
-                    OfficeResponse::Problems(problems) if problems.is_empty() => {
-                        system::tenant(&view, None, Some(text), Checked::Good).await?.ok_or(PageError::NotFound)?
-                    }
-                    OfficeResponse::Problems(problems) => {
-                        system::tenant(&view, None, Some(text), Checked::Bad(problems))
-                            .await?
-                            .ok_or(PageError::NotFound)?
-                    }
-                    OfficeResponse::Refused(why) => system::tenant(&view, None, Some(text), Checked::Bad(vec![why]))
-                        .await?
-                        .ok_or(PageError::NotFound)?,
+                let apply = request.form.get("check").is_none();
+                let sent = OfficeRequest::Tenant { text: text.to_owned(), apply, person };
+                let checked = match self.ask_office(&sent).await? {
+                    OfficeResponse::Done => return Ok(Reply::SeeOther("/system?done=loaded".to_owned()).into()),
+                    OfficeResponse::Problems(problems) if problems.is_empty() => Checked::Good,
+                    OfficeResponse::Problems(problems) => Checked::Bad(problems),
+                    OfficeResponse::Refused(why) => Checked::Bad(vec![why]),
                     _ => return Err(PageError::NotFound),
-                }
+                };
+                system::tenant(&view, None, Some(text), checked).await?.ok_or(PageError::NotFound)?
             }
             SystemRoute::Redrive => {
                 let mut left = request.form.get("first").and_then(|first| first.parse().ok()).unwrap_or(usize::MAX);

@@ -2,6 +2,8 @@
 
 mod actions;
 mod assets;
+mod desk;
+mod error;
 mod handler;
 mod http;
 mod layout;
@@ -12,7 +14,7 @@ mod sign_in;
 mod user_pool;
 mod view;
 
-use handler::Desk;
+use desk::Desk;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 
 /// Handles requests until the process ends.

@@ -5,7 +5,7 @@ use scheduling::ids::TenantId;
 use store::{SessionKey, StoreError, StoredSession};
 
 use crate::{
-    handler::Desk,
+    desk::Desk,
     http::Request,
     user_pool::{SignInError, SignedInPerson, is_same, secret},
 };

@@ -4,7 +4,8 @@ use chrono::Utc;
 use maud::html;
 
 use crate::{
-    handler::{Desk, PageError},
+    desk::Desk,
+    error::PageError,
     http::{Reply, Request, Response},
     layout::{bare, icon},
     session::{COOKIE, SignedIn},
@@ -24,7 +25,8 @@ pub fn begin(desk: &Desk, request: &Request) -> Response {
     Response::from(Reply::SeeOther(url)).with_cookie(FLOW_COOKIE, &flow.as_cookie(), Some(FLOW_LIFETIME))
 }
 
-/// Whoever is not signed in: a form that was sent is not lost silently, and a page is opened after the sign-in.
+/// The response to a request without a session: a form is answered with a page that says it was not taken, and a page is opened
+/// after the sign-in.
 pub fn needed(request: &Request) -> Response {
     if request.method != http::Method::GET {
         let content = html! {

@@ -13,7 +13,7 @@ use store::Version;
 use wording::Language;
 
 use crate::{
-    handler::Desk,
+    desk::Desk,
     session::{Permitted, SignedIn},
 };
 
@@ -47,7 +47,13 @@ impl<'a> std::ops::Deref for TenantView<'a> {
     }
 }
 
-impl View<'_> {
+impl<'a> View<'a> {
+    /// What somebody looks at now.
+    pub fn of(desk: &'a Desk, who: &'a SignedIn) -> Self {
+        let language = if who.session.is_english { Language::English } else { Language::German };
+        Self { desk, who, language, now: Utc::now() }
+    }
+
     /// The text of the page's language.
     pub fn t<'t>(&self, german: &'t str, english: &'t str) -> &'t str {
         self.language.choose(german, english)
@@ -114,42 +120,22 @@ impl TenantView<'_> {
 
     /// `Mi 25.11.`, with the year where it is another one.
     pub fn date_text(&self, day: NaiveDate) -> String {
-        const GERMAN: [&str; 7] = ["Mo", "Di", "Mi", "Do", "Fr", "Sa", "So"];
-        let year = (day.year() != self.today().year()).then(|| day.year().to_string()).unwrap_or_default();
+        let weekday = self.language.short_weekday(day);
+        let is_this_year = day.year() == self.today().year();
         match self.language {
-            Language::German => {
-                let weekday = GERMAN[day.weekday().num_days_from_monday() as usize];
-                format!("{weekday} {}.{}.{year}", day.day(), day.month())
-            }
-            Language::English => format!("{} {year}", day.format("%a %-d %b")).trim().to_owned(),
-        }
-    }
-
-    /// `Dienstag, 24. November`.
-    pub fn long_day(&self, day: NaiveDate) -> String {
-        const DAYS: [&str; 7] = ["Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"];
-        match self.language {
-            Language::German => {
-                let weekday = DAYS[day.weekday().num_days_from_monday() as usize];
-                format!("{weekday}, {}. {}", day.day(), german_month(day))
-            }
-            Language::English => day.format("%A, %-d %B").to_string(),
+            Language::German if is_this_year => format!("{weekday} {}.{}.", day.day(), day.month()),
+            Language::German => format!("{weekday} {}.{}.{}", day.day(), day.month(), day.year()),
+            Language::English if is_this_year => format!("{weekday} {}", day.format("%-d %b")),
+            Language::English => format!("{weekday} {}", day.format("%-d %b %Y")),
         }
     }
 
     /// `Dienstag, 24.`, where the month is clear.
     pub fn weekday_and_day(&self, day: NaiveDate) -> String {
+        let weekday = self.language.weekday(day);
         match self.language {
-            Language::German => self.long_day(day).split_inclusive('.').next().unwrap_or_default().to_owned(),
-            Language::English => day.format("%A %-d").to_string(),
-        }
-    }
-
-    /// `24. November`.
-    pub fn day_and_month(&self, day: NaiveDate) -> String {
-        match self.language {
-            Language::German => format!("{}. {}", day.day(), german_month(day)),
-            Language::English => day.format("%-d %B").to_string(),
+            Language::German => format!("{weekday}, {}.", day.day()),
+            Language::English => format!("{weekday} {}", day.day()),
         }
     }
 
@@ -210,24 +196,6 @@ impl TenantView<'_> {
             Language::English => format!("“{words}”"),
         }
     }
-}
-
-fn german_month(day: NaiveDate) -> &'static str {
-    const MONTHS: [&str; 12] = [
-        "Januar",
-        "Februar",
-        "März",
-        "April",
-        "Mai",
-        "Juni",
-        "Juli",
-        "August",
-        "September",
-        "Oktober",
-        "November",
-        "Dezember",
-    ];
-    MONTHS[day.month0() as usize]
 }
 
 /// A number as people of its country write it: `0152 2889 5456` for `+4915228895456`.

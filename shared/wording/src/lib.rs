@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod calendar;
 mod desk;
 mod history;
 mod mail;
@@ -38,11 +39,10 @@ impl Language {
 
     /// A moment on the tenant's clock: `Di 1.12.2026 14:30` or `Tue 01 Dec 2026 14:30`.
     pub fn moment(self, at: DateTime<Utc>, zone: Tz) -> String {
-        const GERMAN: [&str; 7] = ["Mo", "Di", "Mi", "Do", "Fr", "Sa", "So"];
         let local = at.with_timezone(&zone);
         match self {
             Self::German => {
-                let weekday = GERMAN[local.weekday().num_days_from_monday() as usize];
+                let weekday = self.short_weekday(local.date_naive());
                 let (day, month, year) = (local.day(), local.month(), local.year());
                 format!("{weekday} {day}.{month}.{year} {:02}:{:02}", local.hour(), local.minute())
             }

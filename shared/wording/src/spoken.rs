@@ -1,6 +1,6 @@
 //! What a voice agent says to a caller. Every sentence is true when it is said, and asks one thing at most.
 
-use chrono::{DateTime, Datelike, Days, NaiveDate, Timelike, Utc};
+use chrono::{DateTime, Days, NaiveDate, Timelike, Utc};
 use chrono_tz::Tz;
 use scheduling::{
     offer::{FreeSlot, Offer, TimeWish, Unclear, said},
@@ -9,22 +9,6 @@ use scheduling::{
 };
 
 use crate::{Language, reason};
-
-const GERMAN_DAYS: [&str; 7] = ["Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"];
-const GERMAN_MONTHS: [&str; 12] = [
-    "Januar",
-    "Februar",
-    "März",
-    "April",
-    "Mai",
-    "Juni",
-    "Juli",
-    "August",
-    "September",
-    "Oktober",
-    "November",
-    "Dezember",
-];
 
 /// What is said to a caller whom nobody can reach.
 const UNREACHABLE: (&str, &str) = (
@@ -96,20 +80,15 @@ impl Voice<'_> {
 
     /// A date in full: "Dienstag, 1. Dezember".
     pub fn date(self, day: NaiveDate) -> String {
-        if self.is_german() {
-            format!("{}, {}. {}", self.weekday(day), day.day(), GERMAN_MONTHS[day.month0() as usize])
-        } else {
-            day.format("%A, %B %-d").to_string()
+        match self.language() {
+            Language::German => Language::German.long_day(day),
+            Language::English => day.format("%A, %B %-d").to_string(),
         }
     }
 
     /// The weekday.
     pub fn weekday(self, day: NaiveDate) -> String {
-        if self.is_german() {
-            GERMAN_DAYS[day.weekday().num_days_from_monday() as usize].to_owned()
-        } else {
-            day.format("%A").to_string()
-        }
+        self.language().weekday(day)
     }
 
     /// A time of day: "10 Uhr", "10 Uhr 30"; "10 am", "10:30 am".
@@ -276,7 +255,7 @@ impl Voice<'_> {
         let spoken = |reading: &Candidate| match (differ_by_day, self.is_german()) {
             (true, true) => {
                 let day = local(reading);
-                format!("{}, den {}. {}", self.weekday(day), day.day(), GERMAN_MONTHS[day.month0() as usize])
+                format!("{}, den {}", self.weekday(day), Language::German.day_and_month(day))
             }
             (true, false) => self.date(local(reading)),
             (false, _) => self.moment(start(reading)),

@@ -27,7 +27,7 @@ pub async fn show(
     let day = start.map(|at| view.date(at));
     let content = html! {
         @match day {
-            Some(day) => (back(&view.path(&format!("day?date={day}")), &view.long_day(day))),
+            Some(day) => (back(&view.path(&format!("day?date={day}")), &view.language.long_day(day))),
             None => (back(&view.path("todo"), view.t("Zu erledigen", "To do"))),
         }
         div.head data-follow="1" {

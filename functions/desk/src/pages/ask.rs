@@ -156,8 +156,8 @@ fn days(view: &TenantView<'_>, slots: &[FreeSlot]) -> Markup {
         div.days {
             @for (day, slots) in &by_day {
                 fieldset.card.pad {
-                    legend.hide { (view.long_day(*day)) }
-                    h2 aria-hidden="true" { (view.long_day(*day)) }
+                    legend.hide { (view.language.long_day(*day)) }
+                    h2 aria-hidden="true" { (view.language.long_day(*day)) }
                     div.chips {
                         @for slot in slots {
                             label.chip { input type="radio" name="at" value=(slot.start.to_rfc3339()) required; span { b { (view.clock(slot.start)) } small { (who(slot)) } } }
@@ -190,7 +190,7 @@ pub async fn cancel(
                     @if has_mail { li { (view.t("Cal.com sagt ab und schreibt eine E-Mail.", "Cal.com cancels it and sends an email.")) } }
                     @else { li { (view.t("Cal.com sagt ab. Eine E-Mail-Adresse ist nicht bekannt: sagen Sie Bescheid.", "Cal.com cancels it. No email is known: tell them.")) } }
                     li { (view.t("Der Platz ist sofort wieder frei.", "The slot is free again at once.")) }
-                    li { (view.t("Es lässt sich nicht zurücknehmen, nur neu eintragen.", "It can't be taken back, only booked anew.")) }
+                    li { (view.t("Es lässt sich nicht zurücknehmen, nur neu eintragen.", "This can't be undone. The appointment can be booked again.")) }
                 }
             } }
             div.acts {

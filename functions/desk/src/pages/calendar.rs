@@ -93,7 +93,7 @@ pub async fn day(view: &TenantView<'_>, request: &Request) -> Result<Reply, Stor
     let opening = opening.unwrap_or_default();
     let content = html! {
         div.head.row.apart data-follow="1" {
-            div { h1 { (view.long_day(day)) } p.soft { (summary(view, &span.appointments)) } }
+            div { h1 { (view.language.long_day(day)) } p.soft { (summary(view, &span.appointments)) } }
             (steps(view, day, 1, true))
         }
         div.board {
@@ -104,7 +104,7 @@ pub async fn day(view: &TenantView<'_>, request: &Request) -> Result<Reply, Stor
             @if let Some(of) = columns.get(&None) { (column(view, &span, view.t("Noch offen", "Not decided"), "nobody", of, &[], day)) }
         }
     };
-    Ok(Reply::Page(200, page(view, Menu::Calendar, &view.long_day(day), open, &content)))
+    Ok(Reply::Page(200, page(view, Menu::Calendar, &view.language.long_day(day), open, &content)))
 }
 
 fn summary(view: &TenantView<'_>, appointments: &[Appointment]) -> String {
@@ -133,8 +133,8 @@ fn steps(view: &TenantView<'_>, day: NaiveDate, by: u64, is_day: bool) -> Markup
                 a href=(view.path("day")) aria-current=[is_day.then_some("page")] { (view.t("Tag", "Day")) }
                 a href=(view.path("week")) aria-current=[(!is_day).then_some("page")] { (view.t("Woche", "Week")) }
             }
-            a.btn href=(link(before)) { (icon("back")) span.hide { (view.t("Davor: ", "Before: ")) (view.long_day(before)) } }
-            a.btn href=(link(after)) { (icon("fwd")) span.hide { (view.t("Danach: ", "After: ")) (view.long_day(after)) } }
+            a.btn href=(link(before)) { (icon("back")) span.hide { (view.t("Davor: ", "Before: ")) (view.language.long_day(before)) } }
+            a.btn href=(link(after)) { (icon("fwd")) span.hide { (view.t("Danach: ", "After: ")) (view.language.long_day(after)) } }
         }
     }
 }
@@ -239,7 +239,12 @@ pub async fn week(view: &TenantView<'_>, request: &Request) -> Result<Reply, Sto
     let changed: Vec<(&Appointment, News)> =
         span.appointments.iter().filter_map(|it| Some((it, news(view, it)?))).collect();
     let sunday = monday + Days::new(6);
-    let title = format!("{} {} {}", view.day_and_month(monday), view.t("bis", "to"), view.day_and_month(sunday));
+    let title = format!(
+        "{} {} {}",
+        view.language.day_and_month(monday),
+        view.t("bis", "to"),
+        view.language.day_and_month(sunday)
+    );
     let content = html! {
         div.head.row.apart data-follow="1" { div { h1 { (title) } p.soft { (summary(view, &span.appointments)) } } (steps(view, monday, 7, false)) }
         div.board.week {

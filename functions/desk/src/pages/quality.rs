@@ -32,7 +32,7 @@ pub async fn show(view: &TenantView<'_>, request: &Request) -> Result<Reply, Sto
     };
     let content = html! {
         div.head.row.apart {
-            div { h1 { (view.t("Wie gut es läuft", "How well it works")) } p.soft { (view.day_and_month(from)) " " (view.t("bis", "to")) " " (view.day_and_month(today)) ", " (view.count(usize::try_from(report.overall.appointments).unwrap_or_default(), ("Terminwunsch", "appointment wished"), ("Terminwünsche", "appointments wished"))) } }
+            div { h1 { (view.t("Wie gut es läuft", "How well it works")) } p.soft { (view.language.day_and_month(from)) " " (view.t("bis", "to")) " " (view.language.day_and_month(today)) ", " (view.count(usize::try_from(report.overall.appointments).unwrap_or_default(), ("Terminwunsch", "appointment wished"), ("Terminwünsche", "appointments wished"))) } }
             nav.seg aria-label=(view.t("Zeitraum", "Span")) { (span(7, view.t("Tage", "days"))) (span(14, view.t("Tage", "days"))) (span(90, view.t("Tage", "days"))) }
         }
         @if measured.is_empty() {

@@ -13,7 +13,7 @@ use scheduling::{
 use store::{Pause, StoreError};
 
 use crate::{
-    handler::Desk,
+    desk::Desk,
     http::Reply,
     layout::{Note, back, csrf, icon, system_page, tag},
     pages::quality::percent,
@@ -49,8 +49,12 @@ impl Row {
     }
 
     fn rank(&self) -> (bool, bool, std::cmp::Reverse<usize>, String) {
-        let worst = !(self.pause.is_some());
-        (worst, !(self.needs_the_agency() || self.misses_a_target()), std::cmp::Reverse(self.urgent), self.name.clone())
+        (
+            self.pause.is_none(),
+            !(self.needs_the_agency() || self.misses_a_target()),
+            std::cmp::Reverse(self.urgent),
+            self.name.clone(),
+        )
     }
 }
 
