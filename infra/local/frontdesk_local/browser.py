@@ -24,11 +24,5 @@ def find():
 
 def prepare():
     """Installs what drives the browser, as its lock file says, and returns the environment in which it runs."""
-    if not shutil.which("npm"):
-        fail("No Node.js is on the PATH. Install it (`apt install nodejs npm`), then run this again.")
-    marker, lock = DRIVER / "node_modules/.package-lock.json", DRIVER / "package-lock.json"
-    if not marker.exists() or marker.stat().st_mtime < lock.stat().st_mtime:
-        say("installing what drives the browser")
-        subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--silent"], cwd=DRIVER, check=True)
-        marker.touch()
+    tools.install_npm(DRIVER, DRIVER / "package-lock.json")
     return {**os.environ, "CHROMIUM": find(), "PICTURES": str(tools.WORK / "desk"), "DEMO": str(tools.WORK / "demo.json")}

@@ -62,22 +62,14 @@ def load(deployed):
 
 def add_person(deployed, email, name, group):
     """Lets somebody sign in. Codes are mailed, and the local mail is kept as files."""
-    from .stack import client
+    from .stack import client, frontdesk
 
-    pool, cognito = deployed.outputs["UserPool"], client("cognito-idp", deployed.endpoint)
-    attributes = {"email": email, "email_verified": "true", "name": name}
-    created = cognito.admin_create_user(
-        UserPoolId=pool, Username=email, MessageAction="SUPPRESS",
-        UserAttributes=[{"Name": key, "Value": value} for key, value in attributes.items()],
-    )
+    access = ["--agency"] if group == "agency" else ["--tenant", group.removeprefix("tenant.")]
+    frontdesk(deployed, "people", "invite", email, "--name", name, *access, "--apply")
     # Cognito itself needs no password of people who sign in by a code; the local one does.
     password = "Local-%030x" % random.getrandbits(120)
-    cognito.admin_set_user_password(UserPoolId=pool, Username=created["User"]["Username"], Password=password, Permanent=True)
-    try:
-        cognito.create_group(UserPoolId=pool, GroupName=group)
-    except cognito.exceptions.GroupExistsException:
-        pass
-    cognito.admin_add_user_to_group(UserPoolId=pool, Username=created["User"]["Username"], GroupName=group)
+    cognito = client("cognito-idp", deployed.endpoint)
+    cognito.admin_set_user_password(UserPoolId=deployed.outputs["UserPool"], Username=email, Password=password, Permanent=True)
 
 
 class _Week:

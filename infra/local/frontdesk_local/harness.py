@@ -132,18 +132,12 @@ def python_peers():
 
 
 def node_peers():
-    if not shutil.which("npm"):
-        fail("failed to find npm: the peers in Node.js need node and npm, 20 or newer. On Debian and Ubuntu, install nodejs and npm.")
     place, source = PLACE / "node", BENCH / "peers/node"
     lock = source / "package-lock.json"
-    if tools.is_new(place, lock):
-        say("installing the Node.js peers' packages")
-        place.mkdir(parents=True, exist_ok=True)
-        for file in (source / "package.json", lock):
-            shutil.copy(file, place)
-        if subprocess.run(["npm", "ci", "--silent", "--no-audit", "--no-fund"], cwd=place).returncode != 0:
-            fail("failed to install the Node.js peers' packages: see above. Check that the npm registry is reachable, then run the command again.")
-        tools.stamp(place, lock)
+    place.mkdir(parents=True, exist_ok=True)
+    for file in (source / "package.json", lock):
+        shutil.copy(file, place)
+    tools.install_npm(place, lock)
     made = {}
     for name in ("intake", "booking", "tools"):
         shutil.copy(source / f"{name}.mjs", place)

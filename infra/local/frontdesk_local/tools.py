@@ -3,6 +3,7 @@
 import hashlib
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import venv
@@ -81,6 +82,18 @@ def install(requirements, environment=ENVIRONMENT):
         fail("failed to install the Python packages: see above. Check that PyPI is reachable, then run the command again.")
     stamp(environment, requirements)
     return python
+
+
+def install_npm(place, lock):
+    """Installs the packages of a lock file into the folder's `node_modules`, unless they are installed."""
+    if not shutil.which("npm"):
+        fail("failed to find npm: Node.js 20 or newer is needed. On Debian and Ubuntu, install nodejs and npm.")
+    if not is_new(place / "node_modules", lock):
+        return
+    say(f"installing the packages of {lock.relative_to(ROOT)}")
+    if subprocess.run(["npm", "ci", "--silent", "--no-audit", "--no-fund"], cwd=place).returncode != 0:
+        fail("failed to install the Node.js packages: see above. Check that the npm registry is reachable, then run the command again.")
+    stamp(place / "node_modules", lock)
 
 
 def is_new(place, requirements):

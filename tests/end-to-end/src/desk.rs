@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Mutex};
 
+use operations::people::{Access, People};
 use platform::signed::Service;
 use reqwest::{Client, Method, Response, Url, redirect::Policy};
 use serde_json::json;
@@ -43,21 +44,9 @@ impl Stack {
     /// Lets somebody sign in: to a tenant by its group `tenant.<id>`, or to all by `agency`.
     pub async fn invite(&self, name: &str, group: &str) -> String {
         let email = format!("{}@people.example", Uuid::new_v4().simple());
-        let pool = variable("USER_POOL");
-        let cognito = Service::new(&self.config, "cognito-idp").unwrap();
-        let call = async |operation: &str, request: serde_json::Value| {
-            cognito.call(&format!("AWSCognitoIdentityProviderService.{operation}"), &request).await
-        };
-        let attribute = |name: &str, value: &str| json!({"Name": name, "Value": value});
-        let attributes = [attribute("email", &email), attribute("email_verified", "true"), attribute("name", name)];
-        let user =
-            json!({"UserPoolId": pool, "Username": email, "MessageAction": "SUPPRESS", "UserAttributes": attributes});
-        call("AdminCreateUser", user).await.unwrap();
+        let access = Access::of_group(group).expect("a group of the desk");
+        People::from_env(&self.config).unwrap().invite(&access, name, &email).await.unwrap();
         self.confirm(&email).await;
-        // It exists, if another test made it.
-        let _ = call("CreateGroup", json!({"UserPoolId": pool, "GroupName": group})).await;
-        let member = json!({"UserPoolId": pool, "GroupName": group, "Username": email});
-        call("AdminAddUserToGroup", member).await.unwrap();
         email
     }
 
