@@ -90,7 +90,7 @@ impl CommandContext {
     /// Resumes every appointment of a tenant that waits for a staff member or an event type which exists now.
     pub async fn resume_waiting(&self, record: &TenantRecord) -> Result<Resumed, CommandError> {
         let progress = |at: usize, of: usize| {
-            if at > 0 && at % 100 == 0 {
+            if at > 0 && at.is_multiple_of(100) {
                 eprintln!("{at} of {of} appointments in review checked");
             }
         };

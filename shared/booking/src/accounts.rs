@@ -93,17 +93,14 @@ impl Accounts {
         let is_bookable = |catalog: &Catalog, target: &Target| {
             catalog.event_type(target.event_type).is_some_and(|it| it.faults.is_empty() && it.is_visible)
         };
-        let as_stored = |catalog: &Catalog| match freshness {
-            Freshness::AsStored => true,
-            Freshness::Recent => false,
-            Freshness::ReadSince(time) => catalog.checked_at >= time,
-        };
         // A person who mended something is not told by what was read before.
-        let is_too_soon = |catalog: &Catalog| {
-            let is_recent = Utc::now() - catalog.checked_at < self.min_age;
-            is_recent && (as_stored(catalog) || matches!(freshness, Freshness::Recent))
+        let is_outdated =
+            |catalog: &Catalog| matches!(freshness, Freshness::ReadSince(time) if catalog.checked_at < time);
+        let is_too_soon = |catalog: &Catalog| Utc::now() - catalog.checked_at < self.min_age && !is_outdated(catalog);
+        let fits = |catalog: &Catalog| {
+            let is_fresh = !matches!(freshness, Freshness::Recent) && !is_outdated(catalog);
+            is_fresh && targets.iter().all(|target| is_bookable(catalog, target))
         };
-        let fits = |catalog: &Catalog| as_stored(catalog) && targets.iter().all(|target| is_bookable(catalog, target));
         match stored {
             Some(stored) if fits(&stored.catalog) => Some(stored),
             Some(stored) if is_too_soon(&stored.catalog) => Some(stored),

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
+use aws_sdk_dynamodb::{operation::query::builders::QueryFluentBuilder, types::ReturnConsumedCapacity};
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use scheduling::{
@@ -166,12 +166,9 @@ async fn page_of_key(
         key.insert(index.sort.to_owned(), timestamp(position.at));
         key
     });
-    let query = table.client.query().table_name(&table.name).index_name(index.name);
-    let found = query
+    let found = query(table, index, partition)
         .key_condition_expression("#partition = :partition AND #sort < :before")
-        .expression_attribute_names("#partition", index.partition)
         .expression_attribute_names("#sort", index.sort)
-        .expression_attribute_values(":partition", text(partition))
         .expression_attribute_values(":before", text(sortable(before)))
         .set_exclusive_start_key(start)
         .limit(limit)
@@ -186,13 +183,16 @@ async fn page_of_key(
     })
 }
 
+/// A query of a partition of an index. Its condition names `#partition` and `:partition`.
+fn query(table: &Table, index: Index, partition: &str) -> QueryFluentBuilder {
+    let query = table.client.query().table_name(&table.name).index_name(index.name);
+    let query = query.expression_attribute_names("#partition", index.partition);
+    query.expression_attribute_values(":partition", text(partition))
+}
+
 /// Every appointment in a partition of an index.
 pub(crate) async fn ids_in(table: &Table, index: Index, partition: &str) -> Result<Vec<AppointmentId>, StoreError> {
-    let query = table.client.query().table_name(&table.name).index_name(index.name);
-    let query = query
-        .key_condition_expression("#partition = :partition")
-        .expression_attribute_names("#partition", index.partition)
-        .expression_attribute_values(":partition", text(partition));
+    let query = query(table, index, partition).key_condition_expression("#partition = :partition");
     let mut pages = query.into_paginator().items().send();
     let mut ids = Vec::new();
     while let Some(item) = pages.next().await {
@@ -208,12 +208,9 @@ pub(crate) async fn ids_by_name(
     beginning: &str,
     limit: i32,
 ) -> Result<Vec<AppointmentId>, StoreError> {
-    let query = table.client.query().table_name(&table.name).index_name(BY_NAME.name);
-    let found = query
+    let found = query(table, BY_NAME, tenant)
         .key_condition_expression("#partition = :partition AND begins_with(#sort, :beginning)")
-        .expression_attribute_names("#partition", BY_NAME.partition)
         .expression_attribute_names("#sort", BY_NAME.sort)
-        .expression_attribute_values(":partition", text(tenant))
         .expression_attribute_values(":beginning", text(beginning))
         .limit(limit)
         .send()
