@@ -129,7 +129,7 @@ impl People {
         }
     }
 
-    /// Lets somebody sign in. No mail is sent. Whoever is invited already only gets the access.
+    /// Lets somebody sign in. No mail is sent. A person who was invited before gets this access as well.
     ///
     /// # Errors
     /// If the user pool fails. Inviting again completes what was begun.
