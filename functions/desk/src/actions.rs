@@ -7,7 +7,7 @@ use operations::{
     settling,
 };
 use scheduling::{
-    appointment::{Actor, Appointment, CancelReason, Change, Settlement},
+    appointment::{Actor, Appointment, CancelReason, Change, Seen, Settlement},
     ids::{AppointmentId, ServiceId, StaffId},
     tenant::NoEventType,
 };
@@ -19,7 +19,7 @@ use crate::{
     layout::Note,
     pages::{appointment, ask, to_do},
     route::Deed,
-    view::{TenantView, read_version},
+    view::TenantView,
 };
 
 /// What became of an action.
@@ -28,22 +28,38 @@ enum Done {
     Yes(String, &'static str),
     /// It is not possible, for this reason.
     No(String),
-    /// Somebody else was first.
-    Changed,
+}
+
+/// How often something is done again when only a notice was written between reading and writing.
+const TRIES: u32 = 3;
+
+/// Does something with an appointment of the tenant, if it is still what the person saw.
+async fn as_seen<T>(
+    view: &TenantView<'_>,
+    id: &AppointmentId,
+    seen: Option<&str>,
+    deed: impl AsyncFn(Versioned<Appointment>) -> Result<T, OperationError>,
+) -> Result<T, OperationError> {
+    let seen = seen.and_then(Seen::parse);
+    for _ in 0..TRIES {
+        let stored = view.desk.operations.appointment(id, Some(view.permitted.tenant())).await?;
+        if seen != Some(stored.value.seen()) {
+            break;
+        }
+        match deed(stored).await {
+            Err(OperationError::Changed) => {}
+            done => return done,
+        }
+    }
+    Err(OperationError::Changed)
 }
 
 /// Does something with an appointment, as the person saw it.
 pub async fn act(view: &TenantView<'_>, id: &AppointmentId, deed: Deed, request: &Request) -> Result<Reply, PageError> {
-    let stored = view.desk.operations.appointment(id, Some(view.permitted.tenant())).await?;
-    let seen = read_version(request.form.get("seen"));
-    let is_as_seen = seen == Some(stored.version);
     let by = view.desk.operations.actor(Some(view.who.session.name.reveal()));
-    let done = match is_as_seen {
-        true => done(view, stored.clone(), deed, request, by).await,
-        false => Ok(Done::Changed),
-    };
-    let done = match done {
-        Err(OperationError::Changed) => Done::Changed,
+    let deed_of = async |stored| done(view, stored, deed, request, by).await;
+    let done = match as_seen(view, id, request.form.get("seen"), deed_of).await {
+        Err(OperationError::Changed) => return changed(view, id).await,
         Err(OperationError::Refused(refusal)) => Done::No(words(view, &refusal)),
         Err(OperationError::Calcom(why) | OperationError::Incomplete(why)) => Done::No(why),
         Err(error) => return Err(error.into()),
@@ -52,13 +68,13 @@ pub async fn act(view: &TenantView<'_>, id: &AppointmentId, deed: Deed, request:
     match done {
         Done::Yes(path, word) => Ok(Reply::SeeOther(format!("{path}?done={word}"))),
         Done::No(why) => {
+            let stored = view.desk.operations.appointment(id, Some(view.permitted.tenant())).await?;
             let note = Note::failed(view.t("Das ist nicht geschehen.", "This was not done.")).with(html! { (why) });
             match deed {
                 Deed::Book | Deed::Move => Ok(ask::time(view, stored, request, Some(note)).await?),
                 _ => Ok(appointment::show(view, stored, Some(note)).await?),
             }
         }
-        Done::Changed => changed(view, id).await,
     }
 }
 
@@ -114,7 +130,7 @@ async fn done(
             let request = OfficeRequest::Assign { appointment: appointment.id, version, staff, person };
             match view.desk.ask_office(&request).await {
                 Ok(OfficeResponse::Done) => Done::Yes(page, "assigned"),
-                Ok(OfficeResponse::Changed) => Done::Changed,
+                Ok(OfficeResponse::Changed) => return Err(OperationError::Changed),
                 Ok(OfficeResponse::Refused(why)) => Done::No(why),
                 _ => Done::No(view.t("Bitte in einer Minute noch einmal.", "Please try again in a minute.").to_owned()),
             }
@@ -229,11 +245,8 @@ pub async fn retry_all(view: &TenantView<'_>, request: &Request) -> Result<Reply
     let operations = &view.desk.operations;
     let by = operations.actor(Some(view.who.session.name.reveal()));
     for (id, seen) in request.form.all("id").zip(request.form.all("seen")) {
-        let stored = operations.appointment(&AppointmentId::new(id), Some(view.permitted.tenant())).await?;
-        if read_version(Some(seen)) != Some(stored.version) {
-            continue;
-        }
-        match operations.retry(stored, by).await {
+        let retry = async |stored| operations.retry(stored, by).await;
+        match as_seen(view, &AppointmentId::new(id), Some(seen), retry).await {
             Ok(_) | Err(OperationError::Changed | OperationError::Refused(_)) => {}
             Err(error) => return Err(error.into()),
         }
@@ -247,16 +260,11 @@ pub async fn clean_up(view: &TenantView<'_>, request: &Request) -> Result<Reply,
     let by = operations.actor(Some(view.who.session.name.reveal()));
     for chosen in request.form.all("v") {
         let Some((id, seen)) = chosen.split_once(' ') else { continue };
-        let stored = operations.appointment(&AppointmentId::new(id), Some(view.permitted.tenant())).await?;
-        let Versioned { value: mut appointment, version } = stored;
-        if read_version(Some(seen)) != Some(version) {
-            continue;
-        }
-        let cleaned = match settling::plan_clean_up(&mut appointment, true, by) {
-            Ok(()) => operations.save(&appointment, version).await,
-            refused => refused,
+        let clean_up = async |Versioned { value: mut appointment, version }: Versioned<Appointment>| {
+            settling::plan_clean_up(&mut appointment, true, by)?;
+            operations.save(&appointment, version).await
         };
-        match cleaned {
+        match as_seen(view, &AppointmentId::new(id), Some(seen), clean_up).await {
             Ok(()) | Err(OperationError::Changed | OperationError::Refused(_)) => {}
             Err(error) => return Err(error.into()),
         }

@@ -9,7 +9,6 @@ use scheduling::{
     personal::Personal,
     tenant::{Service, Tenant},
 };
-use store::Version;
 use wording::Language;
 
 use crate::{
@@ -215,16 +214,6 @@ pub fn national(number: &Personal<String>, country: &str) -> String {
         groups.last_mut().into_iter().for_each(|group| group.push_str(&last));
     }
     std::iter::once(head.to_owned()).chain(groups).collect::<Vec<_>>().join(" ")
-}
-
-/// A version as a form carries it.
-pub fn version_text(version: Version) -> String {
-    serde_json::to_string(&version).unwrap_or_default()
-}
-
-/// The version that a form carries.
-pub fn read_version(text: Option<&str>) -> Option<Version> {
-    serde_json::from_str(text?).ok()
 }
 
 /// Whether an action is possible.

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use store::{CallEvent, NewAppointment, SlotClaim, Versioned};
 use uuid::Uuid;
 
-use crate::{MARK, MARKED_PHONE, Stack, stack::WebhookAnswer, variable};
+use crate::{MARK, MARKED_PHONE, Stack, eventually, stack::WebhookAnswer, variable};
 
 /// A salon that takes part in one test.
 ///
@@ -225,11 +225,13 @@ impl Salon {
         BookingUid::new(answer["data"]["uid"].as_str().unwrap())
     }
 
-    /// Changes a stored appointment past all functions.
-    pub async fn change(&self, id: &AppointmentId, change: impl FnOnce(Appointment) -> Appointment) {
-        let Versioned { value: appointment, version } = self.stack.appointments.load(id).await.unwrap().unwrap();
-        let appointment = change(appointment);
-        self.stack.appointments.update(&appointment, version).commit().await.unwrap();
+    /// Changes a stored appointment past all functions. If one of them writes it meanwhile, it is changed again.
+    pub async fn change(&self, id: &AppointmentId, change: impl Fn(Appointment) -> Appointment) {
+        let changed = eventually(async || {
+            let Versioned { value: appointment, version } = self.stack.appointments.load(id).await.unwrap().unwrap();
+            self.stack.appointments.update(&change(appointment), version).commit().await.ok()
+        });
+        changed.await.unwrap_or_else(|| panic!("failed to change {id}"));
     }
 
     /// Assigns an appointment to a staff member as an operator does, and answers it.
@@ -237,7 +239,7 @@ impl Salon {
         let assignment = Assignment { staff: StaffId::new(staff), strategy: StrategyName::Operator, host: None };
         let by = Actor { function: OPERATOR, version: "test", now: Utc::now(), person: None };
         let assign = |mut appointment: Appointment| {
-            appointment.assign_by_operator(assignment, by).unwrap();
+            appointment.assign_by_operator(assignment.clone(), by).unwrap();
             appointment
         };
         self.change(id, assign).await;

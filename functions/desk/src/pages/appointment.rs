@@ -11,7 +11,7 @@ use crate::{
         evidence,
         to_do::{count_open, said},
     },
-    view::{TenantView, can, version_text},
+    view::{TenantView, can},
 };
 
 /// The page.
@@ -49,7 +49,7 @@ pub async fn show(
                     ol.way { @for entry in appointment.history().iter().rev() { (step(view, appointment, entry)) } }
                     form.field method="post" action=(view.path_of(appointment, "note")) {
                         (csrf(view))
-                        input type="hidden" name="seen" value=(version_text(stored.version));
+                        input type="hidden" name="seen" value=(stored.value.seen());
                         label for="note" { (view.t("Notiz für das Team", "Note for the team")) }
                         div.row.nowrap { input #note name="note" maxlength="500" required; button.btn { (view.t("Speichern", "Save")) } }
                     }

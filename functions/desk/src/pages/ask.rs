@@ -16,7 +16,7 @@ use crate::{
     http::{Reply, Request},
     layout::{Menu, Note, back, csrf, dial, icon, page},
     pages::to_do::{count_open, staff_chips},
-    view::{TenantView, can, version_text},
+    view::{TenantView, can},
 };
 
 /// So many days of free slots are shown at once.
@@ -26,7 +26,7 @@ const DAYS: u64 = 7;
 fn carried(view: &TenantView<'_>, stored: &Versioned<Appointment>, request: &Request) -> Markup {
     html! {
         (csrf(view))
-        input type="hidden" name="seen" value=(version_text(stored.version));
+        input type="hidden" name="seen" value=(stored.value.seen());
         @if let Some(wish) = request.query.get("wish") { input type="hidden" name="wish" value=(wish); }
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     http::Reply,
     layout::{Menu, Note, csrf, dial, page},
     pages::{customer::entry, to_do::count_open},
-    view::{TenantView, version_text},
+    view::TenantView,
 };
 
 /// So many days back, past appointments are looked for that wait to be closed.
@@ -193,7 +193,7 @@ fn clean_up(view: &TenantView<'_>, past: &[Versioned<Appointment>]) -> Markup {
                     legend.hide { (view.t("Vergangene Termine", "Past appointments")) }
                     @for it in past {
                         label.chip.line {
-                            input type="checkbox" name="v" value={ (it.value.id) " " (version_text(it.version)) } checked data-checked="1";
+                            input type="checkbox" name="v" value={ (it.value.id) " " (it.value.seen()) } checked data-checked="1";
                             span { (it.value.start().map(|at| view.moment(at)).unwrap_or_default()) ", " (view.name(&it.value.request.customer)) small { (what(&it.value)) } }
                         }
                     }

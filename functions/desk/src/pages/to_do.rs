@@ -21,7 +21,7 @@ use crate::{
     http::Reply,
     layout::{Menu, Note, back, csrf, dial, icon, page, tag},
     pages::evidence,
-    view::{TenantView, can, version_text},
+    view::{TenantView, can},
 };
 
 /// So many free slots are offered on a card.
@@ -371,7 +371,7 @@ pub fn form(view: &TenantView<'_>, stored: &Versioned<Appointment>, deed: &str, 
     html! {
         form.settle method="post" action=(view.path_of(&stored.value, deed)) {
             (csrf(view))
-            input type="hidden" name="seen" value=(version_text(stored.version));
+            input type="hidden" name="seen" value=(stored.value.seen());
             (content)
         }
     }
@@ -485,7 +485,7 @@ fn wish(view: &TenantView<'_>, entry: &Entry, booked: &[Versioned<Appointment>],
             @if targets.is_empty() { div.acts { span.wide { (close) } } }
             @if own.is_some() {
                 form id={ "keep-" (appointment.id) } method="post" action=(view.path_of(appointment, "retry")) {
-                    (csrf(view)) input type="hidden" name="seen" value=(version_text(stored.version));
+                    (csrf(view)) input type="hidden" name="seen" value=(stored.value.seen());
                 }
             }
         }
@@ -624,7 +624,7 @@ fn shared_card(view: &TenantView<'_>, cause: &SharedCause, all: &[&Versioned<App
             }
             form.settle method="post" action=(action) {
                 (csrf(view))
-                @for it in all { input type="hidden" name="id" value=(it.value.id); input type="hidden" name="seen" value=(version_text(it.version)); }
+                @for it in all { input type="hidden" name="id" value=(it.value.id); input type="hidden" name="seen" value=(it.value.seen()); }
                 (fields)
                 div.acts {
                     button.btn.go {

@@ -27,7 +27,7 @@ mod transitions;
 pub use claimed::{Claimed, Confirmation};
 pub use due::{Due, DueCause};
 pub use history::{Actor, Cause, OPERATOR, Repetition, Transition};
-pub use notice::{DELAY_NOTICE_WINDOW, Notice};
+pub use notice::{DELAY_NOTICE_WINDOW, Notice, Seen};
 pub use record::{Appointment, Verification};
 pub use state::{
     BookingProgress, CancelReason, Change, ChangeKind, Outcome, RequestedChange, ReviewBooking, ReviewReason, State,

@@ -1,6 +1,8 @@
 //! When a tenant is to be notified of an appointment.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use std::fmt;
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use super::{
     history::{Actor, Cause, Transition},
@@ -25,6 +27,24 @@ pub enum Notice {
     NeedsReview,
     /// Its start passed before it was booked, and nobody was notified before.
     Missed,
+}
+
+/// The mark of what somebody saw of an appointment before they decided. It changes with everything that happens to it, but not
+/// when people are notified of it or free slots are proposed: nobody decides otherwise because of that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen(DateTime<Utc>);
+
+impl Seen {
+    /// The mark that [`Display`](fmt::Display) wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().map(Self)
+    }
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.to_rfc3339_opts(SecondsFormat::Nanos, true))
+    }
 }
 
 impl Appointment {
@@ -86,6 +106,12 @@ impl Appointment {
     /// Records that the tenant was notified. The state stays.
     pub fn record_notice(&mut self, by: Actor<'_>) {
         self.record(Some(self.state.name()), Cause::Notified, by);
+    }
+
+    /// The mark of what people decide by as it is now.
+    pub fn seen(&self) -> Seen {
+        let news = self.history.iter().rfind(|it| !matches!(it.cause, Cause::Notified | Cause::Proposed));
+        Seen(news.map_or(self.created_at, Transition::last_at))
     }
 
     /// When it came into its present state, or when what people have to know of it last changed.
@@ -173,6 +199,19 @@ mod tests {
         review.settle(settlement, by(at("2026-12-01T08:03:00Z"))).unwrap();
         review.stall("its message became a dead letter".to_owned(), by(at("2026-12-01T08:04:00Z"))).unwrap();
         assert_eq!(review.notice_due(), Some(at("2026-12-01T08:04:00Z")));
+    }
+
+    #[test]
+    fn what_somebody_saw_stays_the_same_while_they_are_only_notified() {
+        let mut review = unreadable();
+        let seen = review.seen();
+        review.record_notice(by(at("2026-12-01T08:01:00Z")));
+        review.propose(vec![at("2026-12-03T08:00:00Z")], by(at("2026-12-01T08:02:00Z"))).unwrap();
+        assert_eq!((review.seen(), Seen::parse(&seen.to_string())), (seen, Some(seen)));
+        review.call_back(by(at("2026-12-01T08:03:00.000000001Z"))).unwrap();
+        let later = review.seen();
+        assert!(later != seen && Seen::parse(&later.to_string()) == Some(later));
+        assert_eq!(Seen::parse("1"), None);
     }
 
     #[test]

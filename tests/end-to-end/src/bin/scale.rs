@@ -145,12 +145,16 @@ async fn units_by_key(salon: &Salon, dynamodb: &Client) -> BTreeMap<String, u32>
     salon.change(&id, |appointment| claimed(appointment, lease, by(0))).await;
     step(&mut units).await;
     let booked = |appointment: Appointment| {
-        appointment.claim(lease, by(5)).expect("its lease has expired").confirm(booking, Confirmation::Booked, by(5))
+        appointment.claim(lease, by(5)).expect("its lease has expired").confirm(
+            booking.clone(),
+            Confirmation::Booked,
+            by(5),
+        )
     };
     salon.change(&id, booked).await;
     step(&mut units).await;
     let assigned = |mut appointment: Appointment| {
-        appointment.assign(assignment, by(6)).expect("it is booked");
+        appointment.assign(assignment.clone(), by(6)).expect("it is booked");
         appointment
     };
     salon.change(&id, assigned).await;

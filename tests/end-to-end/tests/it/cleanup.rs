@@ -31,8 +31,8 @@ async fn assigned_days_ago(salon: &Salon, stands_at: DateTime<Utc>) -> (Appointm
     salon
         .change(&id, |appointment| {
             let claim = appointment.claim(TimeDelta::seconds(1), by_test()).unwrap();
-            let mut appointment = claim.confirm(booking, Confirmation::Booked, by_test());
-            appointment.assign(assignment, by_test()).unwrap();
+            let mut appointment = claim.confirm(booking.clone(), Confirmation::Booked, by_test());
+            appointment.assign(assignment.clone(), by_test()).unwrap();
             appointment
         })
         .await;

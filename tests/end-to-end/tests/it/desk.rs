@@ -1,12 +1,13 @@
 //! The desk over the wire: who may see what, and what people settle there.
 
+use chrono::Utc;
 use desk::route::ROUTES;
 use end_to_end::{
     MARK, MARKED_PHONE, Page, Salon, SalonForm, Visitor, eventually, frontdesk, mails_to, soon, variable,
 };
 use reqwest::Method;
 use scheduling::{
-    appointment::{Appointment, CancelReason, Cause, ReviewReason, State, StateName},
+    appointment::{Actor, Appointment, CancelReason, Cause, ReviewReason, State, StateName},
     ids::CustomerId,
     request::Intent,
 };
@@ -125,6 +126,24 @@ async fn of_two_people_one_wins_and_the_other_reads_what_changed() {
         panic!()
     };
     assert_eq!(reason, CancelReason::NotWanted);
+}
+
+#[tokio::test]
+async fn a_mail_that_is_sent_between_look_and_click_stops_nobody() {
+    let salon = Salon::open().await;
+    let (appointment, lena) = (unclear(&salon).await, lena(&salon).await);
+    let page = lena.get(&path_of(&salon, &appointment, "/close")).await;
+    let (csrf, seen) = (page.field("csrf"), page.field("seen"));
+    let notifier = || Actor { function: "review-notifier", version: "test", now: Utc::now(), person: None };
+    let notified = |mut appointment: Appointment| {
+        appointment.record_notice(notifier());
+        appointment
+    };
+    salon.change(&appointment.id, notified).await;
+    let fields = [("csrf", csrf.as_str()), ("seen", seen.as_str()), ("reason", "not_wanted")];
+    let closed = lena.post(&path_of(&salon, &appointment, "/close"), &fields).await;
+    assert_eq!(closed.status, 303, "{closed:?}");
+    assert_eq!(salon.stack.appointment(&appointment.id).await.state().name(), StateName::Cancelled);
 }
 
 #[tokio::test]

@@ -73,7 +73,7 @@ async fn a_booking_that_nobody_assigned_is_sent_to_be_assigned() {
     salon
         .change(&id, |appointment| {
             let claim = appointment.claim(TimeDelta::minutes(1), long_ago).unwrap();
-            claim.confirm(booking, Confirmation::Booked, long_ago)
+            claim.confirm(booking.clone(), Confirmation::Booked, long_ago)
         })
         .await;
     let report = salon.stack.invoke("sync-reconciler", &json!({})).await;

@@ -14,7 +14,7 @@ use scheduling::{
     tenant::Tenant,
 };
 use serde_json::{Value, json};
-use store::{Appointments, Calls, Versioned};
+use store::{Appointments, Calls, StoreError, Versioned};
 
 use self::shown::Shown;
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Commands for appointments.
-#[derive(Subcommand)]
+#[derive(Clone, Subcommand)]
 pub enum Command {
     /// Show an appointment: the customer, the wish, the call, what Cal.com said, and its history.
     Show {
@@ -162,33 +162,46 @@ impl From<CloseReason> for CancelReason {
     }
 }
 
+/// How often a command is run again when another writer was first. It reads everything anew.
+const TRIES: u32 = 3;
+
 /// Runs a command.
 pub async fn run(command: Command) -> Result<(), CommandError> {
     let context = CommandContext::from_env().await?;
     let appointments = context.appointments()?;
+    for _ in 1..TRIES {
+        match run_once(&context, &appointments, command.clone()).await {
+            Err(CommandError::Store(StoreError::Conflict)) => say!("another writer was first: it is read again"),
+            done => return done,
+        }
+    }
+    run_once(&context, &appointments, command).await
+}
+
+async fn run_once(context: &CommandContext, appointments: &Appointments, command: Command) -> Result<(), CommandError> {
     match command {
-        Command::Show { id, booking, output } => show(&context, &appointments, &id, booking, output).await,
-        Command::List { tenant, day, output } => list(&context, &appointments, &tenant, day, output).await,
-        Command::Review { tenant, output } => review(&context, &appointments, &tenant, output).await,
-        Command::Slots { id } => settle::slots(&context, &appointments, &AppointmentId::new(id)).await,
+        Command::Show { id, booking, output } => show(context, appointments, &id, booking, output).await,
+        Command::List { tenant, day, output } => list(context, appointments, &tenant, day, output).await,
+        Command::Review { tenant, output } => review(context, appointments, &tenant, output).await,
+        Command::Slots { id } => settle::slots(context, appointments, &AppointmentId::new(id)).await,
         Command::Book { id, at, slot, service, staff, apply } => {
             let wanted = settle::Wanted { at, slot, service, staff };
-            settle::book(&context, &appointments, &AppointmentId::new(id), wanted, apply).await
+            settle::book(context, appointments, &AppointmentId::new(id), wanted, apply).await
         }
         Command::CalledBack { id, apply } => {
-            settle::called_back(&context, &appointments, &AppointmentId::new(id), apply).await
+            settle::called_back(context, appointments, &AppointmentId::new(id), apply).await
         }
         Command::Close { id, reason, apply } => {
-            settle::close(&context, &appointments, &AppointmentId::new(id), reason.into(), apply).await
+            settle::close(context, appointments, &AppointmentId::new(id), reason.into(), apply).await
         }
         Command::Assign { id, staff, apply } => {
-            assign::assign(&context, &appointments, &AppointmentId::new(id), StaffId::new(staff), apply).await
+            assign::assign(context, appointments, &AppointmentId::new(id), StaffId::new(staff), apply).await
         }
-        Command::Retry { id, apply } => settle::retry(&context, &appointments, &AppointmentId::new(id), apply).await,
+        Command::Retry { id, apply } => settle::retry(context, appointments, &AppointmentId::new(id), apply).await,
         Command::NotBooked { id, apply } => {
-            settle::not_booked(&context, &appointments, &AppointmentId::new(id), apply).await
+            settle::not_booked(context, appointments, &AppointmentId::new(id), apply).await
         }
-        Command::Exchanges { id, into } => exchanges(&context, &appointments, &AppointmentId::new(id), into).await,
+        Command::Exchanges { id, into } => exchanges(context, appointments, &AppointmentId::new(id), into).await,
     }
 }
 
