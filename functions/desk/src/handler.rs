@@ -113,7 +113,7 @@ impl Desk {
             TenantRoute::OneToDo(id) => actions::show_to_do(view, &id, request).await?,
             TenantRoute::Day => calendar::day(view, request).await?,
             TenantRoute::Week => calendar::week(view, request).await?,
-            TenantRoute::Search => search::form(view, note).await?,
+            TenantRoute::Search => search::form(view, request, note).await?,
             TenantRoute::Found => {
                 search::found(view, request.form.get("q").unwrap_or_default(), request.form.get("show")).await?
             }

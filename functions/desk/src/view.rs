@@ -7,6 +7,7 @@ use scheduling::{
     appointment::{Action, Appointment},
     contact::Customer,
     personal::Personal,
+    request::AppointmentRequest,
     tenant::{Service, Tenant},
 };
 use wording::Language;
@@ -71,6 +72,11 @@ impl TenantView<'_> {
         format!("/s/{}/{rest}", self.tenant.id)
     }
 
+    /// When a day begins, and when the day begins that is so many later.
+    pub fn span(&self, from: NaiveDate, days: u64) -> (DateTime<Utc>, DateTime<Utc>) {
+        (self.midnight(from), self.midnight(from + Days::new(days)))
+    }
+
     /// A path of an appointment.
     pub fn path_of(&self, appointment: &Appointment, rest: &str) -> String {
         let slash = if rest.is_empty() { "" } else { "/" };
@@ -85,6 +91,16 @@ impl TenantView<'_> {
     /// Today.
     pub fn today(&self) -> NaiveDate {
         self.date(self.now)
+    }
+
+    /// The day that an address names: today if it names none, or one that is more than ten years away.
+    pub fn day_asked(&self, text: Option<&str>) -> NaiveDate {
+        text.and_then(|day| day.parse().ok()).filter(|day| self.is_near(*day)).unwrap_or(self.today())
+    }
+
+    /// Whether a day is at most ten years away, so that days can be added to it.
+    pub fn is_near(&self, day: NaiveDate) -> bool {
+        (day - self.today()).num_days().abs() <= 3660
     }
 
     /// When a day begins.
@@ -160,15 +176,14 @@ impl TenantView<'_> {
         appointment.assignment().map(|assignment| self.staff_name(&assignment.staff))
     }
 
-    /// The service of an appointment.
-    pub fn service_of(&self, appointment: &Appointment) -> Option<&Service> {
-        let id = appointment.service(&self.tenant)?;
-        self.tenant.services.iter().find(|service| service.id == *id)
+    /// The service that is requested.
+    pub fn service_of(&self, request: &AppointmentRequest) -> Option<&Service> {
+        self.tenant.service_called(request.service.as_deref()?)
     }
 
     /// The service of an appointment in words: the tenant's own name for it, else the caller's words.
     pub fn service_name(&self, appointment: &Appointment) -> Option<String> {
-        let known = self.service_of(appointment).map(|service| service.name.clone());
+        let known = self.service_of(&appointment.request).map(|service| service.name.clone());
         known.or_else(|| appointment.request.service.as_ref().map(|raw| self.quoted(raw)))
     }
 

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::try_join_all;
 use platform::{aws::SdkConfig, env::EnvError};
 use scheduling::{
-    appointment::{Actor, Appointment},
+    appointment::{Actor, Appointment, LastChange},
     ids::{AccountName, AppointmentId, BookingUid, CallId, TenantId},
     slot::SlotSpan,
     timing::Timing,
@@ -19,7 +19,7 @@ use crate::{
     exchanges::{self, StoredExchange},
     indexes::{self, Cursor, DUE, NOTICE, Page, Phase, UNCOUNTED},
     item::{Item, decode, number, text, timestamp},
-    record::{UNCHANGED, Version, Versioned, versioned},
+    record::{LAST_CHANGE, Outline, UNCHANGED, Version, Versioned, versioned},
     schema::{self, BY_CALCOM_UID, BY_DUE, BY_PHASE, BY_REVIEW, BY_TENANT, BY_UNCOUNTED, RECORD},
     slot_leases::{self, SlotLease},
     table::{MAX_BATCH, Table},
@@ -73,19 +73,68 @@ impl Appointments {
     /// # Errors
     /// If DynamoDB fails, or an item can't be decoded.
     pub async fn load_all(&self, ids: &[AppointmentId]) -> Result<Vec<Versioned<Appointment>>, StoreError> {
-        let mut unique: Vec<&AppointmentId> = ids.iter().collect();
-        unique.sort_unstable();
-        unique.dedup();
-        let chunks = unique.chunks(MAX_BATCH).map(async |chunk| {
-            let keys = chunk.iter().map(|id| self.table.key(id.as_str(), RECORD)).collect();
-            self.table.batch_get(keys, true).await
-        });
         let mut found = BTreeMap::new();
-        for item in try_join_all(chunks).await?.into_iter().flatten() {
+        for item in self.in_batches(ids, async |keys| self.table.batch_get(keys, true).await).await? {
             let stored = versioned(item)?;
             found.insert(stored.value.id.clone(), stored);
         }
         Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
+    }
+
+    /// The outlines of a tenant's appointments that start from `from` on and before `to`, in no particular order. One without
+    /// a start is listed as in [`Self::starting`].
+    ///
+    /// # Errors
+    /// If DynamoDB fails, or an item can't be decoded.
+    pub async fn outlines(
+        &self,
+        tenant: &TenantId,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+    ) -> Result<Vec<Outline>, StoreError> {
+        let ids = self.starting(tenant, from, Some(to)).await?;
+        let read = async |keys| self.table.batch_get_attributes(keys, &Outline::ATTRIBUTES).await;
+        self.in_batches(&ids, read).await?.into_iter().map(decode).collect()
+    }
+
+    /// A tenant's appointments that start from `from` on and before `to`, and that somebody last moved or cancelled at Cal.com
+    /// itself.
+    ///
+    /// # Errors
+    /// If DynamoDB fails, or an item can't be decoded.
+    pub async fn changed_at_calcom(
+        &self,
+        tenant: &TenantId,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+    ) -> Result<Vec<AppointmentId>, StoreError> {
+        #[derive(Deserialize)]
+        struct Changed {
+            id: AppointmentId,
+            last_change: LastChange,
+        }
+        let ids = self.starting(tenant, from, Some(to)).await?;
+        let read = async |keys| self.table.batch_get_attributes(keys, &["id", LAST_CHANGE]).await;
+        let mut found = self.in_batches(&ids, read).await?;
+        found.retain(|item| item.contains_key(LAST_CHANGE));
+        let changed = found.into_iter().map(decode::<Changed>).collect::<Result<Vec<_>, _>>()?;
+        Ok(changed.into_iter().filter(|it| it.last_change.at_calcom).map(|it| it.id).collect())
+    }
+
+    /// The records of these appointments, a batch for each request, all at once.
+    async fn in_batches(
+        &self,
+        ids: &[AppointmentId],
+        read: impl AsyncFn(Vec<Item>) -> Result<Vec<Item>, StoreError>,
+    ) -> Result<Vec<Item>, StoreError> {
+        let mut unique: Vec<&AppointmentId> = ids.iter().collect();
+        unique.sort_unstable();
+        unique.dedup();
+        let batches = unique.chunks(MAX_BATCH).map(|batch| {
+            let keys = batch.iter().map(|id| self.table.key(id.as_str(), RECORD)).collect();
+            read(keys)
+        });
+        Ok(try_join_all(batches).await?.into_iter().flatten().collect())
     }
 
     /// The appointments of a tenant whose customer's name begins so, as [`scheduling::contact::sort_name`] writes it.

@@ -56,10 +56,23 @@ pub(crate) fn encode(value: &impl Serialize) -> Result<Item, StoreError> {
     serde_dynamo::to_item(value).map_err(|_| StoreError::Unencodable)
 }
 
+/// A value as one attribute of an item.
+pub(crate) fn attribute(value: &impl Serialize) -> Result<AttributeValue, StoreError> {
+    serde_dynamo::to_attribute_value(value).map_err(|_| StoreError::Unencodable)
+}
+
 /// Takes a text out of an item.
 pub(crate) fn take_text(item: &mut Item, name: &str) -> Result<String, StoreError> {
     match item.remove(name) {
         Some(AttributeValue::S(text)) => Ok(text),
+        _ => Err(StoreError::Undecodable),
+    }
+}
+
+/// Takes a whole number out of an item.
+pub(crate) fn take_number(item: &mut Item, name: &str) -> Result<u64, StoreError> {
+    match item.remove(name) {
+        Some(AttributeValue::N(number)) => number.parse().map_err(|_| StoreError::Undecodable),
         _ => Err(StoreError::Undecodable),
     }
 }

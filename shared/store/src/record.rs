@@ -4,14 +4,20 @@
 //! is half of it and repeats the same words, is therefore stored compressed.
 
 use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure};
-use scheduling::{appointment::Appointment, timing::Timing};
+use chrono::{DateTime, Utc};
+use scheduling::{
+    appointment::{Appointment, LastChange, State},
+    ids::AppointmentId,
+    request::AppointmentRequest,
+    timing::Timing,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     blob,
     error::StoreError,
     indexes,
-    item::{Item, bytes, decode, encode, number, take_bytes, text},
+    item::{Item, attribute, bytes, decode, encode, number, take_bytes, take_number, text},
     schema::RECORD,
     transaction::{build_put, put},
 };
@@ -21,6 +27,8 @@ pub(crate) const UNCHANGED: &str = "#version = :version";
 
 /// The attribute of the compressed history: JSON, as what it adds to [`USUAL_HISTORY`]. Its name says which base that is.
 const HISTORY: &str = "history_1";
+/// The attribute of [`Appointment::last_change`], for those who read an [`Outline`].
+pub(crate) const LAST_CHANGE: &str = "last_change";
 /// The words of a usual history. It must never change: what was stored with it can't be read without it.
 const USUAL_HISTORY: &[u8] = br#"[{"at":"2026-11-26T08:00:00.000000000Z","to":"requested","cause":"requested","by":"webhook-intake","version":"0000000"},{"at":"2026-11-26T08:00:00.000000000Z","from":"requested","to":"booking","cause":"claimed","by":"calcom-booking","version":"0000000"},{"at":"2026-11-26T08:00:00.000000000Z","from":"booking","to":"booked","cause":"booked","by":"calcom-booking","version":"0000000"},{"at":"2026-11-26T08:00:00.000000000Z","from":"booked","to":"assigned","cause":"assigned:host_email","by":"staff-assignment","version":"0000000"},{"at":"2026-11-26T08:00:00.000000000Z","from":"assigned","to":"completed","cause":"completed","by":"past-cleanup","version":"0000000"}]"#;
 
@@ -42,6 +50,32 @@ pub struct Versioned<T> {
     pub version: Version,
 }
 
+/// An appointment without its history, of which it has the last change: what a calendar shows, at a third of the cost.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Outline {
+    /// See [`Appointment::id`].
+    pub id: AppointmentId,
+    /// See [`Appointment::created_at`].
+    pub created_at: DateTime<Utc>,
+    /// See [`Appointment::request`].
+    pub request: AppointmentRequest,
+    /// See [`Appointment::state`].
+    pub state: State,
+    /// See [`Appointment::last_change`]. `None` in what a version before 2026-11-27 stored last.
+    #[serde(default)]
+    pub last_change: Option<LastChange>,
+}
+
+impl Outline {
+    /// The attributes that it is made of.
+    pub(crate) const ATTRIBUTES: [&str; 5] = ["id", "created_at", "request", "state", LAST_CHANGE];
+
+    /// See [`Appointment::start`].
+    pub fn start(&self) -> Option<DateTime<Utc>> {
+        self.state.booking().map(|booking| booking.start).or(self.request.start.at())
+    }
+}
+
 /// The item of an appointment: the appointment, and the keys of the indexes that it belongs to.
 pub(crate) fn item_of(
     appointment: &Appointment,
@@ -52,6 +86,9 @@ pub(crate) fn item_of(
     item.remove("history");
     let history = serde_json::to_vec(appointment.history()).map_err(|_| StoreError::Unencodable)?;
     item.insert(HISTORY.to_owned(), bytes(blob::compress(&history, USUAL_HISTORY)?));
+    if let Some(change) = appointment.last_change() {
+        item.insert(LAST_CHANGE.to_owned(), attribute(&change)?);
+    }
     item.insert("item".to_owned(), text(RECORD));
     item.insert("version".to_owned(), number(version));
     indexes::insert_keys(&mut item, appointment, timing);
@@ -69,12 +106,7 @@ pub(crate) fn put_new(appointment: &Appointment, table: &str, timing: &Timing) -
 
 /// The appointment in an item.
 pub(crate) fn versioned(mut item: Item) -> Result<Versioned<Appointment>, StoreError> {
-    #[derive(Deserialize)]
-    struct Stored {
-        version: Version,
-        #[serde(flatten)]
-        appointment: Appointment,
-    }
+    let version = take_number(&mut item, "version").map(Version)?;
     // Another version may store it as it is.
     if !item.contains_key("history") {
         let history = blob::decompress(&take_bytes(&mut item, HISTORY)?, USUAL_HISTORY)?;
@@ -82,15 +114,14 @@ pub(crate) fn versioned(mut item: Item) -> Result<Versioned<Appointment>, StoreE
         let history = serde_dynamo::to_attribute_value(history).map_err(|_| StoreError::Undecodable)?;
         item.insert("history".to_owned(), history);
     }
-    let Stored { version, appointment } = decode(item)?;
-    Ok(Versioned { value: appointment, version })
+    Ok(Versioned { value: decode(item)?, version })
 }
 
 #[cfg(test)]
 mod tests {
     use chrono::{DateTime, TimeDelta, Utc};
     use scheduling::{
-        appointment::{Actor, Confirmation},
+        appointment::{Actor, ChangeKind, Confirmation, Outcome},
         booking::{Booking, BookingStatus, HostEvidence, NoHost},
         contact::Customer,
         ids::{BookingUid, CallId, EventTypeId, Source, TenantId},
@@ -145,6 +176,25 @@ mod tests {
         let history = item[HISTORY].as_b().unwrap().as_ref().len();
         assert!(history < 150 && !item.contains_key("history"), "{history}");
         assert_eq!(versioned(item).unwrap(), Versioned { value: appointment, version: Version(4) });
+    }
+
+    #[test]
+    fn an_outline_has_what_its_appointment_has_and_who_last_cancelled_it() {
+        let mut appointment = booked();
+        let by = Actor { function: "calcom-events", version: "1", now: Utc::now(), person: None };
+        for cancelled in [false, true] {
+            if cancelled {
+                appointment.close(Outcome::CancelledAtCalcom, by).unwrap();
+            }
+            let mut item = item_of(&appointment, Version(4), &Timing::default()).unwrap();
+            item.retain(|name, _| Outline::ATTRIBUTES.contains(&name.as_str()));
+            let outline: Outline = decode(item).unwrap();
+            assert_eq!((&outline.id, &outline.request), (&appointment.id, &appointment.request));
+            assert_eq!((&outline.state, outline.start()), (appointment.state(), appointment.start()));
+            let change = cancelled.then_some((ChangeKind::Cancel, true));
+            assert_eq!(outline.last_change.map(|change| (change.kind, change.at_calcom)), change);
+            assert_eq!(outline.last_change, appointment.last_change());
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::{
     Client,
     operation::query::builders::QueryFluentBuilder,
-    types::{AttributeValue, KeysAndAttributes},
+    types::{AttributeValue, KeysAndAttributes, builders::KeysAndAttributesBuilder},
 };
 use platform::{
     aws::{SdkConfig, error_code},
@@ -130,12 +130,28 @@ impl Table {
 
     /// The items with these keys, in no particular order. DynamoDB refuses a key that is given twice.
     pub(crate) async fn batch_get(&self, keys: Vec<Item>, consistent: bool) -> Result<Vec<Item>, StoreError> {
+        self.batch_get_some(keys, KeysAndAttributes::builder().consistent_read(consistent)).await
+    }
+
+    /// These attributes of the items with these keys, in no particular order, as eventually consistent reads see them.
+    pub(crate) async fn batch_get_attributes(
+        &self,
+        keys: Vec<Item>,
+        attributes: &[&str],
+    ) -> Result<Vec<Item>, StoreError> {
+        // Some are words that DynamoDB reserves.
+        let names = attributes.iter().map(|name| (format!("#{name}"), (*name).to_owned())).collect();
+        let projection = attributes.iter().map(|name| format!("#{name}")).collect::<Vec<_>>().join(", ");
+        let wanted = KeysAndAttributes::builder().projection_expression(projection);
+        self.batch_get_some(keys, wanted.set_expression_attribute_names(Some(names))).await
+    }
+
+    async fn batch_get_some(&self, keys: Vec<Item>, wanted: KeysAndAttributesBuilder) -> Result<Vec<Item>, StoreError> {
         let mut found = Vec::new();
         for chunk in keys.chunks(MAX_BATCH) {
             let mut unprocessed = chunk.to_vec();
             while !unprocessed.is_empty() {
-                let keys = KeysAndAttributes::builder().set_keys(Some(unprocessed)).consistent_read(consistent);
-                let keys = keys.build().map_err(|_| StoreError::Unencodable)?;
+                let keys = wanted.clone().set_keys(Some(unprocessed)).build().map_err(|_| StoreError::Unencodable)?;
                 let response = self.client.batch_get_item().request_items(&self.name, keys).send().await?;
                 found.extend(response.responses.unwrap_or_default().remove(&self.name).unwrap_or_default());
                 let left = response.unprocessed_keys.unwrap_or_default().remove(&self.name);

@@ -54,7 +54,7 @@ pub async fn time(
 ) -> Result<Reply, StoreError> {
     let appointment = &stored.value;
     let is_move = appointment.is_booked();
-    let known = view.service_of(appointment).map(|service| service.id.clone());
+    let known = view.service_of(&appointment.request).map(|service| service.id.clone());
     let service = request.query.get("service").map(ServiceId::new).or(known);
     let service = service.filter(|id| view.tenant.services.iter().any(|known| known.id == *id));
     let wished = appointment.raw_staff().and_then(|raw| view.tenant.staff_called(raw)).map(|member| member.id.clone());

@@ -1,16 +1,17 @@
 //! A day with a column for each staff member, and a week as load per person and day.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Datelike, Days, NaiveDate, TimeDelta, Utc};
 use maud::{Markup, html};
 use scheduling::{
-    appointment::{Appointment, Cause, State},
+    appointment::{Appointment, ChangeKind, LastChange, State},
     event_type::Catalog,
     hours::MinuteSpan,
-    ids::StaffId,
+    ids::{AppointmentId, StaffId},
+    request::AppointmentRequest,
 };
-use store::StoreError;
+use store::{AccountCatalog, Outline, StoreError};
 
 use crate::{
     http::{Reply, Request},
@@ -23,66 +24,83 @@ use crate::{
 const USUAL: i64 = 30;
 const QUARTER: u32 = 15;
 
-/// The appointments of a span, with how long each lasts.
-struct Span {
-    appointments: Vec<Appointment>,
-    catalog: Option<std::sync::Arc<store::AccountCatalog>>,
+/// How long appointments last: as their event type at Cal.com says, if it is known.
+struct Durations {
+    catalog: Option<Arc<AccountCatalog>>,
 }
 
-impl Span {
-    async fn load(view: &TenantView<'_>, from: NaiveDate, days: u64) -> Result<Self, StoreError> {
-        let appointments = &view.desk.operations.appointments;
-        let (start, end) = (view.midnight(from), view.midnight(from + Days::new(days)));
-        let ids = appointments.starting(&view.tenant.id, start, Some(end));
-        let (ids, catalog) = tokio::try_join!(ids, view.desk.catalogs.of(&view.tenant.calcom.account))?;
-        let found = appointments.load_all(&ids).await?;
-        let mut appointments: Vec<Appointment> = found.into_iter().map(|stored| stored.value).collect();
-        // What has no start is no appointment yet.
-        appointments.retain(|it| it.start().is_some_and(|at| at >= start && at < end) && is_shown(it));
-        appointments.sort_by_key(Appointment::start);
-        Ok(Self { appointments, catalog })
+impl Durations {
+    async fn load(view: &TenantView<'_>) -> Result<Self, StoreError> {
+        Ok(Self { catalog: view.desk.catalogs.of(&view.tenant.calcom.account).await? })
     }
 
-    fn minutes(&self, view: &TenantView<'_>, appointment: &Appointment) -> i64 {
+    fn minutes(&self, view: &TenantView<'_>, state: &State, request: &AppointmentRequest) -> i64 {
         let catalog: Option<&Catalog> = self.catalog.as_deref().map(|stored| &stored.catalog);
-        let by_booking = appointment.booking().map(|booking| booking.event_type);
-        let by_service = || view.service_of(appointment).and_then(|service| service.event_types.all().next());
+        let by_booking = state.booking().map(|booking| booking.event_type);
+        let by_service = || view.service_of(request).and_then(|service| service.event_types.all().next());
         let event_type = by_booking.or_else(by_service).and_then(|id| catalog?.event_type(id));
         event_type.map_or(USUAL, |event_type| event_type.minutes.into())
     }
 }
 
 /// Whether it belongs on a calendar: what was closed without a booking does not.
-fn is_shown(appointment: &Appointment) -> bool {
-    appointment.is_open() || appointment.booking().is_some()
+fn is_shown(state: &State) -> bool {
+    state.is_open() || state.booking().is_some()
 }
 
 /// What changed since yesterday.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum News {
-    New,
-    Moved,
     Cancelled,
+    Moved,
+    New,
 }
 
-fn news(view: &TenantView<'_>, appointment: &Appointment) -> Option<News> {
-    let since = view.midnight(view.today() - Days::new(1));
-    let happened = |is: &dyn Fn(&Cause) -> bool| appointment.history().iter().any(|it| it.at >= since && is(&it.cause));
-    if matches!(appointment.state(), State::Cancelled { .. }) {
-        return happened(&|cause| matches!(cause, Cause::Cancelled(_))).then_some(News::Cancelled);
+impl News {
+    fn of(
+        view: &TenantView<'_>,
+        state: &State,
+        last_change: Option<LastChange>,
+        created_at: DateTime<Utc>,
+    ) -> Option<Self> {
+        let since = view.midnight(view.today() - Days::new(1));
+        let changed = last_change.filter(|change| change.at >= since).map(|change| change.kind);
+        match (state, changed) {
+            (State::Cancelled { .. }, Some(ChangeKind::Cancel)) => Some(Self::Cancelled),
+            (State::Cancelled { .. }, _) => None,
+            (_, Some(ChangeKind::Move)) => Some(Self::Moved),
+            _ => (created_at >= since).then_some(Self::New),
+        }
     }
-    if happened(&|cause| matches!(cause, Cause::Moved | Cause::Rescheduled)) {
-        return Some(News::Moved);
+
+    fn of_appointment(view: &TenantView<'_>, appointment: &Appointment) -> Option<Self> {
+        Self::of(view, appointment.state(), appointment.last_change(), appointment.created_at)
     }
-    (appointment.created_at >= since).then_some(News::New)
+
+    fn of_outline(view: &TenantView<'_>, outline: &Outline) -> Option<Self> {
+        Self::of(view, &outline.state, outline.last_change, outline.created_at)
+    }
+}
+
+/// The appointments of a day.
+async fn of_day(view: &TenantView<'_>, day: NaiveDate) -> Result<Vec<Appointment>, StoreError> {
+    let appointments = &view.desk.operations.appointments;
+    let (start, end) = view.span(day, 1);
+    let ids = appointments.starting(&view.tenant.id, start, Some(end)).await?;
+    let mut found: Vec<Appointment> =
+        appointments.load_all(&ids).await?.into_iter().map(|stored| stored.value).collect();
+    // What has no start is no appointment yet.
+    found.retain(|it| it.start().is_some_and(|at| at >= start && at < end) && is_shown(it.state()));
+    found.sort_by_key(Appointment::start);
+    Ok(found)
 }
 
 /// A day.
 pub async fn day(view: &TenantView<'_>, request: &Request) -> Result<Reply, StoreError> {
-    let day = request.query.get("date").and_then(|day| day.parse().ok()).unwrap_or(view.today());
-    let (span, open) = tokio::try_join!(Span::load(view, day, 1), count_open(view))?;
+    let day = view.day_asked(request.query.get("date"));
+    let (appointments, durations, open) = tokio::try_join!(of_day(view, day), Durations::load(view), count_open(view))?;
     let mut columns: BTreeMap<Option<StaffId>, Vec<&Appointment>> = BTreeMap::new();
-    for appointment in &span.appointments {
+    for appointment in &appointments {
         let staff = appointment.assignment().map(|assignment| assignment.staff.clone());
         columns.entry(staff).or_default().push(appointment);
     }
@@ -93,24 +111,26 @@ pub async fn day(view: &TenantView<'_>, request: &Request) -> Result<Reply, Stor
     let opening = opening.unwrap_or_default();
     let content = html! {
         div.head.row.apart data-follow="1" {
-            div { h1 { (view.language.long_day(day)) } p.soft { (summary(view, &span.appointments)) } }
+            div { h1 { (view.language.long_day(day)) } p.soft { (summary(view, appointments.iter().map(|it| (it.is_open(), News::of_appointment(view, it))))) } }
             (steps(view, day, 1, true))
         }
         div.board {
             @for member in staff {
                 @let of = columns.get(&Some(member.id.clone())).unwrap_or(&none);
-                (column(view, &span, member.name.reveal(), member.id.as_str(), of, &opening, day))
+                (column(view, &durations, member.name.reveal(), member.id.as_str(), of, &opening, day))
             }
-            @if let Some(of) = columns.get(&None) { (column(view, &span, view.t("Noch offen", "Not decided"), "nobody", of, &[], day)) }
+            @if let Some(of) = columns.get(&None) { (column(view, &durations, view.t("Noch offen", "Not decided"), "nobody", of, &[], day)) }
         }
     };
     Ok(Reply::Page(200, page(view, Menu::Calendar, &view.language.long_day(day), open, &content)))
 }
 
-fn summary(view: &TenantView<'_>, appointments: &[Appointment]) -> String {
-    let count = appointments.iter().filter(|it| it.is_open()).count();
+/// How many are open, and what changed.
+fn summary(view: &TenantView<'_>, of: impl Iterator<Item = (bool, Option<News>)>) -> String {
+    let (is_open, news): (Vec<bool>, Vec<Option<News>>) = of.unzip();
+    let count = is_open.into_iter().filter(|is_open| *is_open).count();
     let mut text = view.count(count, ("Termin", "appointment"), ("Termine", "appointments"));
-    let of = |kind| appointments.iter().filter(|it| news(view, it) == Some(kind)).count();
+    let of = |kind| news.iter().filter(|it| **it == Some(kind)).count();
     let words = [
         (of(News::New), view.t("neu", "new")),
         (of(News::Moved), view.t("verschoben", "moved")),
@@ -142,7 +162,7 @@ fn steps(view: &TenantView<'_>, day: NaiveDate, by: u64, is_day: bool) -> Markup
 /// A column: what is booked, as high as it is long, and what is free between.
 fn column(
     view: &TenantView<'_>,
-    span: &Span,
+    durations: &Durations,
     name: &str,
     id: &str,
     appointments: &[&Appointment],
@@ -158,7 +178,7 @@ fn column(
     let mut free_from = opening.first().map(|span| span.from);
     for appointment in appointments {
         let Some(start) = appointment.start() else { continue };
-        let minutes = span.minutes(view, appointment);
+        let minutes = durations.minutes(view, appointment.state(), &appointment.request);
         shown.extend(free_from.and_then(|from| gap(view, from, minute(start))));
         shown.push(slot(view, appointment, start, minutes));
         // What was cancelled takes no time.
@@ -201,7 +221,7 @@ fn slot(view: &TenantView<'_>, appointment: &Appointment, start: DateTime<Utc>, 
     let is_off =
         !appointment.is_open() && matches!(appointment.state(), State::Cancelled { .. } | State::NoShow { .. });
     let service = view.service_name(appointment).unwrap_or_default();
-    let label = match (appointment.state(), news(view, appointment)) {
+    let label = match (appointment.state(), News::of_appointment(view, appointment)) {
         (State::NeedsReview { .. }, _) => Some(("bad", "warn", view.t("zu erledigen", "to do"))),
         (State::Requested { .. } | State::Booking { .. }, _) => {
             Some(("warn", "clock", view.t("nicht eingetragen", "not booked")))
@@ -226,18 +246,50 @@ fn slot(view: &TenantView<'_>, appointment: &Appointment, start: DateTime<Utc>, 
     }
 }
 
+/// So many of a week's changes are listed.
+const MOST_CHANGES: usize = 30;
+
+/// A week: its appointments, and those that changed.
+struct Week {
+    outlines: Vec<Outline>,
+    durations: Durations,
+    changed: Vec<(Appointment, News)>,
+    unlisted: usize,
+}
+
+impl Week {
+    async fn load(view: &TenantView<'_>, monday: NaiveDate) -> Result<Self, StoreError> {
+        let appointments = &view.desk.operations.appointments;
+        let (start, end) = view.span(monday, 7);
+        let outlines = appointments.outlines(&view.tenant.id, start, end);
+        let (mut outlines, durations) = tokio::try_join!(outlines, Durations::load(view))?;
+        outlines.retain(|it| it.start().is_some_and(|at| at >= start && at < end) && is_shown(&it.state));
+        outlines.sort_by_key(Outline::start);
+        let mut news: Vec<(News, &Outline)> =
+            outlines.iter().filter_map(|it| Some((News::of_outline(view, it)?, it))).collect();
+        // What people did not expect comes first.
+        news.sort_by_key(|(news, _)| *news);
+        let unlisted = news.len().saturating_sub(MOST_CHANGES);
+        news.truncate(MOST_CHANGES);
+        let ids: Vec<AppointmentId> = news.iter().map(|(_, it)| it.id.clone()).collect();
+        let changed = appointments.load_all(&ids).await?.into_iter().map(|stored| stored.value);
+        let changed = changed.filter_map(|it| News::of_appointment(view, &it).map(|news| (it, news)));
+        Ok(Self { changed: changed.collect(), unlisted, outlines, durations })
+    }
+
+    fn of_day<'a>(&'a self, view: &'a TenantView<'_>, day: NaiveDate) -> impl Iterator<Item = &'a Outline> {
+        self.outlines.iter().filter(move |it| it.start().is_some_and(|at| view.date(at) == day))
+    }
+}
+
 /// A week.
 pub async fn week(view: &TenantView<'_>, request: &Request) -> Result<Reply, StoreError> {
-    let day: NaiveDate = request.query.get("date").and_then(|day| day.parse().ok()).unwrap_or(view.today());
+    let day = view.day_asked(request.query.get("date"));
     let monday = day - Days::new(day.weekday().num_days_from_monday().into());
-    let (span, open) = tokio::try_join!(Span::load(view, monday, 7), count_open(view))?;
-    let of_day =
-        |day: NaiveDate| span.appointments.iter().filter(move |it| it.start().is_some_and(|at| view.date(at) == day));
+    let (week, open) = tokio::try_join!(Week::load(view, monday), count_open(view))?;
     let is_open = |day: NaiveDate| view.tenant.hours.as_ref().is_none_or(|hours| !hours.on(day).is_empty());
-    let days = (0..7).map(|nth| monday + Days::new(nth)).filter(|day| is_open(*day) || of_day(*day).next().is_some());
-    let days: Vec<NaiveDate> = days.collect();
-    let changed: Vec<(&Appointment, News)> =
-        span.appointments.iter().filter_map(|it| Some((it, news(view, it)?))).collect();
+    let days = (0..7).map(|nth| monday + Days::new(nth));
+    let days = days.filter(|day| is_open(*day) || week.of_day(view, *day).next().is_some());
     let sunday = monday + Days::new(6);
     let title = format!(
         "{} {} {}",
@@ -245,54 +297,65 @@ pub async fn week(view: &TenantView<'_>, request: &Request) -> Result<Reply, Sto
         view.t("bis", "to"),
         view.language.day_and_month(sunday)
     );
+    let all = week.outlines.iter().map(|it| (it.state.is_open(), News::of_outline(view, it)));
     let content = html! {
-        div.head.row.apart data-follow="1" { div { h1 { (title) } p.soft { (summary(view, &span.appointments)) } } (steps(view, monday, 7, false)) }
-        div.board.week {
-            @for day in &days {
-                section.col aria-labelledby={ "w-" (day) } {
-                    h2 id={ "w-" (day) } { (view.weekday_and_day(*day)) @if *day == view.today() { " " small { (view.t("heute", "today")) } } }
-                    ul.day {
-                        @for member in view.tenant.staff.iter().filter(|member| member.active) {
-                            @let of = of_day(*day).filter(|it| it.is_open() && it.assignment().is_some_and(|found| found.staff == member.id)).collect::<Vec<_>>();
-                            li { (strip(view, &span, *day, member.name.reveal(), &of)) }
-                        }
-                        @let undecided = of_day(*day).filter(|it| it.is_open() && it.assignment().is_none()).collect::<Vec<_>>();
-                        @if !undecided.is_empty() { li { (strip(view, &span, *day, view.t("Noch offen", "Not decided"), &undecided)) } }
-                    }
-                }
-            }
-        }
-        @if !changed.is_empty() {
-            h2.group { (view.t("Seit gestern geändert", "Changed since yesterday")) " " small { (changed.len()) } }
+        div.head.row.apart data-follow="1" { div { h1 { (title) } p.soft { (summary(view, all)) } } (steps(view, monday, 7, false)) }
+        div.board.week { @for day in days { (day_of_week(view, &week, day)) } }
+        @if !week.changed.is_empty() {
+            h2.group { (view.t("Seit gestern geändert", "Changed since yesterday")) " " small { (week.changed.len() + week.unlisted) } }
             ul.card.list {
-                @for (appointment, kind) in &changed {
+                @for (appointment, news) in &week.changed {
                     li {
                         span { a href=(view.path_of(appointment, "")) { b { (appointment.start().map(|at| view.moment(at)).unwrap_or_default()) ", " (view.name(&appointment.request.customer)) } } small { (view.what(appointment)) } }
-                        @match kind {
+                        @match news {
                             News::New => (tag("go", "new", view.t("neu", "new"))),
                             News::Moved => (tag("warn", "move", view.t("verschoben", "moved"))),
                             News::Cancelled => (tag("", "x", view.t("abgesagt", "cancelled"))),
                         }
                     }
                 }
+                @if week.unlisted > 0 { li { span.soft { (view.t("und ", "and ")) (week.unlisted) (view.t(" weitere neue: im jeweiligen Tag", " more new ones: on their days")) } } }
             }
         }
     };
     Ok(Reply::Page(200, page(view, Menu::Calendar, &title, open, &content)))
 }
 
+/// A day of a week, with a line for each staff member.
+fn day_of_week(view: &TenantView<'_>, week: &Week, day: NaiveDate) -> Markup {
+    let open: Vec<&Outline> = week.of_day(view, day).filter(|it| it.state.is_open()).collect();
+    let of = |staff: Option<&StaffId>| -> Vec<&Outline> {
+        let is_theirs = |it: &&Outline| it.state.assignment().map(|assignment| &assignment.staff) == staff;
+        open.iter().copied().filter(is_theirs).collect()
+    };
+    let undecided = of(None);
+    html! {
+        section.col aria-labelledby={ "w-" (day) } {
+            h2 id={ "w-" (day) } { (view.weekday_and_day(day)) @if day == view.today() { " " small { (view.t("heute", "today")) } } }
+            ul.day {
+                @for member in &view.tenant.staff {
+                    @let theirs = of(Some(&member.id));
+                    @if member.active || !theirs.is_empty() { li { (strip(view, week, day, member.name.reveal(), &theirs)) } }
+                }
+                @if !undecided.is_empty() { li { (strip(view, week, day, view.t("Noch offen", "Not decided"), &undecided)) } }
+            }
+        }
+    }
+}
+
 /// A person's day as a bar from eight to twenty.
-fn strip(view: &TenantView<'_>, span: &Span, day: NaiveDate, name: &str, appointments: &[&Appointment]) -> Markup {
+fn strip(view: &TenantView<'_>, week: &Week, day: NaiveDate, name: &str, outlines: &[&Outline]) -> Markup {
     const FROM: i64 = 8 * 60;
     const LENGTH: i64 = 12 * 60;
-    let bars = appointments.iter().filter_map(|it| {
+    let bars = outlines.iter().filter_map(|it| {
         let start = (it.start()? - view.midnight(day)).num_minutes() - FROM;
-        Some((start.clamp(0, LENGTH), span.minutes(view, it).min(LENGTH)))
+        let minutes = week.durations.minutes(view, &it.state, &it.request);
+        Some((start.clamp(0, LENGTH), minutes.min(LENGTH)))
     });
     html! {
         a.strip href=(view.path(&format!("day?date={day}"))) {
             b { (name) }
-            small { (view.count(appointments.len(), ("Termin", "appointment"), ("Termine", "appointments"))) }
+            small { (view.count(outlines.len(), ("Termin", "appointment"), ("Termine", "appointments"))) }
             svg viewBox={ "0 0 " (LENGTH) " 12" } preserveAspectRatio="none" aria-hidden="true" {
                 @for (x, width) in bars { rect x=(x) y="0" width=(width) height="12" {} }
             }

@@ -6,7 +6,7 @@ use quality::{
     rate::{Rate, Target},
     report::{InProgressTally, Report},
 };
-use scheduling::appointment::{Appointment, CancelReason, Cause};
+use scheduling::appointment::Appointment;
 use store::StoreError;
 
 use crate::{
@@ -15,6 +15,9 @@ use crate::{
     pages::{customer::entry, to_do::count_open},
     view::TenantView,
 };
+
+/// So many that were changed at Cal.com are listed.
+const MOST_CHANGED: usize = 50;
 
 /// The page.
 pub async fn show(view: &TenantView<'_>, request: &Request) -> Result<Reply, StoreError> {
@@ -58,7 +61,7 @@ pub async fn show(view: &TenantView<'_>, request: &Request) -> Result<Reply, Sto
             }
         }
         h2.group { (view.t("Bei Cal.com geändert", "Changed at Cal.com")) " " small { (drift.len()) } }
-        p.soft.small { (view.t("Termine dieser und der nächsten Woche, die jemand direkt bei Cal.com verschoben, abgesagt oder weitergegeben hat.", "Appointments of this week and the next that somebody moved, cancelled or handed over at Cal.com itself.")) }
+        p.soft.small { (view.t("Termine der letzten und der nächsten sieben Tage, die jemand direkt bei Cal.com verschoben oder abgesagt hat.", "Appointments of the last and the next seven days that somebody moved or cancelled at Cal.com itself.")) }
         ul.card.list {
             @for it in &drift { (entry(view, it, true)) }
             @if drift.is_empty() { li { span { (view.t("Alles wie hier eingetragen.", "All is as it was booked here.")) } } }
@@ -70,12 +73,13 @@ pub async fn show(view: &TenantView<'_>, request: &Request) -> Result<Reply, Sto
 /// What differs from what was booked here, because it was changed at Cal.com.
 async fn drift(view: &TenantView<'_>) -> Result<Vec<Appointment>, StoreError> {
     let appointments = &view.desk.operations.appointments;
-    let (from, to) = (view.today() - Days::new(7), view.today() + Days::new(7));
-    let ids = appointments.starting(&view.tenant.id, view.midnight(from), Some(view.midnight(to))).await?;
-    let found = appointments.load_all(&ids).await?.into_iter().map(|stored| stored.value);
-    let at_calcom =
-        |cause: &Cause| matches!(cause, Cause::Rescheduled | Cause::Cancelled(CancelReason::CancelledAtCalcom));
-    Ok(found.filter(|it| it.history().iter().any(|entry| at_calcom(&entry.cause))).collect())
+    let (from, to) = view.span(view.today() - Days::new(7), 14);
+    let mut ids = appointments.changed_at_calcom(&view.tenant.id, from, to).await?;
+    ids.truncate(MOST_CHANGED);
+    let mut found: Vec<Appointment> =
+        appointments.load_all(&ids).await?.into_iter().map(|stored| stored.value).collect();
+    found.sort_by_key(Appointment::start);
+    Ok(found)
 }
 
 fn tile(view: &TenantView<'_>, report: &Report, rate: Rate) -> Markup {

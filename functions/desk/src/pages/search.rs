@@ -9,17 +9,17 @@ use scheduling::{
     contact,
     ids::{AppointmentId, BookingUid, CustomerId},
 };
-use store::{StoreError, Versioned};
+use store::{Outline, StoreError};
 
 use crate::{
-    http::Reply,
-    layout::{Menu, Note, csrf, dial, page},
+    http::{Reply, Request},
+    layout::{Menu, Note, csrf, dial, icon, page},
     pages::{customer::entry, to_do::count_open},
     view::TenantView,
 };
 
-/// So many days back, past appointments are looked for that wait to be closed.
-const BACK: u64 = 60;
+/// Past appointments that wait to be closed are listed for so many days.
+const DAYS: u64 = 7;
 /// So many appointments are listed.
 const MOST: usize = 50;
 
@@ -54,8 +54,10 @@ impl Filter {
 }
 
 /// The empty form, and the past appointments that wait.
-pub async fn form(view: &TenantView<'_>, note: Option<Note>) -> Result<Reply, StoreError> {
-    let (past, open) = tokio::try_join!(past_open(view), count_open(view))?;
+pub async fn form(view: &TenantView<'_>, request: &Request, note: Option<Note>) -> Result<Reply, StoreError> {
+    let today = view.today();
+    let last = view.day_asked(request.query.get("until")).min(today);
+    let (past, open) = tokio::try_join!(Past::load(view, last), count_open(view))?;
     let content = html! {
         div.head { h1 { (view.t("Suche", "Search")) } }
         @if let Some(note) = &note { (note.show()) }
@@ -152,7 +154,8 @@ fn read_day(view: &TenantView<'_>, query: &str) -> Option<NaiveDate> {
     }
     let written = query.trim_end_matches('.');
     let with_year = written.parse().ok().or_else(|| NaiveDate::parse_from_str(written, "%d.%m.%Y").ok());
-    with_year.or_else(|| NaiveDate::parse_from_str(&format!("{written}.{}", today.year()), "%d.%m.%Y").ok())
+    let of_this_year = || NaiveDate::parse_from_str(&format!("{written}.{}", today.year()), "%d.%m.%Y").ok();
+    with_year.or_else(of_this_year).filter(|day| view.is_near(*day))
 }
 
 /// Each person once, with their latest appointment.
@@ -167,37 +170,62 @@ fn people<'a>(view: &TenantView<'_>, found: &'a [Appointment]) -> Vec<(CustomerI
     people.into_iter().map(|((id, _), appointment)| (id, appointment)).collect()
 }
 
-/// Past appointments that nobody closed.
-async fn past_open(view: &TenantView<'_>) -> Result<Vec<Versioned<Appointment>>, StoreError> {
-    let appointments = &view.desk.operations.appointments;
-    let from = view.midnight(view.today() - Days::new(BACK));
-    let ids = appointments.starting(&view.tenant.id, from, Some(view.now)).await?;
-    let mut found = appointments.load_all(&ids).await?;
-    found.retain(|it| it.value.is_past(view.now) || it.value.has_ended(view.now));
-    found.truncate(MOST);
-    Ok(found)
+/// Past appointments of some days that nobody closed.
+struct Past {
+    last: NaiveDate,
+    open: Vec<Appointment>,
+    unlisted: usize,
 }
 
-fn clean_up(view: &TenantView<'_>, past: &[Versioned<Appointment>]) -> Markup {
+impl Past {
+    async fn load(view: &TenantView<'_>, last: NaiveDate) -> Result<Self, StoreError> {
+        let appointments = &view.desk.operations.appointments;
+        let (from, to) = view.span(last - Days::new(DAYS - 1), DAYS);
+        let mut outlines = appointments.outlines(&view.tenant.id, from, to.min(view.now)).await?;
+        outlines.retain(|it| it.state.is_open() && it.start().is_some_and(|start| start < view.now));
+        outlines.sort_by_key(Outline::start);
+        let ids: Vec<AppointmentId> = outlines.into_iter().map(|it| it.id).collect();
+        let listed = &ids[..ids.len().min(MOST)];
+        let found = appointments.load_all(listed).await?.into_iter().map(|stored| stored.value);
+        let open = found.filter(|it| it.is_past(view.now) || it.has_ended(view.now)).collect();
+        Ok(Self { last, open, unlisted: ids.len() - listed.len() })
+    }
+}
+
+fn clean_up(view: &TenantView<'_>, past: &Past) -> Markup {
     let what = |it: &Appointment| match it.is_past(view.now) {
         true => view.t("nie eingetragen: verfällt", "never booked: expires"),
         false => view.t("stand bei Cal.com: war da", "was booked: came"),
     };
+    let first = past.last - Days::new(DAYS - 1);
+    let weeks = [
+        (past.last - Days::new(DAYS), "back", view.t("Woche davor", "Week before")),
+        (past.last + Days::new(DAYS), "fwd", view.t("Woche danach", "Week after")),
+    ];
     html! {
-        @if !past.is_empty() {
-            h2.group { (view.t("Vergangene aufräumen", "Clean up past ones")) " " small { (past.len()) } }
+        h2.group #past { (view.t("Vergangene aufräumen", "Clean up past ones")) " " small { (past.open.len() + past.unlisted) } }
+        div.row.apart {
+            p.soft { (view.date_text(first)) " " (view.t("bis", "to")) " " (view.date_text(past.last)) }
+            div.row { @for (until, sign, words) in weeks {
+                @if until <= view.today() { a.btn href={ (view.path("search")) "?until=" (until) "#past" } { (icon(sign)) (words) } }
+            } }
+        }
+        @if past.open.is_empty() {
+            div.card { div.pad { p { (view.t("In diesen Tagen ist nichts offen geblieben.", "Nothing was left open in these days.")) } } }
+        } @else {
             form.card method="post" action=(view.path("clean-up")) { div.pad {
                 (csrf(view))
                 p { (view.t("Diese vergangenen Termine sind noch offen. So werden sie abgeschlossen:", "These past appointments are still open. They will be closed like this:")) }
                 fieldset {
                     legend.hide { (view.t("Vergangene Termine", "Past appointments")) }
-                    @for it in past {
+                    @for it in &past.open {
                         label.chip.line {
-                            input type="checkbox" name="v" value={ (it.value.id) " " (it.value.seen()) } checked data-checked="1";
-                            span { (it.value.start().map(|at| view.moment(at)).unwrap_or_default()) ", " (view.name(&it.value.request.customer)) small { (what(&it.value)) } }
+                            input type="checkbox" name="v" value={ (it.id) " " (it.seen()) } checked data-checked="1";
+                            span { (it.start().map(|at| view.moment(at)).unwrap_or_default()) ", " (view.name(&it.request.customer)) small { (what(it)) } }
                         }
                     }
                 }
+                @if past.unlisted > 0 { p.soft { (view.t("Danach: weitere ", "After that: another ")) (past.unlisted) "." } }
                 div.acts { button.btn.wide { (view.t("Ausgewählte abschließen", "Close the selected ones")) } }
             } }
         }

@@ -355,7 +355,7 @@ pub fn said<'a>(view: &TenantView<'_>, appointment: &'a Appointment) -> Vec<&'a 
     let request = &appointment.request;
     // A model wrote this date; the caller did not say it so.
     let is_spoken = |words: &&str| !words.chars().all(|c| c.is_ascii_digit() || "-:T+.Z ".contains(c));
-    let service = request.service.as_deref().filter(|_| view.service_of(appointment).is_none());
+    let service = request.service.as_deref().filter(|_| view.service_of(&appointment.request).is_none());
     let is_known = |raw: &&str| view.tenant.staff_called(raw).is_some();
     let staff = appointment.raw_staff().filter(|raw| !is_known(raw));
     request.start.raw().filter(is_spoken).into_iter().chain(service).chain(staff).collect()

@@ -30,8 +30,8 @@ pub use history::{Actor, Cause, OPERATOR, Repetition, Transition};
 pub use notice::{DELAY_NOTICE_WINDOW, Notice, Seen};
 pub use record::{Appointment, Verification};
 pub use state::{
-    BookingProgress, CancelReason, Change, ChangeKind, Outcome, RequestedChange, ReviewBooking, ReviewReason, State,
-    StateName,
+    BookingProgress, CancelReason, Change, ChangeKind, LastChange, Outcome, RequestedChange, ReviewBooking,
+    ReviewReason, State, StateName,
 };
 pub use to_do::{Action, SharedCause, ToDo, ToDoKind, Told, Urgency};
 pub use transitions::{InvalidTransition, NotClaimable, Settlement};

@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     history::{Actor, Cause, Repetition, Transition},
-    state::{BookingProgress, RequestedChange, ReviewBooking, ReviewReason, State, StateName},
+    state::{
+        BookingProgress, CancelReason, ChangeKind, LastChange, RequestedChange, ReviewBooking, ReviewReason, State,
+        StateName,
+    },
 };
 use crate::{
     assignment::Assignment,
@@ -174,28 +177,27 @@ impl Appointment {
         recent.filter(|transition| counts(transition)).map(Transition::times).sum()
     }
 
+    /// The last time that it was moved or cancelled, if it was.
+    pub fn last_change(&self) -> Option<LastChange> {
+        self.history.iter().rev().find_map(|it| {
+            let (kind, at_calcom) = match it.cause {
+                Cause::Moved => (ChangeKind::Move, false),
+                Cause::Rescheduled => (ChangeKind::Move, true),
+                Cause::Cancelled(reason) => (ChangeKind::Cancel, reason == CancelReason::CancelledAtCalcom),
+                _ => return None,
+            };
+            Some(LastChange { at: it.at, kind, at_calcom })
+        })
+    }
+
     /// The booking, if there is one.
     pub fn booking(&self) -> Option<&Booking> {
-        match &self.state {
-            State::Booked { booking, .. }
-            | State::Assigned { booking, .. }
-            | State::Completed { booking, .. }
-            | State::NoShow { booking, .. }
-            | State::NeedsReview { booking: ReviewBooking::Booked(booking), .. } => Some(booking),
-            State::Cancelled { booking, .. } => booking.as_ref(),
-            State::NeedsReview { .. } | State::Requested { .. } | State::Booking { .. } => None,
-        }
+        self.state.booking()
     }
 
     /// The assigned staff member, if known.
     pub fn assignment(&self) -> Option<&Assignment> {
-        match &self.state {
-            State::Assigned { assignment, .. } => Some(assignment),
-            State::Completed { assignment, .. }
-            | State::NoShow { assignment, .. }
-            | State::Cancelled { assignment, .. } => assignment.as_ref(),
-            _ => None,
-        }
+        self.state.assignment()
     }
 
     /// Whether Cal.com may hold a booking that is not stored here, and why.
@@ -209,13 +211,12 @@ impl Appointment {
 
     /// Whether it is booked, assigned or not, and not closed.
     pub fn is_booked(&self) -> bool {
-        let is_closed = matches!(self.state, State::Cancelled { .. } | State::Completed { .. } | State::NoShow { .. });
-        !is_closed && self.booking().is_some()
+        self.is_open() && self.booking().is_some()
     }
 
     /// Whether it may still take place.
     pub fn is_open(&self) -> bool {
-        !matches!(self.state, State::Cancelled { .. } | State::Completed { .. } | State::NoShow { .. })
+        self.state.is_open()
     }
 
     /// Whether it will move on without a person.

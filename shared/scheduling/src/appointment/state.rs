@@ -93,6 +93,37 @@ pub enum State {
     },
 }
 
+impl State {
+    /// The booking, if there is one.
+    pub fn booking(&self) -> Option<&Booking> {
+        match self {
+            Self::Booked { booking, .. }
+            | Self::Assigned { booking, .. }
+            | Self::Completed { booking, .. }
+            | Self::NoShow { booking, .. }
+            | Self::NeedsReview { booking: ReviewBooking::Booked(booking), .. } => Some(booking),
+            Self::Cancelled { booking, .. } => booking.as_ref(),
+            Self::NeedsReview { .. } | Self::Requested { .. } | Self::Booking { .. } => None,
+        }
+    }
+
+    /// The assigned staff member, if known.
+    pub fn assignment(&self) -> Option<&Assignment> {
+        match self {
+            Self::Assigned { assignment, .. } => Some(assignment),
+            Self::Completed { assignment, .. }
+            | Self::NoShow { assignment, .. }
+            | Self::Cancelled { assignment, .. } => assignment.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Whether the appointment may still take place.
+    pub fn is_open(&self) -> bool {
+        !matches!(self, Self::Cancelled { .. } | Self::Completed { .. } | Self::NoShow { .. })
+    }
+}
+
 /// State carried from one attempt to book to the next.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BookingProgress {
@@ -231,6 +262,18 @@ pub enum Change {
     },
     /// No appointment.
     Cancel,
+}
+
+/// The last time that an appointment was moved or cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastChange {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What was done.
+    pub kind: ChangeKind,
+    /// Whether somebody did it at Cal.com itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub at_calcom: bool,
 }
 
 /// The kind of a change.
