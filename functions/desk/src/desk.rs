@@ -16,7 +16,7 @@ use platform::{
     signed::{Service, ServiceError},
     telemetry::Metrics,
 };
-use store::{AccountPauses, Catalogs, CounterStore, Sessions};
+use store::{AccountPauses, Catalogs, CounterStore, Sessions, UnroutedCalls};
 
 use crate::user_pool::UserPool;
 
@@ -38,6 +38,8 @@ pub struct Desk {
     pub catalogs: Catalogs,
     /// The accounts at rest.
     pub pauses: AccountPauses,
+    /// The calls that belong to no tenant yet.
+    pub unrouted: UnroutedCalls,
     /// The counters.
     pub counters: CounterStore,
     /// The quality reports.
@@ -64,6 +66,7 @@ impl Desk {
             customers: CustomerStores::from_env(&config, timing)?,
             catalogs: Catalogs::from_env(&config)?,
             pauses: AccountPauses::from_env(&config)?,
+            unrouted: UnroutedCalls::from_env(&config)?,
             counters: CounterStore::from_env(&config)?,
             reports: Bucket::reports_from_env(&config)?,
             dead_letters: Queue::all_dead_letters_from_env(&config)?,

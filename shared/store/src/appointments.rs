@@ -1,13 +1,13 @@
 //! The appointments table.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, iter};
 
 use aws_sdk_dynamodb::types::Put;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::try_join_all;
 use platform::{aws::SdkConfig, env::EnvError};
 use scheduling::{
-    appointment::{Actor, Appointment, LastChange},
+    appointment::{Actor, Appointment},
     ids::{AccountName, AppointmentId, BookingUid, CallId, TenantId},
     slot::SlotSpan,
     timing::Timing,
@@ -19,7 +19,7 @@ use crate::{
     exchanges::{self, StoredExchange},
     indexes::{self, Cursor, DUE, NOTICE, Page, Phase, UNCOUNTED},
     item::{Item, decode, number, text, timestamp},
-    record::{LAST_CHANGE, Outline, UNCHANGED, Version, Versioned, versioned},
+    record::{Listed, UNCHANGED, Version, Versioned, listed, versioned},
     schema::{self, BY_CALCOM_UID, BY_DUE, BY_PHASE, BY_REVIEW, BY_TENANT, BY_UNCOUNTED, RECORD},
     slot_leases::{self, SlotLease},
     table::{MAX_BATCH, Table},
@@ -81,44 +81,34 @@ impl Appointments {
         Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
     }
 
-    /// The outlines of a tenant's appointments that start from `from` on and before `to`, in no particular order. One without
-    /// a start is listed as in [`Self::starting`].
+    /// A tenant's appointments that start from `from` on and before `to`, as a list shows them, in no particular order. One
+    /// without a start is listed as in [`Self::starting`].
     ///
     /// # Errors
     /// If DynamoDB fails, or an item can't be decoded.
-    pub async fn outlines(
+    pub async fn listed(
         &self,
         tenant: &TenantId,
         from: DateTime<Utc>,
         to: DateTime<Utc>,
-    ) -> Result<Vec<Outline>, StoreError> {
-        let ids = self.starting(tenant, from, Some(to)).await?;
-        let read = async |keys| self.table.batch_get_attributes(keys, &Outline::ATTRIBUTES).await;
-        self.in_batches(&ids, read).await?.into_iter().map(decode).collect()
-    }
-
-    /// A tenant's appointments that start from `from` on and before `to`, and that somebody last moved or cancelled at Cal.com
-    /// itself.
-    ///
-    /// # Errors
-    /// If DynamoDB fails, or an item can't be decoded.
-    pub async fn changed_at_calcom(
-        &self,
-        tenant: &TenantId,
-        from: DateTime<Utc>,
-        to: DateTime<Utc>,
-    ) -> Result<Vec<AppointmentId>, StoreError> {
-        #[derive(Deserialize)]
-        struct Changed {
-            id: AppointmentId,
-            last_change: LastChange,
+    ) -> Result<Vec<Listed>, StoreError> {
+        // Days are read at the same time, because a page of an index names the next one only when it is read.
+        let days = iter::successors(Some(from), |day| Some(*day + TimeDelta::days(1))).take_while(|day| *day < to);
+        let days = days.map(async |day| {
+            let ids = self.starting(tenant, day, Some((day + TimeDelta::days(1)).min(to))).await?;
+            let read = async |keys| self.table.batch_get_attributes(keys, &Listed::ATTRIBUTES).await;
+            self.in_batches(&ids, read).await
+        });
+        let found = try_join_all(days).await?.into_iter().flatten().map(listed);
+        let (mut listed, mut others) = (Vec::new(), Vec::new());
+        for item in found {
+            match item? {
+                Ok(item) => listed.push(item),
+                Err(id) => others.push(id),
+            }
         }
-        let ids = self.starting(tenant, from, Some(to)).await?;
-        let read = async |keys| self.table.batch_get_attributes(keys, &["id", LAST_CHANGE]).await;
-        let mut found = self.in_batches(&ids, read).await?;
-        found.retain(|item| item.contains_key(LAST_CHANGE));
-        let changed = found.into_iter().map(decode::<Changed>).collect::<Result<Vec<_>, _>>()?;
-        Ok(changed.into_iter().filter(|it| it.last_change.at_calcom).map(|it| it.id).collect())
+        listed.extend(self.load_all(&others).await?.into_iter().map(|stored| stored.value.into()));
+        Ok(listed)
     }
 
     /// The records of these appointments, a batch for each request, all at once.

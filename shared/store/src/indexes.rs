@@ -168,6 +168,7 @@ async fn page_of_key(
     });
     let found = query(table, index, partition)
         .key_condition_expression("#partition = :partition AND #sort < :before")
+        .projection_expression("id, #sort")
         .expression_attribute_names("#sort", index.sort)
         .expression_attribute_values(":before", text(sortable(before)))
         .set_exclusive_start_key(start)

@@ -56,11 +56,6 @@ pub(crate) fn encode(value: &impl Serialize) -> Result<Item, StoreError> {
     serde_dynamo::to_item(value).map_err(|_| StoreError::Unencodable)
 }
 
-/// A value as one attribute of an item.
-pub(crate) fn attribute(value: &impl Serialize) -> Result<AttributeValue, StoreError> {
-    serde_dynamo::to_attribute_value(value).map_err(|_| StoreError::Unencodable)
-}
-
 /// Takes a text out of an item.
 pub(crate) fn take_text(item: &mut Item, name: &str) -> Result<String, StoreError> {
     match item.remove(name) {

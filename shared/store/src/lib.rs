@@ -42,7 +42,7 @@ pub use error::StoreError;
 pub use exchanges::{ExchangeRecord, StoredExchange};
 pub use indexes::{Cursor, Page, Phase, SHARDS};
 pub use notice_throttle::NoticeThrottle;
-pub use record::{Outline, Version, Versioned};
+pub use record::{Listed, Version, Versioned};
 pub use recovery_cursors::RecoveryCursors;
 pub use restore::{RestorableTable, Restore, RestoreCursor, RestoredPage};
 pub use sessions::{SessionKey, Sessions, StoredSession};

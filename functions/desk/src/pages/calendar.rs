@@ -5,13 +5,12 @@ use std::{collections::BTreeMap, sync::Arc};
 use chrono::{DateTime, Datelike, Days, NaiveDate, TimeDelta, Utc};
 use maud::{Markup, html};
 use scheduling::{
-    appointment::{Appointment, ChangeKind, LastChange, State},
+    appointment::{Appointment, ChangeKind, Outline, State, StateName},
     event_type::Catalog,
     hours::MinuteSpan,
     ids::{AppointmentId, StaffId},
-    request::AppointmentRequest,
 };
-use store::{AccountCatalog, Outline, StoreError};
+use store::{AccountCatalog, Listed, StoreError};
 
 use crate::{
     http::{Reply, Request},
@@ -34,18 +33,18 @@ impl Durations {
         Ok(Self { catalog: view.desk.catalogs.of(&view.tenant.calcom.account).await? })
     }
 
-    fn minutes(&self, view: &TenantView<'_>, state: &State, request: &AppointmentRequest) -> i64 {
+    fn minutes(&self, view: &TenantView<'_>, outline: &Outline) -> i64 {
         let catalog: Option<&Catalog> = self.catalog.as_deref().map(|stored| &stored.catalog);
-        let by_booking = state.booking().map(|booking| booking.event_type);
-        let by_service = || view.service_of(request).and_then(|service| service.event_types.all().next());
-        let event_type = by_booking.or_else(by_service).and_then(|id| catalog?.event_type(id));
+        let service = || view.tenant.service_called(outline.service.as_deref()?);
+        let by_service = || service().and_then(|service| service.event_types.all().next());
+        let event_type = outline.event_type.or_else(by_service).and_then(|id| catalog?.event_type(id));
         event_type.map_or(USUAL, |event_type| event_type.minutes.into())
     }
 }
 
 /// Whether it belongs on a calendar: what was closed without a booking does not.
-fn is_shown(state: &State) -> bool {
-    state.is_open() || state.booking().is_some()
+fn is_shown(outline: &Outline) -> bool {
+    outline.state.is_open() || outline.event_type.is_some()
 }
 
 /// What changed since yesterday.
@@ -57,28 +56,15 @@ enum News {
 }
 
 impl News {
-    fn of(
-        view: &TenantView<'_>,
-        state: &State,
-        last_change: Option<LastChange>,
-        created_at: DateTime<Utc>,
-    ) -> Option<Self> {
+    fn of(view: &TenantView<'_>, outline: &Outline, created_at: DateTime<Utc>) -> Option<Self> {
         let since = view.midnight(view.today() - Days::new(1));
-        let changed = last_change.filter(|change| change.at >= since).map(|change| change.kind);
-        match (state, changed) {
-            (State::Cancelled { .. }, Some(ChangeKind::Cancel)) => Some(Self::Cancelled),
-            (State::Cancelled { .. }, _) => None,
+        let changed = outline.last_change.filter(|change| change.at >= since).map(|change| change.kind);
+        match (outline.state, changed) {
+            (StateName::Cancelled, Some(ChangeKind::Cancel)) => Some(Self::Cancelled),
+            (StateName::Cancelled, _) => None,
             (_, Some(ChangeKind::Move)) => Some(Self::Moved),
             _ => (created_at >= since).then_some(Self::New),
         }
-    }
-
-    fn of_appointment(view: &TenantView<'_>, appointment: &Appointment) -> Option<Self> {
-        Self::of(view, appointment.state(), appointment.last_change(), appointment.created_at)
-    }
-
-    fn of_outline(view: &TenantView<'_>, outline: &Outline) -> Option<Self> {
-        Self::of(view, &outline.state, outline.last_change, outline.created_at)
     }
 }
 
@@ -90,7 +76,7 @@ async fn of_day(view: &TenantView<'_>, day: NaiveDate) -> Result<Vec<Appointment
     let mut found: Vec<Appointment> =
         appointments.load_all(&ids).await?.into_iter().map(|stored| stored.value).collect();
     // What has no start is no appointment yet.
-    found.retain(|it| it.start().is_some_and(|at| at >= start && at < end) && is_shown(it.state()));
+    found.retain(|it| it.start().is_some_and(|at| at >= start && at < end) && is_shown(&it.outline()));
     found.sort_by_key(Appointment::start);
     Ok(found)
 }
@@ -111,7 +97,7 @@ pub async fn day(view: &TenantView<'_>, request: &Request) -> Result<Reply, Stor
     let opening = opening.unwrap_or_default();
     let content = html! {
         div.head.row.apart data-follow="1" {
-            div { h1 { (view.language.long_day(day)) } p.soft { (summary(view, appointments.iter().map(|it| (it.is_open(), News::of_appointment(view, it))))) } }
+            div { h1 { (view.language.long_day(day)) } p.soft { (summary(view, appointments.iter().map(|it| (it.is_open(), News::of(view, &it.outline(), it.created_at))))) } }
             (steps(view, day, 1, true))
         }
         div.board {
@@ -178,7 +164,7 @@ fn column(
     let mut free_from = opening.first().map(|span| span.from);
     for appointment in appointments {
         let Some(start) = appointment.start() else { continue };
-        let minutes = durations.minutes(view, appointment.state(), &appointment.request);
+        let minutes = durations.minutes(view, &appointment.outline());
         shown.extend(free_from.and_then(|from| gap(view, from, minute(start))));
         shown.push(slot(view, appointment, start, minutes));
         // What was cancelled takes no time.
@@ -221,7 +207,7 @@ fn slot(view: &TenantView<'_>, appointment: &Appointment, start: DateTime<Utc>, 
     let is_off =
         !appointment.is_open() && matches!(appointment.state(), State::Cancelled { .. } | State::NoShow { .. });
     let service = view.service_name(appointment).unwrap_or_default();
-    let label = match (appointment.state(), News::of_appointment(view, appointment)) {
+    let label = match (appointment.state(), News::of(view, &appointment.outline(), appointment.created_at)) {
         (State::NeedsReview { .. }, _) => Some(("bad", "warn", view.t("zu erledigen", "to do"))),
         (State::Requested { .. } | State::Booking { .. }, _) => {
             Some(("warn", "clock", view.t("nicht eingetragen", "not booked")))
@@ -251,7 +237,7 @@ const MOST_CHANGES: usize = 30;
 
 /// A week: its appointments, and those that changed.
 struct Week {
-    outlines: Vec<Outline>,
+    appointments: Vec<Listed>,
     durations: Durations,
     changed: Vec<(Appointment, News)>,
     unlisted: usize,
@@ -261,24 +247,25 @@ impl Week {
     async fn load(view: &TenantView<'_>, monday: NaiveDate) -> Result<Self, StoreError> {
         let appointments = &view.desk.operations.appointments;
         let (start, end) = view.span(monday, 7);
-        let outlines = appointments.outlines(&view.tenant.id, start, end);
-        let (mut outlines, durations) = tokio::try_join!(outlines, Durations::load(view))?;
-        outlines.retain(|it| it.start().is_some_and(|at| at >= start && at < end) && is_shown(&it.state));
-        outlines.sort_by_key(Outline::start);
-        let mut news: Vec<(News, &Outline)> =
-            outlines.iter().filter_map(|it| Some((News::of_outline(view, it)?, it))).collect();
+        let listed = appointments.listed(&view.tenant.id, start, end);
+        let (mut listed, durations) = tokio::try_join!(listed, Durations::load(view))?;
+        listed.retain(|it| it.outline.start.is_some_and(|at| at >= start && at < end) && is_shown(&it.outline));
+        listed.sort_by_key(|it| it.outline.start);
+        let mut news: Vec<(News, &Listed)> =
+            listed.iter().filter_map(|it| Some((News::of(view, &it.outline, it.created_at)?, it))).collect();
         // What people did not expect comes first.
         news.sort_by_key(|(news, _)| *news);
         let unlisted = news.len().saturating_sub(MOST_CHANGES);
         news.truncate(MOST_CHANGES);
         let ids: Vec<AppointmentId> = news.iter().map(|(_, it)| it.id.clone()).collect();
         let changed = appointments.load_all(&ids).await?.into_iter().map(|stored| stored.value);
-        let changed = changed.filter_map(|it| News::of_appointment(view, &it).map(|news| (it, news)));
-        Ok(Self { changed: changed.collect(), unlisted, outlines, durations })
+        let changed = changed.filter_map(|it| News::of(view, &it.outline(), it.created_at).map(|news| (it, news)));
+        Ok(Self { changed: changed.collect(), unlisted, appointments: listed, durations })
     }
 
     fn of_day<'a>(&'a self, view: &'a TenantView<'_>, day: NaiveDate) -> impl Iterator<Item = &'a Outline> {
-        self.outlines.iter().filter(move |it| it.start().is_some_and(|at| view.date(at) == day))
+        let outlines = self.appointments.iter().map(|it| &it.outline);
+        outlines.filter(move |it| it.start.is_some_and(|at| view.date(at) == day))
     }
 }
 
@@ -297,7 +284,8 @@ pub async fn week(view: &TenantView<'_>, request: &Request) -> Result<Reply, Sto
         view.t("bis", "to"),
         view.language.day_and_month(sunday)
     );
-    let all = week.outlines.iter().map(|it| (it.state.is_open(), News::of_outline(view, it)));
+    let all = week.appointments.iter();
+    let all = all.map(|it| (it.outline.state.is_open(), News::of(view, &it.outline, it.created_at)));
     let content = html! {
         div.head.row.apart data-follow="1" { div { h1 { (title) } p.soft { (summary(view, all)) } } (steps(view, monday, 7, false)) }
         div.board.week { @for day in days { (day_of_week(view, &week, day)) } }
@@ -325,7 +313,7 @@ pub async fn week(view: &TenantView<'_>, request: &Request) -> Result<Reply, Sto
 fn day_of_week(view: &TenantView<'_>, week: &Week, day: NaiveDate) -> Markup {
     let open: Vec<&Outline> = week.of_day(view, day).filter(|it| it.state.is_open()).collect();
     let of = |staff: Option<&StaffId>| -> Vec<&Outline> {
-        let is_theirs = |it: &&Outline| it.state.assignment().map(|assignment| &assignment.staff) == staff;
+        let is_theirs = |it: &&Outline| it.staff.as_ref() == staff;
         open.iter().copied().filter(is_theirs).collect()
     };
     let undecided = of(None);
@@ -348,8 +336,8 @@ fn strip(view: &TenantView<'_>, week: &Week, day: NaiveDate, name: &str, outline
     const FROM: i64 = 8 * 60;
     const LENGTH: i64 = 12 * 60;
     let bars = outlines.iter().filter_map(|it| {
-        let start = (it.start()? - view.midnight(day)).num_minutes() - FROM;
-        let minutes = week.durations.minutes(view, &it.state, &it.request);
+        let start = (it.start? - view.midnight(day)).num_minutes() - FROM;
+        let minutes = week.durations.minutes(view, it);
         Some((start.clamp(0, LENGTH), minutes.min(LENGTH)))
     });
     html! {

@@ -6,7 +6,7 @@ use quality::{
     rate::{Rate, Target},
     report::{InProgressTally, Report},
 };
-use scheduling::appointment::Appointment;
+use scheduling::{appointment::Appointment, ids::AppointmentId};
 use store::StoreError;
 
 use crate::{
@@ -74,8 +74,9 @@ pub async fn show(view: &TenantView<'_>, request: &Request) -> Result<Reply, Sto
 async fn drift(view: &TenantView<'_>) -> Result<Vec<Appointment>, StoreError> {
     let appointments = &view.desk.operations.appointments;
     let (from, to) = view.span(view.today() - Days::new(7), 14);
-    let mut ids = appointments.changed_at_calcom(&view.tenant.id, from, to).await?;
-    ids.truncate(MOST_CHANGED);
+    let listed = appointments.listed(&view.tenant.id, from, to).await?.into_iter();
+    let changed = listed.filter(|it| it.outline.last_change.is_some_and(|change| change.at_calcom));
+    let ids: Vec<AppointmentId> = changed.map(|it| it.id).take(MOST_CHANGED).collect();
     let mut found: Vec<Appointment> =
         appointments.load_all(&ids).await?.into_iter().map(|stored| stored.value).collect();
     found.sort_by_key(Appointment::start);

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{Datelike, Days, NaiveDate};
+use chrono::{Datelike, Days, NaiveDate, TimeDelta};
 use maud::{Markup, html};
 use scheduling::{
     appointment::Appointment,
     contact,
     ids::{AppointmentId, BookingUid, CustomerId},
 };
-use store::{Outline, StoreError};
+use store::StoreError;
 
 use crate::{
     http::{Reply, Request},
@@ -20,6 +20,8 @@ use crate::{
 
 /// Past appointments that wait to be closed are listed for so many days.
 const DAYS: u64 = 7;
+/// So long after its start, an appointment is over.
+const OVER: TimeDelta = TimeDelta::hours(3);
 /// So many appointments are listed.
 const MOST: usize = 50;
 
@@ -181,13 +183,13 @@ impl Past {
     async fn load(view: &TenantView<'_>, last: NaiveDate) -> Result<Self, StoreError> {
         let appointments = &view.desk.operations.appointments;
         let (from, to) = view.span(last - Days::new(DAYS - 1), DAYS);
-        let mut outlines = appointments.outlines(&view.tenant.id, from, to.min(view.now)).await?;
-        outlines.retain(|it| it.state.is_open() && it.start().is_some_and(|start| start < view.now));
-        outlines.sort_by_key(Outline::start);
-        let ids: Vec<AppointmentId> = outlines.into_iter().map(|it| it.id).collect();
+        let mut past = appointments.listed(&view.tenant.id, from, to.min(view.now)).await?;
+        past.retain(|it| it.outline.state.is_open() && it.outline.start.is_some_and(|start| start < view.now));
+        past.sort_by_key(|it| it.outline.start);
+        let ids: Vec<AppointmentId> = past.into_iter().map(|it| it.id).collect();
         let listed = &ids[..ids.len().min(MOST)];
         let found = appointments.load_all(listed).await?.into_iter().map(|stored| stored.value);
-        let open = found.filter(|it| it.is_past(view.now) || it.has_ended(view.now)).collect();
+        let open = found.filter(|it| it.is_past(view.now) || it.has_ended(view.now - OVER)).collect();
         Ok(Self { last, open, unlisted: ids.len() - listed.len() })
     }
 }
@@ -215,7 +217,7 @@ fn clean_up(view: &TenantView<'_>, past: &Past) -> Markup {
         } @else {
             form.card method="post" action=(view.path("clean-up")) { div.pad {
                 (csrf(view))
-                p { (view.t("Diese vergangenen Termine sind noch offen. So werden sie abgeschlossen:", "These past appointments are still open. They will be closed like this:")) }
+                p { (view.t("Diese vergangenen Termine sind noch offen. So werden sie abgeschlossen, einen Tag nach dem Termin auch von selbst:", "These past appointments are still open. They will be closed like this, a day after the appointment also by themselves:")) }
                 fieldset {
                     legend.hide { (view.t("Vergangene Termine", "Past appointments")) }
                     @for it in &past.open {

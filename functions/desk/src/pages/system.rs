@@ -1,16 +1,18 @@
 //! The agency's overview: what needs it, then every tenant, worst first.
 
+use std::collections::BTreeSet;
+
 use chrono::{Days, NaiveDate};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, future::try_join_all, stream};
 use maud::{Markup, html};
 use operations::tenant_file::as_file;
 use quality::{rate::Rate, report::Report};
 use scheduling::{
     appointment::{ToDoKind, Urgency},
-    ids::TenantId,
+    ids::{AccountName, TenantId},
     tenant::KeyExpiry,
 };
-use store::{Pause, StoreError};
+use store::{Pause, StoreError, UnroutedRoute};
 
 use crate::{
     desk::Desk,
@@ -33,6 +35,8 @@ struct Row {
     urgent: usize,
     /// Calls of which nobody knows what they wanted.
     not_analyzed: usize,
+    /// The account at Retell.
+    retell: Option<AccountName>,
     pause: Option<Pause>,
     /// The day on which its key expires, if that is soon.
     key_expires: Option<NaiveDate>,
@@ -89,7 +93,27 @@ async fn row(view: &View<'_>, id: TenantId, name: String, report: Option<&Report
     let summary = report.and_then(|report| report.tenants.iter().find(|part| part.name == id.as_str()));
     let shown = [Rate::BookingIntegration, Rate::StaffAssignment, Rate::ManualIntervention];
     let rates = shown.map(|rate| (rate, summary.and_then(|part| part.summary.rate(rate).value()))).to_vec();
-    Ok(Row { open: ids.len(), id, name, urgent, not_analyzed, pause, key_expires, rates })
+    let retell = tenant.map(|tenant| tenant.retell.account.clone());
+    Ok(Row { open: ids.len(), id, name, retell, urgent, not_analyzed, pause, key_expires, rates })
+}
+
+/// The routes whose calls belong to no tenant, with how many calls each has.
+async fn unrouted(view: &View<'_>, rows: &[Row]) -> Result<Vec<(UnroutedRoute, usize)>, StoreError> {
+    let unrouted = &view.desk.unrouted;
+    let accounts: BTreeSet<&AccountName> = rows.iter().filter_map(|row| row.retell.as_ref()).collect();
+    let routes = try_join_all(accounts.into_iter().map(|account| unrouted.routes(account))).await?;
+    let counted = routes.into_iter().flatten().map(async |route| {
+        let calls = unrouted.calls(&route).await?.len();
+        Ok((route, calls))
+    });
+    try_join_all(counted).await
+}
+
+/// How many messages are dead letters, if their queues say so.
+async fn count_dead_letters(desk: &Desk) -> Option<u64> {
+    let [bookings, assignments] = &desk.dead_letters;
+    let (bookings, assignments) = tokio::join!(bookings.waiting(), assignments.waiting());
+    Some(bookings.ok()? + assignments.ok()?)
 }
 
 /// The page.
@@ -97,23 +121,24 @@ pub async fn show(view: &View<'_>, note: Option<Note>) -> Result<Reply, StoreErr
     let desk = view.desk;
     let latest = desk.reports.get("latest.json").await.ok().flatten();
     let report: Option<Report> = latest.and_then(|json| serde_json::from_slice(&json).ok());
-    let (rows, versions) = tokio::try_join!(rows(view, report.as_ref()), desk.counters.version_activity())?;
-    let dead: Vec<u64> = {
-        let [bookings, assignments] = &desk.dead_letters;
-        let (bookings, assignments) = tokio::join!(bookings.waiting(), assignments.waiting());
-        vec![bookings.unwrap_or_default(), assignments.unwrap_or_default()]
-    };
-    let dead: u64 = dead.into_iter().sum();
+    let dead = async { Ok(count_dead_letters(desk).await) };
+    let (rows, versions, dead) = tokio::try_join!(rows(view, report.as_ref()), desk.counters.version_activity(), dead)?;
+    let unrouted = unrouted(view, &rows).await?;
     let acting: Vec<&Row> = rows.iter().filter(|row| row.needs_the_agency()).collect();
     let waiting: usize = rows.iter().map(|row| row.open).sum();
     let content = html! {
         div.head data-follow="1" {
-            @let needing = acting.len() + usize::from(dead > 0);
+            @let needing = acting.len() + usize::from(dead != Some(0)) + unrouted.len();
             h1 { @if needing == 0 { (view.t("Nichts braucht Sie", "Nothing needs you")) } @else { (view.count(needing, ("Sache braucht Sie", "thing needs you"), ("Sachen brauchen Sie", "things need you"))) } }
             p.soft { (view.count(rows.len(), ("Salon", "salon"), ("Salons", "salons"))) ". " (view.count(waiting, ("Termin wartet", "appointment waits"), ("Termine warten", "appointments wait"))) }
         }
         @if let Some(note) = &note { (note.show()) }
-        @if dead > 0 { (dead_letters(view, dead)) }
+        @match dead {
+            None => (Note::failed(view.t("Die liegen gebliebenen Nachrichten ließen sich nicht zählen.", "The dead letters could not be counted.")).with(html! { (view.t("Bitte neu laden.", "Please load the page again.")) }).show()),
+            Some(0) => {},
+            Some(dead) => (dead_letters(view, dead)),
+        }
+        @for (route, calls) in &unrouted { (unrouted_card(view, route, *calls)) }
         @for row in &acting { (account_card(view, row)) }
         h2.group { (view.t("Alle Salons", "All salons")) " " small { (rows.len()) } }
         p.head { a.btn href="/system/tenants" { (icon("new")) (view.t("Salon anlegen", "Add a salon")) } }
@@ -146,6 +171,29 @@ fn dead_letters(view: &View<'_>, count: u64) -> Markup {
                     button.btn.wide { (view.t("Alle noch einmal", "All once more")) }
                 }
             }
+        }
+    }
+}
+
+/// Calls that no tenant's agents and numbers fit.
+fn unrouted_card(view: &View<'_>, route: &UnroutedRoute, calls: usize) -> Markup {
+    let known = [
+        (view.t("Konto bei Retell", "Account at Retell"), Some(route.account.to_string())),
+        (view.t("Agent", "Agent"), route.agent.as_ref().map(ToString::to_string)),
+        (view.t("Nummer", "Number"), route.number.clone()),
+        (view.t("Seit", "Since"), Some(route.since.format("%Y-%m-%d %H:%M UTC").to_string())),
+    ];
+    html! {
+        article.card.do aria-label=(view.t("Anrufe ohne Salon", "Calls without a salon")) {
+            div.body {
+                p.row { (tag("bad", "phone", &view.count(calls, ("Anruf ohne Salon", "call without a salon"), ("Anrufe ohne Salon", "calls without a salon")))) }
+                p.why { (view.t("Kein Salon hat diesen Agenten oder diese Nummer. Die Anrufe sind aufbewahrt, gebucht ist nichts.", "No salon has this agent or number. The calls are kept; nothing is booked.")) }
+                dl.facts {
+                    @for (label, value) in known { @if let Some(value) = value { div { dt { (label) } dd { (value) } } } }
+                    div { dt { (view.t("Lösung", "Remedy")) } dd { (view.t("Agent oder Nummer in die Datei des Salons eintragen und sie laden. Dann werden die Anrufe nachgeholt.", "Add the agent or number to the salon's file and load it. The calls are taken up then.")) } }
+                }
+            }
+            div.settle { div.acts { a.btn.wide href="/system/tenants" { (view.t("Salon anlegen", "Add a salon")) } } }
         }
     }
 }

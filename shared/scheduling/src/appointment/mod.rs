@@ -17,6 +17,7 @@ mod claimed;
 mod due;
 mod history;
 mod notice;
+mod outline;
 mod record;
 mod state;
 #[cfg(test)]
@@ -28,10 +29,11 @@ pub use claimed::{Claimed, Confirmation};
 pub use due::{Due, DueCause};
 pub use history::{Actor, Cause, OPERATOR, Repetition, Transition};
 pub use notice::{DELAY_NOTICE_WINDOW, Notice, Seen};
+pub use outline::{LastChange, Outline};
 pub use record::{Appointment, Verification};
 pub use state::{
-    BookingProgress, CancelReason, Change, ChangeKind, LastChange, Outcome, RequestedChange, ReviewBooking,
-    ReviewReason, State, StateName,
+    BookingProgress, CancelReason, Change, ChangeKind, Outcome, RequestedChange, ReviewBooking, ReviewReason, State,
+    StateName,
 };
 pub use to_do::{Action, SharedCause, ToDo, ToDoKind, Told, Urgency};
 pub use transitions::{InvalidTransition, NotClaimable, Settlement};

@@ -5,10 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     history::{Actor, Cause, Repetition, Transition},
-    state::{
-        BookingProgress, CancelReason, ChangeKind, LastChange, RequestedChange, ReviewBooking, ReviewReason, State,
-        StateName,
-    },
+    state::{BookingProgress, RequestedChange, ReviewBooking, ReviewReason, State, StateName},
 };
 use crate::{
     assignment::Assignment,
@@ -175,19 +172,6 @@ impl Appointment {
         let starts_anew = |cause: &Cause| matches!(cause, Cause::Resumed | Cause::Settled | Cause::Corrected);
         let recent = self.history.iter().rev().take_while(|transition| !starts_anew(&transition.cause));
         recent.filter(|transition| counts(transition)).map(Transition::times).sum()
-    }
-
-    /// The last time that it was moved or cancelled, if it was.
-    pub fn last_change(&self) -> Option<LastChange> {
-        self.history.iter().rev().find_map(|it| {
-            let (kind, at_calcom) = match it.cause {
-                Cause::Moved => (ChangeKind::Move, false),
-                Cause::Rescheduled => (ChangeKind::Move, true),
-                Cause::Cancelled(reason) => (ChangeKind::Cancel, reason == CancelReason::CancelledAtCalcom),
-                _ => return None,
-            };
-            Some(LastChange { at: it.at, kind, at_calcom })
-        })
     }
 
     /// The booking, if there is one.

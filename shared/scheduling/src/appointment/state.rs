@@ -118,9 +118,9 @@ impl State {
         }
     }
 
-    /// Whether the appointment may still take place.
+    /// See [`StateName::is_open`].
     pub fn is_open(&self) -> bool {
-        !matches!(self, Self::Cancelled { .. } | Self::Completed { .. } | Self::NoShow { .. })
+        self.name().is_open()
     }
 }
 
@@ -264,18 +264,6 @@ pub enum Change {
     Cancel,
 }
 
-/// The last time that an appointment was moved or cancelled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LastChange {
-    /// When.
-    pub at: DateTime<Utc>,
-    /// What was done.
-    pub kind: ChangeKind,
-    /// Whether somebody did it at Cal.com itself.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub at_calcom: bool,
-}
-
 /// The kind of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -371,6 +359,11 @@ impl State {
 }
 
 impl StateName {
+    /// Whether the appointment may still take place.
+    pub fn is_open(self) -> bool {
+        !matches!(self, Self::Cancelled | Self::Completed | Self::NoShow)
+    }
+
     /// The word for it in tables, logs and metrics.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,6 +1,7 @@
 //! The desk over the wire: who may see what, and what people settle there.
 
-use chrono::Utc;
+use chrono::{Days, TimeDelta, Utc};
+use chrono_tz::Europe::Berlin;
 use desk::route::ROUTES;
 use end_to_end::{
     MARK, MARKED_PHONE, Page, Salon, SalonForm, Visitor, eventually, frontdesk, mails_to, soon, variable,
@@ -336,6 +337,38 @@ async fn a_setting_that_was_mended_lets_all_that_waited_be_booked() {
     for it in &waiting {
         salon.stack.until(&it.id, &[StateName::Assigned]).await;
     }
+}
+
+#[tokio::test]
+async fn what_was_moved_at_cal_com_is_named_and_what_is_past_is_closed() {
+    let salon = Salon::open().await;
+    let appointment = salon.settle(&salon.haircut_at(&soon(10, 0).0)).await;
+    let began = Utc::now() - TimeDelta::hours(4);
+    let by = Actor { function: "test", version: "test", now: Utc::now(), person: None };
+    let moved = |mut appointment: Appointment| {
+        let mut booking = appointment.booking().unwrap().clone();
+        booking.start = began;
+        appointment.reschedule(booking, by).unwrap();
+        appointment
+    };
+    salon.change(&appointment.id, moved).await;
+    let lena = lena(&salon).await;
+    let shows = |page: &Page| page.text.contains(appointment.id.as_str());
+    let day = began.with_timezone(&Berlin).date_naive();
+    let week = lena.get(&path(&salon, &format!("week?date={day}"))).await;
+    assert!(shows(&week) && week.text.contains("verschoben"), "{week:?}");
+    let quality = lena.get(&path(&salon, "quality")).await;
+    assert!(shows(&quality), "{quality:?}");
+    let earlier = lena.get(&path(&salon, &format!("search?until={}", day - Days::new(7)))).await;
+    assert!(!shows(&earlier) && earlier.text.contains("nichts offen geblieben"), "{earlier:?}");
+    let endless = lena.get(&path(&salon, "week?date=%2B262142-12-31")).await;
+    assert_eq!(endless.status, 200, "{endless:?}");
+    let past = lena.get(&path(&salon, "search")).await;
+    assert!(shows(&past), "{past:?}");
+    let (csrf, chosen) = (past.field("csrf"), past.field("v"));
+    let closed = lena.post(&path(&salon, "clean-up"), &[("csrf", &csrf), ("v", &chosen)]).await;
+    assert_eq!(closed.status, 303, "{closed:?}");
+    assert_eq!(salon.stack.appointment(&appointment.id).await.state().name(), StateName::Completed);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::fs;
 
 use chrono::Utc;
-use end_to_end::{Salon, Stack, frontdesk, soon};
+use end_to_end::{Salon, Stack, Visitor, frontdesk, soon};
 use scheduling::{appointment::StateName, ids::AppointmentId};
 use serde_json::{Value, json};
 
@@ -49,6 +49,9 @@ async fn a_call_before_its_tenant_is_kept_and_taken_up_by_the_next_load() {
     let (_, listed) = frontdesk(&["calls", "unrouted"]);
     let line = listed.lines().find(|line| line.contains(&agent)).unwrap_or_else(|| panic!("{listed}"));
     assert!(line.contains("main") && line.contains("+4930901820"), "{line}");
+    let agency = Visitor::sign_in(&salon.stack.invite("Agentur", "agency").await).await;
+    let system = agency.get("/system").await;
+    assert!(system.text.contains(&agent) && system.text.contains("ohne Salon"), "{system:?}");
 
     let mut file = salon.tenant_file().await;
     file["retell"]["agent_ids"].as_array_mut().unwrap().push(json!(agent));
