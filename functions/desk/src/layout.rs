@@ -1,5 +1,6 @@
 //! The frame of every page: menu, notes, icons, and the parts that several pages share.
 
+use chrono::NaiveDate;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use scheduling::{
     appointment::{Appointment, State},
@@ -232,6 +233,25 @@ pub fn dial(view: &TenantView<'_>, name: &str, number: &Personal<String>, is_mai
 /// The way back.
 pub fn back(href: &str, words: &str) -> Markup {
     html! { p.back { a.btn.plain href=(href) { (icon("back")) (words) } } }
+}
+
+/// Which days are shown, and the ways to the week before and, if there is one, the week after.
+pub fn week_steps(
+    view: &TenantView<'_>,
+    first: NaiveDate,
+    last: NaiveDate,
+    before: &str,
+    after: Option<&str>,
+) -> Markup {
+    html! {
+        div.row.apart {
+            p.soft { (view.date_text(first)) " " (view.t("bis", "to")) " " (view.date_text(last)) }
+            div.row {
+                a.btn href=(before) { (icon("back")) (view.t("Woche davor", "Week before")) }
+                @if let Some(after) = after { a.btn href=(after) { (view.t("Woche danach", "Week after")) (icon("fwd")) } }
+            }
+        }
+    }
 }
 
 /// The state of an appointment at a glance.

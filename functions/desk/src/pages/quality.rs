@@ -1,6 +1,6 @@
 //! How well it works for this tenant: the rates by day, why people were needed, and what differs from Cal.com.
 
-use chrono::Days;
+use chrono::{Days, NaiveDate};
 use maud::{Markup, html};
 use quality::{
     rate::{Rate, Target},
@@ -11,7 +11,7 @@ use store::StoreError;
 
 use crate::{
     http::{Reply, Request},
-    layout::{Menu, icon, page, tag},
+    layout::{Menu, icon, page, tag, week_steps},
     pages::{customer::entry, to_do::count_open},
     view::TenantView,
 };
@@ -24,8 +24,11 @@ pub async fn show(view: &TenantView<'_>, request: &Request) -> Result<Reply, Sto
     let days: u8 = request.query.get("days").and_then(|days| days.parse().ok()).unwrap_or(14).clamp(1, 90);
     let today = view.today();
     let from = today - Days::new(u64::from(days) - 1);
-    let (counters, drift, open) =
-        tokio::try_join!(view.desk.counters.of_tenant(&view.tenant.id, from), drift(view), count_open(view))?;
+    let (counters, drift, open) = tokio::try_join!(
+        view.desk.counters.of_tenant(&view.tenant.id, from),
+        Drift::load(view, request),
+        count_open(view)
+    )?;
     let report = Report::new(&counters, &[], (today, days), (Vec::new(), InProgressTally::default()), view.now);
     let measured: Vec<Rate> = Rate::ALL.into_iter().filter(|rate| report.is_on_target(*rate).is_some()).collect();
     let met = measured.iter().filter(|rate| report.is_on_target(**rate) == Some(true)).count();
@@ -60,27 +63,37 @@ pub async fn show(view: &TenantView<'_>, request: &Request) -> Result<Reply, Sto
                 } }
             }
         }
-        h2.group { (view.t("Bei Cal.com geändert", "Changed at Cal.com")) " " small { (drift.len()) } }
-        p.soft.small { (view.t("Termine der letzten und der nächsten sieben Tage, die jemand direkt bei Cal.com verschoben oder abgesagt hat.", "Appointments of the last and the next seven days that somebody moved or cancelled at Cal.com itself.")) }
+        h2.group #drift { (view.t("Bei Cal.com geändert", "Changed at Cal.com")) " " small { (drift.changed.len()) } }
+        p.soft.small { (view.t("Termine, die jemand direkt bei Cal.com verschoben oder abgesagt hat.", "Appointments that somebody moved or cancelled at Cal.com itself.")) }
+        @let step = |first: NaiveDate| format!("{}?days={days}&from={first}#drift", view.path("quality"));
+        (week_steps(view, drift.first, drift.first + Days::new(6), &step(drift.first - Days::new(7)), Some(&step(drift.first + Days::new(7)))))
         ul.card.list {
-            @for it in &drift { (entry(view, it, true)) }
-            @if drift.is_empty() { li { span { (view.t("Alles wie hier eingetragen.", "All is as it was booked here.")) } } }
+            @for it in &drift.changed { (entry(view, it, true)) }
+            @if drift.changed.is_empty() { li { span { (view.t("Alles wie hier eingetragen.", "All is as it was booked here.")) } } }
         }
     };
     Ok(Reply::Page(200, page(view, Menu::Quality, view.t("Qualität", "Quality"), open, &content)))
 }
 
-/// What differs from what was booked here, because it was changed at Cal.com.
-async fn drift(view: &TenantView<'_>) -> Result<Vec<Appointment>, StoreError> {
-    let appointments = &view.desk.operations.appointments;
-    let (from, to) = view.span(view.today() - Days::new(7), 14);
-    let listed = appointments.listed(&view.tenant.id, from, to).await?.into_iter();
-    let changed = listed.filter(|it| it.outline.last_change.is_some_and(|change| change.at_calcom));
-    let ids: Vec<AppointmentId> = changed.map(|it| it.id).take(MOST_CHANGED).collect();
-    let mut found: Vec<Appointment> =
-        appointments.load_all(&ids).await?.into_iter().map(|stored| stored.value).collect();
-    found.sort_by_key(Appointment::start);
-    Ok(found)
+/// What differs from what was booked here, because it was changed at Cal.com: of seven days, from today on or as asked.
+struct Drift {
+    first: NaiveDate,
+    changed: Vec<Appointment>,
+}
+
+impl Drift {
+    async fn load(view: &TenantView<'_>, request: &Request) -> Result<Self, StoreError> {
+        let appointments = &view.desk.operations.appointments;
+        let first = view.day_asked(request.query.get("from"));
+        let (from, to) = view.span(first, 7);
+        let listed = appointments.listed(&view.tenant.id, from, to).await?.into_iter();
+        let changed = listed.filter(|it| it.outline.last_change.is_some_and(|change| change.at_calcom));
+        let ids: Vec<AppointmentId> = changed.map(|it| it.id).take(MOST_CHANGED).collect();
+        let mut found: Vec<Appointment> =
+            appointments.load_all(&ids).await?.into_iter().map(|stored| stored.value).collect();
+        found.sort_by_key(Appointment::start);
+        Ok(Self { first, changed: found })
+    }
 }
 
 fn tile(view: &TenantView<'_>, report: &Report, rate: Rate) -> Markup {

@@ -13,7 +13,7 @@ use store::StoreError;
 
 use crate::{
     http::{Reply, Request},
-    layout::{Menu, Note, csrf, dial, icon, page},
+    layout::{Menu, Note, csrf, dial, page, week_steps},
     pages::{customer::entry, to_do::count_open},
     view::TenantView,
 };
@@ -200,18 +200,12 @@ fn clean_up(view: &TenantView<'_>, past: &Past) -> Markup {
         false => view.t("stand bei Cal.com: war da", "was booked: came"),
     };
     let first = past.last - Days::new(DAYS - 1);
-    let weeks = [
-        (past.last - Days::new(DAYS), "back", view.t("Woche davor", "Week before")),
-        (past.last + Days::new(DAYS), "fwd", view.t("Woche danach", "Week after")),
-    ];
+    let step = |until: NaiveDate| format!("{}?until={until}#past", view.path("search"));
+    let before = step(past.last - Days::new(DAYS));
+    let after = (past.last < view.today()).then(|| step((past.last + Days::new(DAYS)).min(view.today())));
     html! {
         h2.group #past { (view.t("Vergangene aufräumen", "Clean up past ones")) " " small { (past.open.len() + past.unlisted) } }
-        div.row.apart {
-            p.soft { (view.date_text(first)) " " (view.t("bis", "to")) " " (view.date_text(past.last)) }
-            div.row { @for (until, sign, words) in weeks {
-                @if until <= view.today() { a.btn href={ (view.path("search")) "?until=" (until) "#past" } { (icon(sign)) (words) } }
-            } }
-        }
+        (week_steps(view, first, past.last, &before, after.as_deref()))
         @if past.open.is_empty() {
             div.card { div.pad { p { (view.t("In diesen Tagen ist nichts offen geblieben.", "Nothing was left open in these days.")) } } }
         } @else {

@@ -357,7 +357,7 @@ async fn what_was_moved_at_cal_com_is_named_and_what_is_past_is_closed() {
     let day = began.with_timezone(&Berlin).date_naive();
     let week = lena.get(&path(&salon, &format!("week?date={day}"))).await;
     assert!(shows(&week) && week.text.contains("verschoben"), "{week:?}");
-    let quality = lena.get(&path(&salon, "quality")).await;
+    let quality = lena.get(&path(&salon, &format!("quality?from={day}"))).await;
     assert!(shows(&quality), "{quality:?}");
     let earlier = lena.get(&path(&salon, &format!("search?until={}", day - Days::new(7)))).await;
     assert!(!shows(&earlier) && earlier.text.contains("nichts offen geblieben"), "{earlier:?}");
