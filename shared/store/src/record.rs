@@ -17,7 +17,7 @@ use crate::{
     error::StoreError,
     indexes,
     item::{Item, bytes, decode, encode, number, take_bytes, take_number, text},
-    schema::RECORD,
+    schema::{BY_TENANT, RECORD},
     transaction::{build_put, put},
 };
 
@@ -56,18 +56,21 @@ pub struct Listed {
     pub id: AppointmentId,
     /// When it was first requested.
     pub created_at: DateTime<Utc>,
+    /// When it starts.
+    pub start: Option<DateTime<Utc>>,
     /// Its outline.
     pub outline: Outline,
 }
 
 impl Listed {
     /// The attributes that it is made of.
-    pub(crate) const ATTRIBUTES: [&str; 3] = ["id", "created_at", OUTLINE];
+    pub(crate) const ATTRIBUTES: [&str; 4] = ["id", "created_at", BY_TENANT.sort, OUTLINE];
 }
 
 impl From<Appointment> for Listed {
     fn from(appointment: Appointment) -> Self {
-        Self { outline: appointment.outline(), id: appointment.id, created_at: appointment.created_at }
+        let (start, outline) = (appointment.start(), appointment.outline());
+        Self { id: appointment.id, created_at: appointment.created_at, start, outline }
     }
 }
 
@@ -77,12 +80,14 @@ pub(crate) fn listed(item: Item) -> Result<Result<Listed, AppointmentId>, StoreE
     struct Stored {
         id: AppointmentId,
         created_at: DateTime<Utc>,
+        // Where it is listed, which is its start if it has one.
+        tenant_start: DateTime<Utc>,
         outline: Option<String>,
     }
-    let Stored { id, created_at, outline } = decode(item)?;
+    let Stored { id, created_at, tenant_start, outline } = decode(item)?;
     let Some(outline) = outline else { return Ok(Err(id)) };
-    let outline = serde_json::from_str(&outline).map_err(|_| StoreError::Undecodable)?;
-    Ok(Ok(Listed { id, created_at, outline }))
+    let outline: Outline = serde_json::from_str(&outline).map_err(|_| StoreError::Undecodable)?;
+    Ok(Ok(Listed { id, created_at, start: (!outline.is_undated).then_some(tenant_start), outline }))
 }
 
 /// The item of an appointment: the appointment, and the keys of the indexes that it belongs to.
@@ -195,10 +200,13 @@ mod tests {
                 appointment.close(Outcome::CancelledAtCalcom, by).unwrap();
             }
             let mut item = item_of(&appointment, Version(4), &Timing::default()).unwrap();
-            assert!(item[OUTLINE].as_s().unwrap().len() < 200, "{item:?}");
+            assert!(item[OUTLINE].as_s().unwrap().len() < if is_cancelled { 150 } else { 40 }, "{item:?}");
             item.retain(|name, _| Listed::ATTRIBUTES.contains(&name.as_str()));
             let listed = listed(item).unwrap().unwrap();
-            assert_eq!(listed, Listed::from(appointment.clone()));
+            let whole = Listed::from(appointment.clone());
+            // Where it is listed has milliseconds.
+            assert_eq!(listed.start.unwrap().timestamp_millis(), whole.start.unwrap().timestamp_millis());
+            assert_eq!(Listed { start: whole.start, ..listed.clone() }, whole);
             let change = listed.outline.last_change.map(|change| (change.kind, change.at_calcom));
             assert_eq!(change, is_cancelled.then_some((ChangeKind::Cancel, true)));
         }

@@ -249,8 +249,8 @@ impl Week {
         let (start, end) = view.span(monday, 7);
         let listed = appointments.listed(&view.tenant.id, start, end);
         let (mut listed, durations) = tokio::try_join!(listed, Durations::load(view))?;
-        listed.retain(|it| it.outline.start.is_some_and(|at| at >= start && at < end) && is_shown(&it.outline));
-        listed.sort_by_key(|it| it.outline.start);
+        listed.retain(|it| it.start.is_some_and(|at| at >= start && at < end) && is_shown(&it.outline));
+        listed.sort_by_key(|it| it.start);
         let mut news: Vec<(News, &Listed)> =
             listed.iter().filter_map(|it| Some((News::of(view, &it.outline, it.created_at)?, it))).collect();
         // What people did not expect comes first.
@@ -263,9 +263,8 @@ impl Week {
         Ok(Self { changed: changed.collect(), unlisted, appointments: listed, durations })
     }
 
-    fn of_day<'a>(&'a self, view: &'a TenantView<'_>, day: NaiveDate) -> impl Iterator<Item = &'a Outline> {
-        let outlines = self.appointments.iter().map(|it| &it.outline);
-        outlines.filter(move |it| it.start.is_some_and(|at| view.date(at) == day))
+    fn of_day<'a>(&'a self, view: &'a TenantView<'_>, day: NaiveDate) -> impl Iterator<Item = &'a Listed> {
+        self.appointments.iter().filter(move |it| it.start.is_some_and(|at| view.date(at) == day))
     }
 }
 
@@ -311,9 +310,9 @@ pub async fn week(view: &TenantView<'_>, request: &Request) -> Result<Reply, Sto
 
 /// A day of a week, with a line for each staff member.
 fn day_of_week(view: &TenantView<'_>, week: &Week, day: NaiveDate) -> Markup {
-    let open: Vec<&Outline> = week.of_day(view, day).filter(|it| it.state.is_open()).collect();
-    let of = |staff: Option<&StaffId>| -> Vec<&Outline> {
-        let is_theirs = |it: &&Outline| it.staff.as_ref() == staff;
+    let open: Vec<&Listed> = week.of_day(view, day).filter(|it| it.outline.state.is_open()).collect();
+    let of = |staff: Option<&StaffId>| -> Vec<&Listed> {
+        let is_theirs = |it: &&Listed| it.outline.staff.as_ref() == staff;
         open.iter().copied().filter(is_theirs).collect()
     };
     let undecided = of(None);
@@ -332,18 +331,18 @@ fn day_of_week(view: &TenantView<'_>, week: &Week, day: NaiveDate) -> Markup {
 }
 
 /// A person's day as a bar from eight to twenty.
-fn strip(view: &TenantView<'_>, week: &Week, day: NaiveDate, name: &str, outlines: &[&Outline]) -> Markup {
+fn strip(view: &TenantView<'_>, week: &Week, day: NaiveDate, name: &str, of: &[&Listed]) -> Markup {
     const FROM: i64 = 8 * 60;
     const LENGTH: i64 = 12 * 60;
-    let bars = outlines.iter().filter_map(|it| {
+    let bars = of.iter().filter_map(|it| {
         let start = (it.start? - view.midnight(day)).num_minutes() - FROM;
-        let minutes = week.durations.minutes(view, it);
+        let minutes = week.durations.minutes(view, &it.outline);
         Some((start.clamp(0, LENGTH), minutes.min(LENGTH)))
     });
     html! {
         a.strip href=(view.path(&format!("day?date={day}"))) {
             b { (name) }
-            small { (view.count(outlines.len(), ("Termin", "appointment"), ("Termine", "appointments"))) }
+            small { (view.count(of.len(), ("Termin", "appointment"), ("Termine", "appointments"))) }
             svg viewBox={ "0 0 " (LENGTH) " 12" } preserveAspectRatio="none" aria-hidden="true" {
                 @for (x, width) in bars { rect x=(x) y="0" width=(width) height="12" {} }
             }

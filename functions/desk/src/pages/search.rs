@@ -184,8 +184,8 @@ impl Past {
         let appointments = &view.desk.operations.appointments;
         let (from, to) = view.span(last - Days::new(DAYS - 1), DAYS);
         let mut past = appointments.listed(&view.tenant.id, from, to.min(view.now)).await?;
-        past.retain(|it| it.outline.state.is_open() && it.outline.start.is_some_and(|start| start < view.now));
-        past.sort_by_key(|it| it.outline.start);
+        past.retain(|it| it.outline.state.is_open() && it.start.is_some_and(|start| start < view.now));
+        past.sort_by_key(|it| it.start);
         let ids: Vec<AppointmentId> = past.into_iter().map(|it| it.id).collect();
         let listed = &ids[..ids.len().min(MOST)];
         let found = appointments.load_all(listed).await?.into_iter().map(|stored| stored.value);

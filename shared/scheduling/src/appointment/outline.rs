@@ -10,26 +10,27 @@ use super::{
 };
 use crate::ids::{EventTypeId, StaffId};
 
-/// What a calendar shows of an appointment. It is stored beside the whole one, so that a week of a large business is read at a
-/// fraction of the cost.
+/// What a calendar shows of an appointment, besides when it starts. It is stored beside the whole one, so that a week of a large
+/// business is read at a fraction of the cost; under short names, because DynamoDB bills by size.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outline {
-    /// See [`Appointment::start`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub start: Option<DateTime<Utc>>,
     /// The name of its state.
+    #[serde(rename = "s")]
     pub state: StateName,
+    /// Whether it has no start yet.
+    #[serde(rename = "u", default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_undated: bool,
     /// Who does it, if that is decided.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
     pub staff: Option<StaffId>,
     /// What was booked, if it is or was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
     pub event_type: Option<EventTypeId>,
     /// What is requested, in the caller's words, if nothing was booked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
     /// See [`Appointment::last_change`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     pub last_change: Option<LastChange>,
 }
 
@@ -50,8 +51,8 @@ impl Appointment {
     pub fn outline(&self) -> Outline {
         let event_type = self.booking().map(|booking| booking.event_type);
         Outline {
-            start: self.start(),
             state: self.state.name(),
+            is_undated: self.start().is_none(),
             staff: self.assignment().map(|assignment| assignment.staff.clone()),
             event_type,
             service: self.request.service.clone().filter(|_| event_type.is_none()),
