@@ -233,7 +233,7 @@ fn slot(view: &TenantView<'_>, appointment: &Appointment, start: DateTime<Utc>, 
 }
 
 /// So many of a week's changes are listed.
-const MOST_CHANGES: usize = 30;
+const MOST_CHANGES: usize = 20;
 
 /// A week: its appointments, and those that changed.
 struct Week {

@@ -22,6 +22,8 @@ use crate::{
 const DAYS: u64 = 7;
 /// So long after its start, an appointment is over.
 const OVER: TimeDelta = TimeDelta::hours(3);
+/// So many past appointments are closed at once.
+const MOST_AT_ONCE: usize = 20;
 /// So many appointments are listed.
 const MOST: usize = 50;
 
@@ -187,7 +189,7 @@ impl Past {
         past.retain(|it| it.outline.state.is_open() && it.start.is_some_and(|start| start < view.now));
         past.sort_by_key(|it| it.start);
         let ids: Vec<AppointmentId> = past.into_iter().map(|it| it.id).collect();
-        let listed = &ids[..ids.len().min(MOST)];
+        let listed = &ids[..ids.len().min(MOST_AT_ONCE)];
         let found = appointments.load_all(listed).await?.into_iter().map(|stored| stored.value);
         let open = found.filter(|it| it.is_past(view.now) || it.has_ended(view.now - OVER)).collect();
         Ok(Self { last, open, unlisted: ids.len() - listed.len() })
