@@ -62,7 +62,16 @@ export async function signIn(browser, email, wanted, options = {}) {
   return page;
 }
 
-/** No page may have a finding of axe's, be wider than its window, weigh more than 100 kB, or break its own policy. */
+/** What sticks out of the card or the column that it is in. */
+const STICKING_OUT = () => {
+  const right = (it) => it.getBoundingClientRect().right;
+  const around = (it) => it.parentElement.closest(".card, .col");
+  const shown = [...document.querySelectorAll("main :is(.card, .col) :not(.hide, .hide *, pre *)")];
+  const out = shown.filter((it) => it.getClientRects().length > 0 && right(it) > right(around(it)) + 1);
+  return out.map((it) => `${it.tagName.toLowerCase()}.${it.getAttribute("class") ?? ""}: ${it.textContent.trim().slice(0, 40)}`);
+};
+
+/** No page may have a finding of axe's, be wider than its window, have anything that sticks out of its card, weigh more than 100 kB, or break its own policy. */
 export async function inspect(page, name) {
   await page.evaluate(AXE);
   const found = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
@@ -70,6 +79,8 @@ export async function inspect(page, name) {
   check(findings.length === 0, `${name} has findings of axe:\n    ${findings.join("\n    ")}`);
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   check(wide <= 0, `${name} is ${wide} pixels wider than its window`);
+  const out = await page.evaluate(STICKING_OUT);
+  check(out.length === 0, `${name} has what sticks out of its card:\n    ${out.slice(0, 5).join("\n    ")}`);
   check(page.problems.length === 0, `${name}: ${page.problems.join("; ")}`);
 }
 

@@ -28,10 +28,9 @@ enum Done {
     Yes(String, &'static str),
     /// It is not possible, for this reason.
     No(String),
+    /// Somebody else was first.
+    Changed,
 }
-
-/// How often something is done again when only a notice was written between reading and writing.
-const TRIES: u32 = 3;
 
 /// Does something with an appointment of the tenant, if it is still what the person saw.
 async fn as_seen<T>(
@@ -41,17 +40,7 @@ async fn as_seen<T>(
     deed: impl AsyncFn(Versioned<Appointment>) -> Result<T, OperationError>,
 ) -> Result<T, OperationError> {
     let seen = seen.and_then(Seen::parse);
-    for _ in 0..TRIES {
-        let stored = view.desk.operations.appointment(id, Some(view.permitted.tenant())).await?;
-        if seen != Some(stored.value.seen()) {
-            break;
-        }
-        match deed(stored).await {
-            Err(OperationError::Changed) => {}
-            done => return done,
-        }
-    }
-    Err(OperationError::Changed)
+    view.desk.operations.as_seen(id, view.permitted.tenant(), seen, deed).await
 }
 
 /// Does something with an appointment, as the person saw it.
@@ -59,7 +48,7 @@ pub async fn act(view: &TenantView<'_>, id: &AppointmentId, deed: Deed, request:
     let by = view.desk.operations.actor(Some(view.who.session.name.reveal()));
     let deed_of = async |stored| done(view, stored, deed, request, by).await;
     let done = match as_seen(view, id, request.form.get("seen"), deed_of).await {
-        Err(OperationError::Changed) => return changed(view, id).await,
+        Err(OperationError::Changed) => Done::Changed,
         Err(OperationError::Refused(refusal)) => Done::No(words(view, &refusal)),
         Err(OperationError::Calcom(why) | OperationError::Incomplete(why)) => Done::No(why),
         Err(error) => return Err(error.into()),
@@ -75,13 +64,14 @@ pub async fn act(view: &TenantView<'_>, id: &AppointmentId, deed: Deed, request:
                 _ => Ok(appointment::show(view, stored, Some(note)).await?),
             }
         }
+        Done::Changed => changed(view, id).await,
     }
 }
 
 /// What somebody else did meanwhile, and that this was not done.
 async fn changed(view: &TenantView<'_>, id: &AppointmentId) -> Result<Reply, PageError> {
     let now = view.desk.operations.appointment(id, Some(view.permitted.tenant())).await?;
-    let last = now.value.history().last();
+    let last = now.value.last_news();
     let who = last.and_then(|last| last.person.as_ref()).map(|person| person.reveal().clone());
     let title = match (who, last) {
         (Some(who), Some(last)) => {
@@ -130,7 +120,8 @@ async fn done(
             let request = OfficeRequest::Assign { appointment: appointment.id, version, staff, person };
             match view.desk.ask_office(&request).await {
                 Ok(OfficeResponse::Done) => Done::Yes(page, "assigned"),
-                Ok(OfficeResponse::Changed) => return Err(OperationError::Changed),
+                // It may have been sent to Cal.com, where it must not be sent again.
+                Ok(OfficeResponse::Changed) => Done::Changed,
                 Ok(OfficeResponse::Refused(why)) => Done::No(why),
                 _ => Done::No(view.t("Bitte in einer Minute noch einmal.", "Please try again in a minute.").to_owned()),
             }
@@ -269,7 +260,8 @@ pub async fn clean_up(view: &TenantView<'_>, request: &Request) -> Result<Reply,
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(Reply::SeeOther(format!("{}?done=cleaned-up", view.path("search"))))
+    let until = view.day_asked(request.form.get("until"));
+    Ok(Reply::SeeOther(format!("{}?done=cleaned-up&until={until}", view.path("search"))))
 }
 
 /// Why something is not possible, in the words of a salon.

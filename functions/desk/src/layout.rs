@@ -244,7 +244,7 @@ pub fn week_steps(
     after: Option<&str>,
 ) -> Markup {
     html! {
-        div.row.apart {
+        div.head.row.apart {
             p.soft { (view.date_text(first)) " " (view.t("bis", "to")) " " (view.date_text(last)) }
             div.row {
                 a.btn href=(before) { (icon("back")) (view.t("Woche davor", "Week before")) }

@@ -31,7 +31,7 @@ pub enum Request {
     Assign {
         /// The appointment.
         appointment: AppointmentId,
-        /// The version that the person saw.
+        /// The version that the desk read.
         version: Version,
         /// The staff member.
         staff: StaffId,

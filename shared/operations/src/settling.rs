@@ -2,7 +2,8 @@
 
 use platform::queues::{AppointmentMessage, MessageKind};
 use scheduling::{
-    appointment::{Actor, Appointment, CancelReason, Change, Outcome, ReviewReason, Settlement, State},
+    appointment::{Actor, Appointment, CancelReason, Change, Outcome, ReviewReason, Seen, Settlement, State},
+    ids::{AppointmentId, TenantId},
     request::Intent,
     tenant::Tenant,
 };
@@ -48,16 +49,44 @@ pub fn is_for_a_call(appointment: &Appointment) -> bool {
 /// # Errors
 /// [`Refusal`], if its start has not passed, or it is closed.
 pub fn plan_clean_up(appointment: &mut Appointment, came: bool, by: Actor<'_>) -> Result<(), OperationError> {
-    if appointment.is_past(by.now) {
-        return Ok(appointment.cancel_past(by)?);
-    }
-    if !appointment.has_ended(by.now) {
+    if !appointment.can_be_cleaned_up(by.now) {
         return Err(Refusal::OtherState(appointment.state().name().as_str()).into());
+    }
+    if appointment.booking().is_none() {
+        return Ok(appointment.cancel_past(by)?);
     }
     Ok(appointment.close(if came { Outcome::Completed } else { Outcome::NoShow }, by)?)
 }
 
+/// How often something is tried while other writers are first.
+const TRIES: u32 = 3;
+
 impl Operations {
+    /// Does something with an appointment that is still what a person saw. If others only noted meanwhile what nobody decides
+    /// by, it is done with what is stored then.
+    ///
+    /// # Errors
+    /// [`OperationError::Changed`] if it is no longer what the person saw; whatever `deed` fails with.
+    pub async fn as_seen<T>(
+        &self,
+        id: &AppointmentId,
+        tenant: &TenantId,
+        seen: Option<Seen>,
+        deed: impl AsyncFn(Versioned<Appointment>) -> Result<T, OperationError>,
+    ) -> Result<T, OperationError> {
+        for _ in 0..TRIES {
+            let stored = self.appointment(id, Some(tenant)).await?;
+            if seen != Some(stored.value.seen()) {
+                break;
+            }
+            match deed(stored).await {
+                Err(OperationError::Changed) => {}
+                done => return done,
+            }
+        }
+        Err(OperationError::Changed)
+    }
+
     /// Stores what [`plan_booking`] made, and sends it to be booked.
     ///
     /// # Errors

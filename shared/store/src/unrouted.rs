@@ -5,6 +5,7 @@
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::try_join_all;
 use platform::{
     aws::SdkConfig,
     env::{self, EnvError},
@@ -130,7 +131,13 @@ impl UnroutedCalls {
                 .expression_attribute_names(format!("#{name}"), &name)
                 .expression_attribute_values(format!(":{name}"), value);
         }
-        let updated = update.update_expression(format!("SET {}", assignments.join(", "))).send().await?;
+        let update = update.update_expression(format!("SET {}", assignments.join(", ")));
+        // Which accounts have routes is noted each time: a call that is kept must be seen, whatever failed before.
+        let account = self.table.client.put_item().table_name(&self.table.name);
+        let account = account.set_item(Some(self.table.key(ACCOUNTS, route.account.as_str())));
+        let (updated, _) = tokio::try_join!(async { update.send().await.map_err(StoreError::from) }, async {
+            account.send().await.map_err(StoreError::from)
+        })?;
         Ok(updated.attributes.is_none_or(|before| before.is_empty()))
     }
 
@@ -141,6 +148,16 @@ impl UnroutedCalls {
     pub async fn routes(&self, account: &AccountName) -> Result<Vec<UnroutedRoute>, StoreError> {
         let items = self.table.query(&routes_of(account), "").await?;
         items.into_iter().map(|item| decode(self.table.without_key(item))).collect()
+    }
+
+    /// The routes of all accounts under which something is kept.
+    ///
+    /// # Errors
+    /// If DynamoDB fails, or an item can't be decoded.
+    pub async fn all_routes(&self) -> Result<Vec<UnroutedRoute>, StoreError> {
+        let accounts = self.table.query_sort_keys(ACCOUNTS, "").await?;
+        let accounts: Vec<AccountName> = accounts.into_iter().map(AccountName::new).collect();
+        Ok(try_join_all(accounts.iter().map(|account| self.routes(account))).await?.into_iter().flatten().collect())
     }
 
     /// Whether something is kept under a route.
@@ -222,6 +239,9 @@ impl UnroutedCalls {
         self.table.delete_all(vec![key]).await.map(drop)
     }
 }
+
+/// The partition that names the accounts with routes. They stay: there are few.
+const ACCOUNTS: &str = "unrouted";
 
 fn routes_of(account: &AccountName) -> String {
     format!("unrouted#{account}")

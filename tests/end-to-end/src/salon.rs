@@ -14,7 +14,7 @@ use scheduling::{
     tenant::Tenant,
 };
 use serde_json::{Value, json};
-use store::{CallEvent, NewAppointment, SlotClaim, Versioned};
+use store::{CallEvent, NewAppointment, SlotClaim, StoreError, Versioned};
 use uuid::Uuid;
 
 use crate::{MARK, MARKED_PHONE, Stack, eventually, stack::WebhookAnswer, variable};
@@ -229,7 +229,10 @@ impl Salon {
     pub async fn change(&self, id: &AppointmentId, change: impl Fn(Appointment) -> Appointment) {
         let changed = eventually(async || {
             let Versioned { value: appointment, version } = self.stack.appointments.load(id).await.unwrap().unwrap();
-            self.stack.appointments.update(&change(appointment), version).commit().await.ok()
+            match self.stack.appointments.update(&change(appointment), version).commit().await {
+                Err(StoreError::Conflict) => None,
+                written => Some(written.unwrap()),
+            }
         });
         changed.await.unwrap_or_else(|| panic!("failed to change {id}"));
     }

@@ -232,7 +232,7 @@ fn slot(view: &TenantView<'_>, appointment: &Appointment, start: DateTime<Utc>, 
     }
 }
 
-/// So many of a week's changes are listed.
+/// So many of a week's changes are listed, and all that were moved or cancelled.
 const MOST_CHANGES: usize = 20;
 
 /// A week: its appointments, and those that changed.
@@ -255,8 +255,10 @@ impl Week {
             listed.iter().filter_map(|it| Some((News::of(view, &it.outline, it.created_at)?, it))).collect();
         // What people did not expect comes first.
         news.sort_by_key(|(news, _)| *news);
-        let unlisted = news.len().saturating_sub(MOST_CHANGES);
-        news.truncate(MOST_CHANGES);
+        let unexpected = news.iter().filter(|(news, _)| *news != News::New).count();
+        let all = news.len();
+        news.truncate(MOST_CHANGES.max(unexpected));
+        let unlisted = all - news.len();
         let ids: Vec<AppointmentId> = news.iter().map(|(_, it)| it.id.clone()).collect();
         let changed = appointments.load_all(&ids).await?.into_iter().map(|stored| stored.value);
         let changed = changed.filter_map(|it| News::of(view, &it.outline(), it.created_at).map(|news| (it, news)));
@@ -301,7 +303,7 @@ pub async fn week(view: &TenantView<'_>, request: &Request) -> Result<Reply, Sto
                         }
                     }
                 }
-                @if week.unlisted > 0 { li { span.soft { (view.t("und ", "and ")) (week.unlisted) (view.t(" weitere neue: im jeweiligen Tag", " more new ones: on their days")) } } }
+                @if week.unlisted > 0 { li { span.soft { (view.t("und ", "and ")) (week.unlisted) (view.t(" weitere neue: siehe die einzelnen Tage", " more new ones: see their days")) } } }
             }
         }
     };

@@ -63,7 +63,7 @@ pub async fn show(view: &TenantView<'_>, request: &Request) -> Result<Reply, Sto
                 } }
             }
         }
-        h2.group #drift { (view.t("Bei Cal.com geändert", "Changed at Cal.com")) " " small { (drift.changed.len()) } }
+        h2.group #drift { (view.t("Bei Cal.com geändert", "Changed at Cal.com")) " " small { (drift.changed.len()) @if drift.all > drift.changed.len() { " " (view.t("von", "of")) " " (drift.all) } } }
         p.soft.small { (view.t("Termine, die jemand direkt bei Cal.com verschoben oder abgesagt hat.", "Appointments that somebody moved or cancelled at Cal.com itself.")) }
         @let step = |first: NaiveDate| format!("{}?days={days}&from={first}#drift", view.path("quality"));
         (week_steps(view, drift.first, drift.first + Days::new(6), &step(drift.first - Days::new(7)), Some(&step(drift.first + Days::new(7)))))
@@ -79,6 +79,8 @@ pub async fn show(view: &TenantView<'_>, request: &Request) -> Result<Reply, Sto
 struct Drift {
     first: NaiveDate,
     changed: Vec<Appointment>,
+    /// How many there are, the unlisted ones included.
+    all: usize,
 }
 
 impl Drift {
@@ -86,13 +88,13 @@ impl Drift {
         let appointments = &view.desk.operations.appointments;
         let first = view.day_asked(request.query.get("from"));
         let (from, to) = view.span(first, 7);
-        let listed = appointments.listed(&view.tenant.id, from, to).await?.into_iter();
-        let changed = listed.filter(|it| it.outline.last_change.is_some_and(|change| change.at_calcom));
-        let ids: Vec<AppointmentId> = changed.map(|it| it.id).take(MOST_CHANGED).collect();
-        let mut found: Vec<Appointment> =
-            appointments.load_all(&ids).await?.into_iter().map(|stored| stored.value).collect();
-        found.sort_by_key(Appointment::start);
-        Ok(Self { first, changed: found })
+        let mut listed = appointments.listed(&view.tenant.id, from, to).await?;
+        listed.retain(|it| it.outline.last_change.is_some_and(|change| change.at_calcom));
+        listed.sort_by_key(|it| it.start);
+        let all = listed.len();
+        let ids: Vec<AppointmentId> = listed.into_iter().map(|it| it.id).take(MOST_CHANGED).collect();
+        let changed = appointments.load_all(&ids).await?.into_iter().map(|stored| stored.value).collect();
+        Ok(Self { first, changed, all })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{Datelike, Days, NaiveDate, TimeDelta};
+use chrono::{Datelike, Days, NaiveDate};
 use maud::{Markup, html};
 use scheduling::{
     appointment::Appointment,
@@ -20,8 +20,6 @@ use crate::{
 
 /// Past appointments that wait to be closed are listed for so many days.
 const DAYS: u64 = 7;
-/// So long after its start, an appointment is over.
-const OVER: TimeDelta = TimeDelta::hours(3);
 /// So many past appointments are closed at once.
 const MOST_AT_ONCE: usize = 20;
 /// So many appointments are listed.
@@ -186,13 +184,17 @@ impl Past {
         let appointments = &view.desk.operations.appointments;
         let (from, to) = view.span(last - Days::new(DAYS - 1), DAYS);
         let mut past = appointments.listed(&view.tenant.id, from, to.min(view.now)).await?;
-        past.retain(|it| it.outline.state.is_open() && it.start.is_some_and(|start| start < view.now));
+        past.retain(|it| it.start.is_some_and(|start| it.outline.can_be_cleaned_up(start, view.now)));
         past.sort_by_key(|it| it.start);
-        let ids: Vec<AppointmentId> = past.into_iter().map(|it| it.id).collect();
-        let listed = &ids[..ids.len().min(MOST_AT_ONCE)];
-        let found = appointments.load_all(listed).await?.into_iter().map(|stored| stored.value);
-        let open = found.filter(|it| it.is_past(view.now) || it.has_ended(view.now - OVER)).collect();
-        Ok(Self { last, open, unlisted: ids.len() - listed.len() })
+        let mut ids = past.into_iter().map(|it| it.id);
+        let mut open: Vec<Appointment> = Vec::new();
+        // What was just closed may still be listed.
+        while open.len() < MOST_AT_ONCE && ids.len() > 0 {
+            let next: Vec<AppointmentId> = ids.by_ref().take(MOST_AT_ONCE - open.len()).collect();
+            let found = appointments.load_all(&next).await?.into_iter().map(|stored| stored.value);
+            open.extend(found.filter(|it| it.can_be_cleaned_up(view.now)));
+        }
+        Ok(Self { last, open, unlisted: ids.len() })
     }
 }
 
@@ -213,7 +215,8 @@ fn clean_up(view: &TenantView<'_>, past: &Past) -> Markup {
         } @else {
             form.card method="post" action=(view.path("clean-up")) { div.pad {
                 (csrf(view))
-                p { (view.t("Diese vergangenen Termine sind noch offen. So werden sie abgeschlossen, einen Tag nach dem Termin auch von selbst:", "These past appointments are still open. They will be closed like this, a day after the appointment also by themselves:")) }
+                input type="hidden" name="until" value=(past.last);
+                p { (view.t("Diese vergangenen Termine sind noch offen. Sonst fragt Frontdesk einen Tag nach dem Termin bei Cal.com nach. Hier schließen Sie sie so ab:", "These past appointments are still open. Otherwise Frontdesk asks Cal.com a day after the appointment. Here you close them like this:")) }
                 fieldset {
                     legend.hide { (view.t("Vergangene Termine", "Past appointments")) }
                     @for it in &past.open {
@@ -223,7 +226,7 @@ fn clean_up(view: &TenantView<'_>, past: &Past) -> Markup {
                         }
                     }
                 }
-                @if past.unlisted > 0 { p.soft { (view.t("Danach: weitere ", "After that: another ")) (past.unlisted) "." } }
+                @if past.unlisted > 0 { p.soft { (view.t("Danach folgen noch ", "After these there are ")) (past.unlisted) (view.t(".", " more.")) } }
                 div.acts { button.btn.wide { (view.t("Ausgewählte abschließen", "Close the selected ones")) } }
             } }
         }

@@ -1,15 +1,13 @@
 //! The agency's overview: what needs it, then every tenant, worst first.
 
-use std::collections::BTreeSet;
-
 use chrono::{Days, NaiveDate};
-use futures_util::{StreamExt, TryStreamExt, future::try_join_all, stream};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use maud::{Markup, html};
 use operations::tenant_file::as_file;
 use quality::{rate::Rate, report::Report};
 use scheduling::{
     appointment::{ToDoKind, Urgency},
-    ids::{AccountName, TenantId},
+    ids::TenantId,
     tenant::KeyExpiry,
 };
 use store::{Pause, StoreError, UnroutedRoute};
@@ -35,8 +33,6 @@ struct Row {
     urgent: usize,
     /// Calls of which nobody knows what they wanted.
     not_analyzed: usize,
-    /// The account at Retell.
-    retell: Option<AccountName>,
     pause: Option<Pause>,
     /// The day on which its key expires, if that is soon.
     key_expires: Option<NaiveDate>,
@@ -93,20 +89,7 @@ async fn row(view: &View<'_>, id: TenantId, name: String, report: Option<&Report
     let summary = report.and_then(|report| report.tenants.iter().find(|part| part.name == id.as_str()));
     let shown = [Rate::BookingIntegration, Rate::StaffAssignment, Rate::ManualIntervention];
     let rates = shown.map(|rate| (rate, summary.and_then(|part| part.summary.rate(rate).value()))).to_vec();
-    let retell = tenant.map(|tenant| tenant.retell.account.clone());
-    Ok(Row { open: ids.len(), id, name, retell, urgent, not_analyzed, pause, key_expires, rates })
-}
-
-/// The routes whose calls belong to no tenant, with how many calls each has.
-async fn unrouted(view: &View<'_>, rows: &[Row]) -> Result<Vec<(UnroutedRoute, usize)>, StoreError> {
-    let unrouted = &view.desk.unrouted;
-    let accounts: BTreeSet<&AccountName> = rows.iter().filter_map(|row| row.retell.as_ref()).collect();
-    let routes = try_join_all(accounts.into_iter().map(|account| unrouted.routes(account))).await?;
-    let counted = routes.into_iter().flatten().map(async |route| {
-        let calls = unrouted.calls(&route).await?.len();
-        Ok((route, calls))
-    });
-    try_join_all(counted).await
+    Ok(Row { open: ids.len(), id, name, urgent, not_analyzed, pause, key_expires, rates })
 }
 
 /// How many messages are dead letters, if their queues say so.
@@ -122,8 +105,12 @@ pub async fn show(view: &View<'_>, note: Option<Note>) -> Result<Reply, StoreErr
     let latest = desk.reports.get("latest.json").await.ok().flatten();
     let report: Option<Report> = latest.and_then(|json| serde_json::from_slice(&json).ok());
     let dead = async { Ok(count_dead_letters(desk).await) };
-    let (rows, versions, dead) = tokio::try_join!(rows(view, report.as_ref()), desk.counters.version_activity(), dead)?;
-    let unrouted = unrouted(view, &rows).await?;
+    let (rows, versions, dead, unrouted) = tokio::try_join!(
+        rows(view, report.as_ref()),
+        desk.counters.version_activity(),
+        dead,
+        desk.unrouted.all_routes()
+    )?;
     let acting: Vec<&Row> = rows.iter().filter(|row| row.needs_the_agency()).collect();
     let waiting: usize = rows.iter().map(|row| row.open).sum();
     let content = html! {
@@ -138,7 +125,7 @@ pub async fn show(view: &View<'_>, note: Option<Note>) -> Result<Reply, StoreErr
             Some(0) => {},
             Some(dead) => (dead_letters(view, dead)),
         }
-        @for (route, calls) in &unrouted { (unrouted_card(view, route, *calls)) }
+        @for route in &unrouted { (unrouted_card(view, route)) }
         @for row in &acting { (account_card(view, row)) }
         h2.group { (view.t("Alle Salons", "All salons")) " " small { (rows.len()) } }
         p.head { a.btn href="/system/tenants" { (icon("new")) (view.t("Salon anlegen", "Add a salon")) } }
@@ -176,7 +163,7 @@ fn dead_letters(view: &View<'_>, count: u64) -> Markup {
 }
 
 /// Calls that no tenant's agents and numbers fit.
-fn unrouted_card(view: &View<'_>, route: &UnroutedRoute, calls: usize) -> Markup {
+fn unrouted_card(view: &View<'_>, route: &UnroutedRoute) -> Markup {
     let known = [
         (view.t("Konto bei Retell", "Account at Retell"), Some(route.account.to_string())),
         (view.t("Agent", "Agent"), route.agent.as_ref().map(ToString::to_string)),
@@ -186,7 +173,7 @@ fn unrouted_card(view: &View<'_>, route: &UnroutedRoute, calls: usize) -> Markup
     html! {
         article.card.do aria-label=(view.t("Anrufe ohne Salon", "Calls without a salon")) {
             div.body {
-                p.row { (tag("bad", "phone", &view.count(calls, ("Anruf ohne Salon", "call without a salon"), ("Anrufe ohne Salon", "calls without a salon")))) }
+                p.row { (tag("bad", "phone", view.t("Anrufe ohne Salon", "calls without a salon"))) }
                 p.why { (view.t("Kein Salon hat diesen Agenten oder diese Nummer. Die Anrufe sind aufbewahrt, gebucht ist nichts.", "No salon has this agent or number. The calls are kept; nothing is booked.")) }
                 dl.facts {
                     @for (label, value) in known { @if let Some(value) = value { div { dt { (label) } dd { (value) } } } }

@@ -110,8 +110,12 @@ impl Appointment {
 
     /// The mark of what people decide by as it is now.
     pub fn seen(&self) -> Seen {
-        let news = self.history.iter().rfind(|it| !matches!(it.cause, Cause::Notified | Cause::Proposed));
-        Seen(news.map_or(self.created_at, Transition::last_at))
+        Seen(self.last_news().map_or(self.created_at, Transition::last_at))
+    }
+
+    /// The last transition by which people decide.
+    pub fn last_news(&self) -> Option<&Transition> {
+        self.history.iter().rfind(|it| !matches!(it.cause, Cause::Notified | Cause::Proposed))
     }
 
     /// When it came into its present state, or when what people have to know of it last changed.
@@ -211,6 +215,8 @@ mod tests {
         review.call_back(by(at("2026-12-01T08:03:00.000000001Z"))).unwrap();
         let later = review.seen();
         assert!(later != seen && Seen::parse(&later.to_string()) == Some(later));
+        review.record_notice(by(at("2026-12-01T08:04:00Z")));
+        assert_eq!(review.last_news().unwrap().cause, Cause::CalledBack);
         assert_eq!(Seen::parse("1"), None);
     }
 

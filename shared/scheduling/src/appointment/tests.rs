@@ -143,6 +143,25 @@ fn only_what_is_certainly_not_booked_is_past() {
 }
 
 #[test]
+fn what_is_over_or_was_never_booked_can_be_cleaned_up_and_what_may_be_booked_can_not() {
+    let hours = |hours: i64| by(3600 * hours).now;
+    let waiting = requested(3600);
+    assert_eq!([0, 2].map(|at| waiting.can_be_cleaned_up(hours(at))), [false, true]);
+    // It began an hour after it was requested, and may take two.
+    assert_eq!([2, 3, 5].map(|at| booked(2).can_be_cleaned_up(hours(at))), [false, false, true]);
+    let mut unconfirmed = requested(3600);
+    unconfirmed.restore(by(5));
+    assert!(!unconfirmed.can_be_cleaned_up(hours(5)));
+    let mut undated = requested(3600);
+    undated.request.start =
+        RequestedStart::Unusable { problem: StartProblem::Unreadable, raw: None, doubt: None, readings: Vec::new() };
+    assert!(!undated.can_be_cleaned_up(hours(5)));
+    let mut closed = booked(2);
+    closed.close(Outcome::Completed, by(3600 * 5)).unwrap();
+    assert!(!closed.can_be_cleaned_up(hours(5)));
+}
+
+#[test]
 fn the_worker_after_a_dead_one_knows_that_a_booking_may_exist() {
     let appointment = claimed(requested(3600), 0).appointment().clone();
     assert_eq!(appointment.unconfirmed_booking(), None);

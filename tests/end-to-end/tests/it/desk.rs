@@ -365,9 +365,11 @@ async fn what_was_moved_at_cal_com_is_named_and_what_is_past_is_closed() {
     assert_eq!(endless.status, 200, "{endless:?}");
     let past = lena.get(&path(&salon, "search")).await;
     assert!(shows(&past), "{past:?}");
-    let (csrf, chosen) = (past.field("csrf"), past.field("v"));
-    let closed = lena.post(&path(&salon, "clean-up"), &[("csrf", &csrf), ("v", &chosen)]).await;
+    let [csrf, chosen, until] = ["csrf", "v", "until"].map(|name| past.field(name));
+    let sent = [("csrf", csrf.as_str()), ("v", chosen.as_str()), ("until", until.as_str())];
+    let closed = lena.post(&path(&salon, "clean-up"), &sent).await;
     assert_eq!(closed.status, 303, "{closed:?}");
+    assert!(closed.location.as_ref().is_some_and(|to| to.ends_with(&format!("until={until}"))), "{closed:?}");
     assert_eq!(salon.stack.appointment(&appointment.id).await.state().name(), StateName::Completed);
 }
 

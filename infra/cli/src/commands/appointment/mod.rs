@@ -162,18 +162,38 @@ impl From<CloseReason> for CancelReason {
     }
 }
 
-/// How often a command is run again when another writer was first. It reads everything anew.
+/// How often a command is tried while others are first who only note what nobody decides by.
 const TRIES: u32 = 3;
+
+impl Command {
+    /// The appointment of a command that may run again. Not of one with a slot's number, which means another slot once others are
+    /// proposed, nor of an assignment, which may have been sent to Cal.com.
+    fn repeatable(&self) -> Option<AppointmentId> {
+        match self {
+            Self::Slots { id }
+            | Self::Book { id, slot: None, .. }
+            | Self::CalledBack { id, .. }
+            | Self::Close { id, .. }
+            | Self::Retry { id, .. }
+            | Self::NotBooked { id, .. } => Some(AppointmentId::new(id)),
+            _ => None,
+        }
+    }
+}
 
 /// Runs a command.
 pub async fn run(command: Command) -> Result<(), CommandError> {
     let context = CommandContext::from_env().await?;
     let appointments = context.appointments()?;
+    let Some(id) = command.repeatable() else { return run_once(&context, &appointments, command).await };
+    let seen = async || Ok::<_, CommandError>(appointments.load(&id).await?.map(|stored| stored.value.seen()));
+    let before = seen().await?;
     for _ in 1..TRIES {
         match run_once(&context, &appointments, command.clone()).await {
-            Err(CommandError::Store(StoreError::Conflict)) => say!("another writer was first: it is read again"),
+            Err(CommandError::Store(StoreError::Conflict)) if seen().await? == before => {}
             done => return done,
         }
+        say!("a notice was written meanwhile: it is tried again");
     }
     run_once(&context, &appointments, command).await
 }
