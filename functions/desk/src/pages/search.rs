@@ -216,7 +216,7 @@ fn clean_up(view: &TenantView<'_>, past: &Past) -> Markup {
             form.card method="post" action=(view.path("clean-up")) { div.pad {
                 (csrf(view))
                 input type="hidden" name="until" value=(past.last);
-                p { (view.t("Diese vergangenen Termine sind noch offen. Sonst fragt Frontdesk einen Tag nach dem Termin bei Cal.com nach. Hier schließen Sie sie so ab:", "These past appointments are still open. Otherwise Frontdesk asks Cal.com a day after the appointment. Here you close them like this:")) }
+                p { (view.t("Diese vergangenen Termine sind noch offen. Frontdesk fragt einen Tag danach bei Cal.com nach und schließt sie ab. Hier können Sie das schon jetzt tun, und zwar so:", "These past appointments are still open. A day after them, Frontdesk asks Cal.com and closes them. You can do that now, like this:")) }
                 fieldset {
                     legend.hide { (view.t("Vergangene Termine", "Past appointments")) }
                     @for it in &past.open {
