@@ -213,7 +213,7 @@ fn bodies(calls: &mut Calls) -> Vec<Try> {
         once("a lone surrogate", signed(&in_notes(r#""\ud800""#)), "400 not_json"),
         once("a number beyond all numbers", signed(&in_notes("1e999999")), "400 not_json"),
         Try {
-            most_dynamodb: 3,
+            most_dynamodb: 4,
             ..once(
                 "an agent of nobody",
                 signed(&with("agent_id", json!("agent_nobody")).replace("+4930901820", "+4930000000")),
