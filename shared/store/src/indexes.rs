@@ -246,7 +246,7 @@ pub(crate) fn insert_keys(item: &mut Item, appointment: &Appointment, timing: &T
         item.insert(index.sort.to_owned(), timestamp(sort));
     };
     let key = |partition| key_of(partition, &appointment.id);
-    if let (Some(phase), Some(start)) = (Phase::of(appointment), start_of(appointment)) {
+    if let (Some(phase), Some(start)) = (Phase::of(appointment), appointment.start()) {
         insert(BY_PHASE, &key(phase.as_str()), start);
     }
     if let Some(due) = appointment.due(timing) {
@@ -270,11 +270,7 @@ pub(crate) fn insert_keys(item: &mut Item, appointment: &Appointment, timing: &T
 /// Where an appointment belongs in its tenant's list: at the start of its booking or request, else at the earliest start
 /// that may be meant, else when it was stored.
 pub(crate) fn list_position(appointment: &Appointment) -> DateTime<Utc> {
-    start_of(appointment).or_else(|| appointment.earliest_start()).unwrap_or(appointment.created_at)
-}
-
-fn start_of(appointment: &Appointment) -> Option<DateTime<Utc>> {
-    appointment.booking().map(|booking| booking.start).or_else(|| appointment.request.start.at())
+    appointment.start().or_else(|| appointment.earliest_start()).unwrap_or(appointment.created_at)
 }
 
 #[cfg(test)]

@@ -176,12 +176,26 @@ impl Appointment {
 
     /// The booking, if there is one.
     pub fn booking(&self) -> Option<&Booking> {
-        self.state.booking()
+        match &self.state {
+            State::Booked { booking, .. }
+            | State::Assigned { booking, .. }
+            | State::Completed { booking, .. }
+            | State::NoShow { booking, .. }
+            | State::NeedsReview { booking: ReviewBooking::Booked(booking), .. } => Some(booking),
+            State::Cancelled { booking, .. } => booking.as_ref(),
+            State::NeedsReview { .. } | State::Requested { .. } | State::Booking { .. } => None,
+        }
     }
 
     /// The assigned staff member, if known.
     pub fn assignment(&self) -> Option<&Assignment> {
-        self.state.assignment()
+        match &self.state {
+            State::Assigned { assignment, .. } => Some(assignment),
+            State::Completed { assignment, .. }
+            | State::NoShow { assignment, .. }
+            | State::Cancelled { assignment, .. } => assignment.as_ref(),
+            _ => None,
+        }
     }
 
     /// Whether Cal.com may hold a booking that is not stored here, and why.
@@ -200,7 +214,7 @@ impl Appointment {
 
     /// Whether it may still take place.
     pub fn is_open(&self) -> bool {
-        self.state.is_open()
+        self.state.name().is_open()
     }
 
     /// Whether it will move on without a person.

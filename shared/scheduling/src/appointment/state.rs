@@ -93,37 +93,6 @@ pub enum State {
     },
 }
 
-impl State {
-    /// The booking, if there is one.
-    pub fn booking(&self) -> Option<&Booking> {
-        match self {
-            Self::Booked { booking, .. }
-            | Self::Assigned { booking, .. }
-            | Self::Completed { booking, .. }
-            | Self::NoShow { booking, .. }
-            | Self::NeedsReview { booking: ReviewBooking::Booked(booking), .. } => Some(booking),
-            Self::Cancelled { booking, .. } => booking.as_ref(),
-            Self::NeedsReview { .. } | Self::Requested { .. } | Self::Booking { .. } => None,
-        }
-    }
-
-    /// The assigned staff member, if known.
-    pub fn assignment(&self) -> Option<&Assignment> {
-        match self {
-            Self::Assigned { assignment, .. } => Some(assignment),
-            Self::Completed { assignment, .. }
-            | Self::NoShow { assignment, .. }
-            | Self::Cancelled { assignment, .. } => assignment.as_ref(),
-            _ => None,
-        }
-    }
-
-    /// See [`StateName::is_open`].
-    pub fn is_open(&self) -> bool {
-        self.name().is_open()
-    }
-}
-
 /// State carried from one attempt to book to the next.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BookingProgress {
