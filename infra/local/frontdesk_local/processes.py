@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,10 +18,11 @@ _PR_SET_PDEATHSIG = 1
 
 
 class Processes:
-    """Started processes. Leaving the `with` block ends them and all that they have started themselves."""
+    """Started processes and their folders. Leaving the `with` block ends them, with all that they have started, and deletes these."""
 
     def __init__(self):
         self._started = []
+        self._folders = []
 
     def __enter__(self):
         # A SIGTERM ends the block as Ctrl-C does.
@@ -37,6 +39,15 @@ class Processes:
                 pass
             _signal_group(process, signal.SIGKILL)
             process.wait()
+        for folder in self._folders:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def folder(self, path):
+        """An empty folder for a process, which is deleted with it. What an earlier run left there goes, too."""
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir(parents=True)
+        self._folders.append(path)
+        return path
 
     def start(self, command, log, **environment):
         """Starts a command in a group of its own, with its output in the file `log`."""

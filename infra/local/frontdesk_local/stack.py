@@ -214,8 +214,8 @@ def _start_ministack(processes, preferred_port, through):
     say(f"starting MiniStack, which stands in for AWS, on port {port}")
     endpoint = f"http://127.0.0.1:{port}"
     log = tools.LOGS / "ministack.log"
-    scratch = tools.LOGS / "scratch"
-    scratch.mkdir(parents=True, exist_ok=True)
+    # MiniStack unpacks every version of every function there: about 70 MB each.
+    scratch = processes.folder(tools.LOGS / "scratch" / str(port))
     process = processes.start(
         [tools.ENVIRONMENT / "bin/ministack"],
         log,
