@@ -1,5 +1,7 @@
 //! Handles a request of the desk.
 
+use std::sync::Arc;
+
 use booking::Bookings;
 use calcom::SlotsWindow;
 use intake::CallIntake;
@@ -18,6 +20,7 @@ use platform::{
 };
 use scheduling::{
     ids::{AppointmentId, StaffId, TenantId},
+    tenant::Tenant,
     timing::Timing,
 };
 use store::{Catalogs, Version, Versioned};
@@ -65,6 +68,7 @@ impl BackOffice {
                 Request::Assign { appointment, version, staff, person } => {
                     self.assign(&appointment, version, &staff, person.reveal()).await
                 }
+                Request::Resume { tenant } => self.resume(&tenant, &log).await,
                 Request::Tenant { text, apply, person } => self.load_tenant(&text, apply, person.reveal()).await,
             }
         };
@@ -90,8 +94,7 @@ impl BackOffice {
         window: SlotsWindow,
         log: &LogContext,
     ) -> Result<Response, OperationError> {
-        let tenant = self.operations.tenants.load(tenant).await?;
-        let tenant = tenant.ok_or_else(|| OperationError::NotFound("the tenant".to_owned()))?;
+        let tenant = self.tenant(tenant).await?;
         let job = self.bookings.job(&tenant, log);
         let slots = self.bookings.free_slots(service, staff.map(StaffId::as_str), window, &job).await;
         let slots = slots.map_err(|error| OperationError::Incomplete(error.to_string()))?;
@@ -99,6 +102,17 @@ impl BackOffice {
             Ok(slots) => Response::Slots(slots),
             Err(failure) => Response::Refused(failure.category().as_str().to_owned()),
         })
+    }
+
+    async fn tenant(&self, id: &TenantId) -> Result<Arc<Tenant>, OperationError> {
+        let tenant = self.operations.tenants.load(id).await?;
+        tenant.ok_or_else(|| OperationError::NotFound("the tenant".to_owned()))
+    }
+
+    async fn resume(&self, tenant: &TenantId, log: &LogContext) -> Result<Response, OperationError> {
+        let tenant = self.tenant(tenant).await?;
+        let accepted = self.bookings.resume_account(&self.bookings.job(&tenant, log)).await?;
+        Ok(if accepted { Response::Done } else { Response::Refused("Cal.com does not accept the key".to_owned()) })
     }
 
     async fn assign(

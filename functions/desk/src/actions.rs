@@ -19,7 +19,7 @@ use crate::{
     layout::Note,
     pages::{appointment, ask, to_do},
     route::Deed,
-    view::TenantView,
+    view::{TenantView, with},
 };
 
 /// What became of an action.
@@ -55,7 +55,7 @@ pub async fn act(view: &TenantView<'_>, id: &AppointmentId, deed: Deed, request:
         Ok(done) => done,
     };
     match done {
-        Done::Yes(path, word) => Ok(Reply::SeeOther(format!("{path}?done={word}"))),
+        Done::Yes(path, word) => Ok(Reply::SeeOther(with(path, "done", word))),
         Done::No(why) => {
             let stored = view.desk.operations.appointment(id, Some(view.permitted.tenant())).await?;
             let note = Note::failed(view.t("Das ist nicht geschehen.", "This was not done.")).with(html! { (why) });
@@ -96,9 +96,9 @@ async fn done(
 ) -> Result<Done, OperationError> {
     let operations = &view.desk.operations;
     let (form, note) = (&request.form, request.form.get("note"));
-    let one = view.path(&format!("todo/{}", stored.value.id));
+    let one = view.alone(&stored.value.id);
     let page = view.path_of(&stored.value, "");
-    let list = view.path("todo");
+    let list = view.list();
     let Versioned { value: mut appointment, version } = stored.clone();
     Ok(match deed {
         Deed::Book => {
@@ -242,7 +242,7 @@ pub async fn retry_all(view: &TenantView<'_>, request: &Request) -> Result<Reply
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(Reply::SeeOther(format!("{}?done=retried", view.path("todo"))))
+    Ok(Reply::SeeOther(with(view.list(), "done", "retried")))
 }
 
 /// Closes past appointments that were selected.
@@ -309,8 +309,6 @@ pub async fn note(view: &TenantView<'_>, request: &Request) -> Result<Option<Not
         Some("mapped") => {
             view.t("Zugeordnet. Was darauf wartete, geht weiter.", "Assigned. What waited for it goes on.")
         }
-        Some("invited") => view.t("Eingeladen.", "Invited."),
-        Some("withdrawn") => view.t("Zugang entzogen, überall abgemeldet.", "Access withdrawn, signed out everywhere."),
         _ => return Ok(None),
     };
     Ok(Some(Note::done(words)))

@@ -8,7 +8,6 @@ use operations::{
     OperationError,
     back_office::{Request as OfficeRequest, Response as OfficeResponse},
     customer::Shared,
-    people::Access,
 };
 use platform::telemetry::LogContext;
 use scheduling::ids::{CustomerId, HostId, StaffId};
@@ -22,14 +21,16 @@ use crate::{
     http::{Reply, Request, Response},
     layout::{Note, bare},
     pages::{
-        appointment, ask, calendar, customer, evidence, people, quality, search,
+        appointment, ask, calendar, customer, evidence,
+        people::Circle,
+        quality, search,
         system::{self, Checked},
         team, to_do,
     },
     route::{Question, Route, SystemRoute, TenantRoute},
     session::SignedIn,
     sign_in,
-    view::{TenantView, View},
+    view::{TenantView, View, with},
 };
 
 impl Desk {
@@ -75,7 +76,7 @@ impl Desk {
             Route::Tenant(tenant, route) => {
                 let permitted = who.permit(&tenant).ok_or(PageError::NotFound)?;
                 let tenant = self.operations.tenants.load(&tenant).await?.ok_or(PageError::NotFound)?;
-                let view = TenantView { view: View::of(self, &who), permitted, tenant };
+                let view = TenantView { view: View::of(self, &who), permitted, tenant, only: to_do::only(request) };
                 self.tenant(&view, route, request).await.map(Response::from)
             }
             _ => Err(PageError::NotFound),
@@ -122,9 +123,9 @@ impl Desk {
             TenantRoute::MapHost(host) => self.map_host(view, host, request).await?,
             TenantRoute::RetryAll => actions::retry_all(view, request).await?,
             TenantRoute::Quality => quality::show(view, request).await?,
-            TenantRoute::People => people::show(view, note).await?,
-            TenantRoute::Invite => self.invite(view, request).await?,
-            TenantRoute::Withdraw => self.withdraw(view, request).await?,
+            TenantRoute::People => Circle::Tenant(view).page(request).await?,
+            TenantRoute::Invite => Circle::Tenant(view).invite(request).await?,
+            TenantRoute::Withdraw => Circle::Tenant(view).withdraw(request).await?,
             TenantRoute::Appointment(id) => appointment::show(view, load(&id).await?, note).await?,
             TenantRoute::Evidence(id) => {
                 let found = evidence::load(view, &load(&id).await?.value).await?;
@@ -153,12 +154,12 @@ impl Desk {
     }
 
     async fn map_host(&self, view: &TenantView<'_>, host: HostId, request: &Request) -> Result<Reply, PageError> {
-        let back = if request.form.get("from") == Some("team") { "team" } else { "todo" };
+        let back = if request.form.get("from") == Some("team") { view.path("team") } else { view.list() };
         let Some(staff) = request.form.get("staff").map(StaffId::new) else { return Err(PageError::NotFound) };
         let record = self.operations.tenants.record(&view.tenant.id).await?.ok_or(PageError::NotFound)?;
         let by = self.operations.actor(Some(view.who.session.name.reveal()));
         match self.operations.map_host(&record, host, &staff, by).await {
-            Ok(_) => Ok(Reply::SeeOther(format!("{}?done=mapped", view.path(back)))),
+            Ok(_) => Ok(Reply::SeeOther(with(back, "done", "mapped"))),
             Err(OperationError::Refused(refusal)) => {
                 let why = actions::words(view, &refusal);
                 let note = Note::failed(view.t("Das ist nicht geschehen.", "This was not done.")).with(html! { (why) });
@@ -166,36 +167,6 @@ impl Desk {
             }
             Err(error) => Err(error.into()),
         }
-    }
-
-    async fn invite(&self, view: &TenantView<'_>, request: &Request) -> Result<Reply, PageError> {
-        let (name, email) = (request.form.get("name"), request.form.get("email"));
-        let (Some(name), Some(email)) = (name, email.and_then(scheduling::contact::email)) else {
-            let note = Note::failed(view.t("Name oder E-Mail fehlt.", "The name or the email is missing."));
-            return Ok(people::show(view, Some(note)).await?);
-        };
-        self.people.invite(&Access::Tenant(view.tenant.id.clone()), name, email.reveal()).await?;
-        tracing::info!(tenant = view.tenant.id.as_str(), "person invited to the desk");
-        let Some(mailer) = &self.mailer else {
-            let link = html! { (view.t("Es geht keine Mail heraus: geben Sie diese Adresse weiter: ", "No mail is sent: pass on this address: ")) (self.pool.desk_url) };
-            return Ok(people::show(view, Some(Note::done(view.t("Eingeladen.", "Invited.")).with(link))).await?);
-        };
-        let invitation = wording::invitation(&view.tenant, name, &self.pool.desk_url);
-        if let Err(error) = mailer.send(email.reveal(), &invitation.subject, invitation.body.reveal()).await {
-            tracing::error!(%error, "failed to send an invitation");
-            let note = Note::failed(
-                view.t("Eingeladen, aber die Mail ging nicht heraus.", "Invited, but the mail was not sent."),
-            );
-            return Ok(people::show(view, Some(note)).await?);
-        }
-        Ok(Reply::SeeOther(format!("{}?done=invited", view.path("people"))))
-    }
-
-    async fn withdraw(&self, view: &TenantView<'_>, request: &Request) -> Result<Reply, PageError> {
-        let person = request.form.get("person").ok_or(PageError::NotFound)?;
-        self.people.withdraw(&Access::Tenant(view.permitted.tenant().clone()), person).await?;
-        tracing::info!(tenant = view.tenant.id.as_str(), "access to the desk withdrawn");
-        Ok(Reply::SeeOther(format!("{}?done=withdrawn", view.path("people"))))
     }
 
     async fn erase(&self, view: &TenantView<'_>, id: &CustomerId, request: &Request) -> Result<Reply, PageError> {
@@ -223,9 +194,11 @@ impl Desk {
         let person = view.who.session.name.clone();
         let reply = match route {
             SystemRoute::Overview => {
-                let note = request.query.get("done").map(|_| Note::done(view.t("Erledigt.", "Done.")));
-                system::show(&view, note).await?
+                system::show(&view, request.query.get("done").and_then(|word| system::note(&view, word))).await?
             }
+            SystemRoute::People => Circle::Agency(&view).page(request).await?,
+            SystemRoute::Invite => Circle::Agency(&view).invite(request).await?,
+            SystemRoute::Withdraw => Circle::Agency(&view).withdraw(request).await?,
             SystemRoute::NewTenant => {
                 system::tenant(&view, None, None, Checked::Not).await?.ok_or(PageError::NotFound)?
             }
@@ -244,6 +217,11 @@ impl Desk {
                     _ => return Err(PageError::NotFound),
                 };
                 system::tenant(&view, None, Some(text), checked).await?.ok_or(PageError::NotFound)?
+            }
+            SystemRoute::Resume(tenant) => {
+                let answered = self.ask_office(&OfficeRequest::Resume { tenant }).await?;
+                let word = if matches!(answered, OfficeResponse::Done) { "resumed" } else { "still-refused" };
+                Reply::SeeOther(format!("/system?done={word}"))
             }
             SystemRoute::Redrive => {
                 let mut left = request.form.get("first").and_then(|first| first.parse().ok()).unwrap_or(usize::MAX);

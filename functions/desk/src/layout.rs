@@ -140,7 +140,7 @@ pub fn page(view: &TenantView<'_>, menu: Menu, title: &str, open: usize, content
             }
         }
     };
-    frame(view, &view.tenant.name, title, &nav, Some(&view.path("people")), content)
+    frame(view, &view.tenant.name, title, &nav, &view.path("people"), content)
 }
 
 /// A page of the agency.
@@ -148,10 +148,10 @@ pub fn system_page(view: &View<'_>, title: &str, content: &Markup) -> Markup {
     let nav = html! {
         li { a href="/system" aria-current="page" { (icon("home")) span { (view.t("Alle Salons", "All salons")) } } }
     };
-    frame(view, view.t("Agentur", "Agency"), title, &nav, None, content)
+    frame(view, view.t("Agentur", "Agency"), title, &nav, "/system/people", content)
 }
 
-fn frame(view: &View<'_>, name: &str, title: &str, nav: &Markup, people: Option<&str>, content: &Markup) -> Markup {
+fn frame(view: &View<'_>, name: &str, title: &str, nav: &Markup, people: &str, content: &Markup) -> Markup {
     let lang = view.t("de", "en");
     let body = html! {
         a.skip href="#main" { (view.t("Zum Inhalt", "Skip to content")) }
@@ -161,12 +161,8 @@ fn frame(view: &View<'_>, name: &str, title: &str, nav: &Markup, people: Option<
             details.menu {
                 summary { span.hide { (view.t("Angemeldet: ", "Signed in: ")) } (view.who.session.name.reveal()) }
                 ul {
-                    @if view.who.is_agency() && people.is_some() {
-                        li { a href="/system" { (view.t("Alle Salons", "All salons")) } }
-                    }
-                    @if let Some(people) = people {
-                        li { a href=(people) { (view.t("Wer sich anmelden darf", "Who may sign in")) } }
-                    }
+                    @if view.who.is_agency() { li { a href="/system" { (view.t("Alle Salons", "All salons")) } } }
+                    li { a href=(people) { (view.t("Wer sich anmelden darf", "Who may sign in")) } }
                     li { (menu_form(view, "/language", view.t("English", "Deutsch"))) }
                     li { (menu_form(view, "/sign-out", view.t("Abmelden", "Sign out"))) }
                     li { (menu_form(view, "/sign-out-everywhere", view.t("Überall abmelden", "Sign out everywhere"))) }

@@ -128,12 +128,20 @@ pub enum SystemRoute {
     EditTenant(TenantId),
     /// Check and load a tenant.
     LoadTenant,
+    /// Ask now whether the key of a tenant's account works again.
+    Resume(TenantId),
     /// Redrive dead letters.
     Redrive,
+    /// Who may sign in to every tenant.
+    People,
+    /// Invite somebody of the agency.
+    Invite,
+    /// Withdraw the access of somebody of the agency.
+    Withdraw,
 }
 
 /// Every route: its method, and its path with names in the place of ids.
-pub const ROUTES: [(&str, &str); 48] = [
+pub const ROUTES: [(&str, &str); 52] = [
     ("GET", "/"),
     ("GET", "/desk.css"),
     ("GET", "/desk.js"),
@@ -147,7 +155,11 @@ pub const ROUTES: [(&str, &str); 48] = [
     ("GET", "/system/tenants"),
     ("GET", "/system/tenants/{tenant}"),
     ("POST", "/system/tenants"),
+    ("POST", "/system/tenants/{tenant}/resume"),
     ("POST", "/system/redrive"),
+    ("GET", "/system/people"),
+    ("POST", "/system/people"),
+    ("POST", "/system/people/withdraw"),
     ("GET", "/s/{tenant}/todo"),
     ("GET", "/s/{tenant}/todo/{appointment}"),
     ("GET", "/s/{tenant}/day"),
@@ -217,7 +229,11 @@ impl SystemRoute {
             (false, ["tenants"]) => Self::NewTenant,
             (false, ["tenants", tenant]) => Self::EditTenant(TenantId::new(*tenant)),
             (true, ["tenants"]) => Self::LoadTenant,
+            (true, ["tenants", tenant, "resume"]) => Self::Resume(TenantId::new(*tenant)),
             (true, ["redrive"]) => Self::Redrive,
+            (false, ["people"]) => Self::People,
+            (true, ["people"]) => Self::Invite,
+            (true, ["people", "withdraw"]) => Self::Withdraw,
             _ => return None,
         })
     }

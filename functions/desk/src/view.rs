@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, Days, NaiveDate, TimeZone, Utc};
 use scheduling::{
-    appointment::{Action, Appointment},
+    appointment::{Action, Appointment, ToDoKind},
     contact::Customer,
+    ids::AppointmentId,
     personal::Personal,
     request::AppointmentRequest,
     tenant::{Service, Tenant},
@@ -37,6 +38,8 @@ pub struct TenantView<'a> {
     pub permitted: Permitted,
     /// The tenant.
     pub tenant: Arc<Tenant>,
+    /// The kind of to-do that the list is limited to. It stays while the person works them off.
+    pub only: Option<ToDoKind>,
 }
 
 impl<'a> std::ops::Deref for TenantView<'a> {
@@ -77,10 +80,28 @@ impl TenantView<'_> {
         (self.midnight(from), self.midnight(from + Days::new(days)))
     }
 
+    /// The path of the list of to-dos, as it was limited.
+    pub fn list(&self) -> String {
+        self.limited(self.path("todo"))
+    }
+
+    /// The path of a to-do alone.
+    pub fn alone(&self, id: &AppointmentId) -> String {
+        self.limited(self.path(&format!("todo/{id}")))
+    }
+
     /// A path of an appointment.
     pub fn path_of(&self, appointment: &Appointment, rest: &str) -> String {
         let slash = if rest.is_empty() { "" } else { "/" };
-        self.path(&format!("appointments/{}{slash}{rest}", appointment.id))
+        self.limited(self.path(&format!("appointments/{}{slash}{rest}", appointment.id)))
+    }
+
+    /// A path that comes back to the list as it was limited.
+    pub fn limited(&self, path: String) -> String {
+        match self.only {
+            Some(kind) => with(path, "only", kind.as_str()),
+            None => path,
+        }
     }
 
     /// The day on the tenant's clock.
@@ -212,6 +233,16 @@ impl TenantView<'_> {
     }
 }
 
+/// A path with one more field in its query.
+pub fn with(path: String, name: &str, value: &str) -> String {
+    let query = path.find('?').unwrap_or(path.len());
+    let mut link = path;
+    if query == link.len() {
+        link.push('?');
+    }
+    form_urlencoded::Serializer::for_suffix(link, query + 1).append_pair(name, value).finish()
+}
+
 /// A number as people of its country write it: `0152 2889 5456` for `+4915228895456`.
 pub fn national(number: &Personal<String>, country: &str) -> String {
     let number = number.reveal();
@@ -239,6 +270,12 @@ pub fn can(appointment: &Appointment, action: Action, now: DateTime<Utc>) -> boo
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_field_of_a_query_is_data() {
+        let link = with(with("/s/salon/todo".to_owned(), "only", "stopped"), "wish", "a&b=c");
+        assert_eq!(link, "/s/salon/todo?only=stopped&wish=a%26b%3Dc");
+    }
 
     #[test]
     fn a_number_is_written_as_people_say_it() {

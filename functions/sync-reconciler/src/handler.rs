@@ -143,7 +143,7 @@ impl SyncReconciler {
 
     /// Counts the paused accounts on each run, so that their alarm rings until there are none.
     async fn count_paused_accounts(&self, log: &LogContext) -> Result<(), StoreError> {
-        let paused = self.pauses.accounts().await?.len() as u64;
+        let paused = self.pauses.all().await?.len() as u64;
         if paused > 0 {
             self.metrics.record("AccountsPaused", Unit::Count(paused), None, log);
         }

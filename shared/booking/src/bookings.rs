@@ -171,6 +171,14 @@ impl Bookings {
         self.book_claimed(claim, version, job).await
     }
 
+    /// Ends the pause of the tenant's account if Cal.com accepts its key now, and returns whether it does.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn resume_account(&self, job: &Job<'_>) -> Result<bool, StoreError> {
+        self.breaker.resume(&self.accounts, job).await
+    }
+
     async fn book_claimed(&self, mut claim: Claimed, version: Version, job: &Job<'_>) -> Result<Outcome, StepError> {
         let Some(plan) = self.booker().plan(claim.appointment(), job).await? else { return Ok(Outcome::Lost) };
         let lease = plan.span().map(|span| SlotLease {

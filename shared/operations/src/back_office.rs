@@ -38,6 +38,11 @@ pub enum Request {
         /// Who has it done.
         person: Personal<String>,
     },
+    /// Ask Cal.com now whether it accepts the key of a tenant's account, and end the account's pause if it does.
+    Resume {
+        /// The tenant.
+        tenant: TenantId,
+    },
     /// Check a tenant file, and load it if `apply`.
     Tenant {
         /// The text of the file.

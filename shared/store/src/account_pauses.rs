@@ -1,6 +1,6 @@
 //! Account pauses: until when nothing is booked at an account whose key Cal.com refuses.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use platform::{aws::SdkConfig, env::EnvError, ttl_cache::TtlCache};
@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::{
     error::{StoreError, applied},
-    item::{decode, timestamp},
+    item::{Item, decode, timestamp},
     schema,
     table::Table,
 };
@@ -58,12 +58,16 @@ impl AccountPauses {
         Ok(pause)
     }
 
-    /// The accounts that are paused now.
+    /// The accounts that are paused now, each with its pause.
     ///
     /// # Errors
-    /// If DynamoDB fails.
-    pub async fn accounts(&self) -> Result<Vec<AccountName>, StoreError> {
-        Ok(self.table.query_sort_keys(PAUSES, "").await?.into_iter().map(AccountName::new).collect())
+    /// If DynamoDB fails, or an item can't be decoded.
+    pub async fn all(&self) -> Result<BTreeMap<AccountName, Pause>, StoreError> {
+        let read = |item: Item| {
+            let account = AccountName::new(self.table.sort_key(&item).unwrap_or_default());
+            Ok((account, decode(item)?))
+        };
+        self.table.query(PAUSES, "").await?.into_iter().map(read).collect()
     }
 
     /// Begins a pause. Returns `false` if there is one, so that only the first to begin it raises the alarm.

@@ -92,14 +92,16 @@ impl Appointments {
         from: DateTime<Utc>,
         to: DateTime<Utc>,
     ) -> Result<Vec<Listed>, StoreError> {
-        // Days are read at the same time, because a page of an index names the next one only when it is read.
-        let days = iter::successors(Some(from), |day| Some(*day + TimeDelta::days(1))).take_while(|day| *day < to);
-        let days = days.map(async |day| {
-            let ids = self.starting(tenant, day, Some((day + TimeDelta::days(1)).min(to))).await?;
+        // A page of an index names the next one only when it is read, so that spans are read at the same time. One of two days
+        // is mostly one batch.
+        const SPAN: TimeDelta = TimeDelta::days(2);
+        let spans = iter::successors(Some(from), |first| Some(*first + SPAN)).take_while(|first| *first < to);
+        let spans = spans.map(async |first| {
+            let ids = self.starting(tenant, first, Some((first + SPAN).min(to))).await?;
             let read = async |keys| self.table.batch_get_attributes(keys, &Listed::ATTRIBUTES).await;
             self.in_batches(&ids, read).await
         });
-        let found = try_join_all(days).await?.into_iter().flatten().map(listed);
+        let found = try_join_all(spans).await?.into_iter().flatten().map(listed);
         let (mut listed, mut others) = (Vec::new(), Vec::new());
         for item in found {
             match item? {

@@ -123,21 +123,18 @@ impl ReviewMail<'_> {
     }
 }
 
-/// The invitation to the desk.
-pub fn invitation(tenant: &Tenant, name: &str, desk: &str) -> Mail {
-    let language = Language::of(tenant);
-    let subject =
-        format!("{} {}", language.choose("Ihr Zugang zu Frontdesk für", "Your access to Frontdesk for"), tenant.name);
+/// The invitation to the desk of a salon, or of all salons.
+pub fn invitation(language: Language, salon: Option<&str>, name: &str, desk: &str) -> Mail {
+    let salon = salon.unwrap_or(language.choose("alle Salons", "all salons"));
+    let subject = format!("{} {salon}", language.choose("Ihr Zugang zu Frontdesk für", "Your access to Frontdesk for"));
     let body = match language {
         Language::German => format!(
-            "Guten Tag {name},\n\nSie können sich jetzt am Empfang von {} anmelden:\n\n{desk}\n\nGeben Sie dort diese \
-             E-Mail-Adresse ein. Sie bekommen dann einen Code per E-Mail.\n",
-            tenant.name
+            "Guten Tag {name},\n\nSie haben jetzt Zugang zum Empfang für {salon}:\n\n{desk}\n\nGeben Sie dort diese \
+             E-Mail-Adresse ein. Sie bekommen dann einen Code per E-Mail.\n"
         ),
         Language::English => format!(
-            "Hello {name},\n\nyou can now sign in to the desk of {}:\n\n{desk}\n\nEnter this email address there. You \
-             will get a code by email.\n",
-            tenant.name
+            "Hello {name},\n\nyou now have access to the desk for {salon}:\n\n{desk}\n\nEnter this email address there. \
+             You will get a code by email.\n"
         ),
     };
     Mail { subject, body: Personal::new(body) }

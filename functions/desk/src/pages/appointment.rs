@@ -28,7 +28,7 @@ pub async fn show(
     let content = html! {
         @match day {
             Some(day) => (back(&view.path(&format!("day?date={day}")), &view.language.long_day(day))),
-            None => (back(&view.path("todo"), view.t("Zu erledigen", "To do"))),
+            None => (back(&view.list(), view.t("Zu erledigen", "To do"))),
         }
         div.head data-follow="1" {
             div.row { h1 { (name) } (state_tag(view, appointment)) }
@@ -73,7 +73,7 @@ fn acts(view: &TenantView<'_>, stored: &Versioned<Appointment>) -> Markup {
     html! {
         @if let Some(phone) = &appointment.request.customer.phone { (dial(view, &name, phone, false)) }
         div.acts {
-            @if is_waiting { a.btn.go href=(view.path(&format!("todo/{}", appointment.id))) { (view.t("Erledigen", "Settle it")) } }
+            @if is_waiting { a.btn.go href=(view.alone(&appointment.id)) { (view.t("Erledigen", "Settle it")) } }
             @if can(Action::Move) { a.btn href=(to("time")) { (view.t("Verschieben", "Move")) } }
             @if can(Action::Assign) { a.btn href=(to("staff")) { (view.t("Jemand anders", "Somebody else")) } }
             @if can(Action::Cancel) { a.btn.bad.wide href=(to("cancel")) { (view.t("Absagen", "Cancel")) } }

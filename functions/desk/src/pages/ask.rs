@@ -16,7 +16,7 @@ use crate::{
     http::{Reply, Request},
     layout::{Menu, Note, back, csrf, dial, icon, page},
     pages::to_do::{count_open, staff_chips},
-    view::{TenantView, can},
+    view::{TenantView, can, with},
 };
 
 /// So many days of free slots are shown at once.
@@ -37,7 +37,7 @@ fn head(view: &TenantView<'_>, appointment: &Appointment, title: &str) -> Markup
     let wished = appointment.start().map(|at| view.moment(at));
     let raw = appointment.request.start.raw().map(|raw| view.quoted(raw));
     html! {
-        (back(&view.path("todo"), view.t("Zu erledigen", "To do")))
+        (back(&view.list(), view.t("Zu erledigen", "To do")))
         div.head.who {
             div { h1 { (title) } p.soft { (view.what(appointment)) @if let Some(wished) = wished.or(raw) { ", " (wished) } } }
             @if let Some(phone) = &customer.phone { (dial(view, &name, phone, false)) }
@@ -71,9 +71,11 @@ pub async fn time(
         None => None,
     };
     let link = |service: Option<&ServiceId>, staff: &str, from: NaiveDate| {
-        let wish = request.query.get("wish").map(|wish| format!("&wish={wish}")).unwrap_or_default();
-        let service = service.map(|service| format!("&service={service}")).unwrap_or_default();
-        format!("{}?from={from}&staff={staff}{service}{wish}", view.path_of(appointment, "time"))
+        let mut link = with(with(view.path_of(appointment, "time"), "from", &from.to_string()), "staff", staff);
+        for (name, value) in [("service", service.map(ServiceId::as_str)), ("wish", request.query.get("wish"))] {
+            link = value.map_or(link.clone(), |value| with(link, name, value));
+        }
+        link
     };
     let staff_word = staff.as_ref().map_or("anybody", StaffId::as_str);
     let title =
@@ -222,7 +224,7 @@ pub async fn close(
     let content = html! {
         form.narrow.stack method="post" action=(view.path_of(appointment, "close")) {
             (carried(view, &stored, request))
-            (back(&view.path("todo"), view.t("Zu erledigen", "To do")))
+            (back(&view.list(), view.t("Zu erledigen", "To do")))
             div.head { h1 { (name) " " (view.t("schließen", "close")) } p.soft { (view.what(appointment)) ". " (view.t("Es wird nichts eingetragen.", "Nothing is booked.")) } }
             @if appointment.is_live() {
                 div.note.warn role="alert" { (icon("warn")) div { p { b { (view.t("Wurde am Telefon zugesagt.", "It was promised on the phone.")) } br; (view.t("Weiß der Kunde Bescheid?", "Has the customer been told?")) } } }
@@ -235,7 +237,7 @@ pub async fn close(
                 }
                 div.field { label for="note" { (view.t("Notiz ", "Note ")) span.soft { (view.t("(freiwillig)", "(optional)")) } } input #note name="note" maxlength="500"; }
             }
-            div.acts { button.btn.go { (view.t("Schließen", "Close")) } a.btn.wide href=(view.path("todo")) { (view.t("Abbrechen", "Back")) } }
+            div.acts { button.btn.go { (view.t("Schließen", "Close")) } a.btn.wide href=(view.list()) { (view.t("Abbrechen", "Back")) } }
         }
     };
     question(view, view.t("Schließen", "Close"), &content).await

@@ -1,5 +1,7 @@
 //! The agency's overview: what needs it, then every tenant, worst first.
 
+use std::collections::BTreeMap;
+
 use chrono::{Days, NaiveDate};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use maud::{Markup, html};
@@ -7,7 +9,7 @@ use operations::tenant_file::as_file;
 use quality::{rate::Rate, report::Report};
 use scheduling::{
     appointment::{ToDoKind, Urgency},
-    ids::TenantId,
+    ids::{AccountName, TenantId},
     tenant::KeyExpiry,
 };
 use store::{Pause, StoreError, UnroutedRoute};
@@ -59,14 +61,21 @@ impl Row {
 }
 
 async fn rows(view: &View<'_>, report: Option<&Report>) -> Result<Vec<Row>, StoreError> {
-    let tenants = view.desk.operations.tenants.list().await?;
-    let rows = stream::iter(tenants).map(async |(id, name)| row(view, id, name, report).await);
+    let desk = view.desk;
+    let (tenants, pauses) = tokio::try_join!(desk.operations.tenants.list(), desk.pauses.all())?;
+    let rows = stream::iter(tenants).map(async |(id, name)| row(view, id, name, &pauses, report).await);
     let mut rows: Vec<Row> = rows.buffer_unordered(CONCURRENCY).try_collect().await?;
     rows.sort_by_key(Row::rank);
     Ok(rows)
 }
 
-async fn row(view: &View<'_>, id: TenantId, name: String, report: Option<&Report>) -> Result<Row, StoreError> {
+async fn row(
+    view: &View<'_>,
+    id: TenantId,
+    name: String,
+    pauses: &BTreeMap<AccountName, Pause>,
+    report: Option<&Report>,
+) -> Result<Row, StoreError> {
     let desk: &Desk = view.desk;
     let (tenant, ids) =
         tokio::try_join!(desk.operations.tenants.load(&id), desk.operations.appointments.in_review(&id))?;
@@ -81,9 +90,12 @@ async fn row(view: &View<'_>, id: TenantId, name: String, report: Option<&Report
     let (mut pause, mut key_expires) = (None, None);
     if let Some(tenant) = &tenant {
         let account = &tenant.calcom.account;
-        let (paused, catalog) = tokio::try_join!(desk.pauses.of(account), desk.catalogs.of(account))?;
-        pause = paused;
-        let day = catalog.and_then(|stored| KeyExpiry::day(tenant.calcom.key_expires, stored.key_since));
+        pause = pauses.get(account).cloned();
+        let day = desk
+            .catalogs
+            .of(account)
+            .await?
+            .and_then(|stored| KeyExpiry::day(tenant.calcom.key_expires, stored.key_since));
         key_expires = day.filter(|day| *day <= view.now.date_naive() + EXPIRY_WARNING);
     }
     let summary = report.and_then(|report| report.tenants.iter().find(|part| part.name == id.as_str()));
@@ -190,7 +202,7 @@ fn account_card(view: &View<'_>, row: &Row) -> Markup {
         (Some(pause), _) => (
             format!("{} {}", view.t("Schlüssel ruht seit", "The key rests since"), pause.since.format("%Y-%m-%d %H:%M UTC")),
             view.t("Cal.com lehnt den Schlüssel ab. Buchungen warten, verloren ist keine.", "Cal.com refuses the key. Bookings wait; none is lost."),
-            view.t("Neuen Schlüssel bei Cal.com anlegen und im Geheimnis der Cal.com-Schlüssel hinterlegen. Dann geht alles von allein weiter.", "Create a new key at Cal.com and put it into the secret of Cal.com keys. Then all goes on by itself."),
+            view.t("Neuen Schlüssel bei Cal.com anlegen und im Geheimnis der Cal.com-Schlüssel hinterlegen. Danach geht alles innerhalb von fünf Minuten von allein weiter.", "Create a new key at Cal.com and put it into the secret of Cal.com keys. All goes on by itself within five minutes after that."),
         ),
         (None, expires) => (
             format!("{} {}", view.t("Schlüssel läuft ab am", "The key expires on"), expires.map(|day| day.to_string()).unwrap_or_default()),
@@ -206,7 +218,13 @@ fn account_card(view: &View<'_>, row: &Row) -> Markup {
                 p.why { (why) }
                 dl.facts { div { dt { (view.t("Lösung", "Remedy")) } dd { (remedy) } } }
             }
-            div.settle { div.acts { a.btn.wide href={ "/s/" (row.id) "/todo" } { (view.t("Salon öffnen", "Open the salon")) } } }
+            form.settle method="post" action={ "/system/tenants/" (row.id) "/resume" } {
+                (csrf(view))
+                div.acts {
+                    @if row.pause.is_some() { button.btn.go { (view.t("Schlüssel jetzt prüfen", "Check the key now")) } }
+                    a.btn.wide href={ "/s/" (row.id) "/todo" } { (view.t("Salon öffnen", "Open the salon")) }
+                }
+            }
         }
     }
 }
@@ -242,6 +260,21 @@ fn table(view: &View<'_>, rows: &[Row]) -> Markup {
             } } }
         } }
     }
+}
+
+/// What a page of the agency says after an action.
+pub fn note(view: &View<'_>, word: &str) -> Option<Note> {
+    Some(match word {
+        "loaded" => Note::done(view.t("Die Datei ist geladen.", "The file is loaded.")),
+        "redriven" => Note::done(view.t("Wird noch einmal versucht.", "Being tried once more.")),
+        "resumed" => Note::done(view.t("Cal.com nimmt den Schlüssel an.", "Cal.com accepts the key.")).with(html! {
+            (view.t("Neues wird sofort gebucht, was wartet, in den nächsten Minuten.", "What is new is booked at once, what waits in the next minutes."))
+        }),
+        "still-refused" => Note::failed(view.t("Cal.com nimmt den Schlüssel noch nicht an.", "Cal.com does not accept the key yet.")).with(html! {
+            (view.t("Ist der neue schon im Geheimnis der Cal.com-Schlüssel? Nach zwanzig Sekunden können Sie noch einmal prüfen.", "Is the new one in the secret of Cal.com keys already? You can check again after twenty seconds."))
+        }),
+        _ => return None,
+    })
 }
 
 /// What is known of a tenant's file.

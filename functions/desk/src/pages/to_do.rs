@@ -18,19 +18,23 @@ use store::{StoreError, Versioned};
 use wording::capital;
 
 use crate::{
-    http::Reply,
+    http::{Reply, Request},
     layout::{Menu, Note, back, csrf, dial, icon, page, tag},
     pages::evidence,
-    view::{TenantView, can},
+    view::{TenantView, can, with},
 };
 
 /// So many free slots are offered on a card.
 const PROPOSALS: usize = 4;
+/// From so many on the list can be limited to one kind.
+const MANY: usize = 8;
 
 /// What waits, with what is needed besides to show it.
 pub struct Waiting {
     /// The most urgent first.
     entries: Vec<Entry>,
+    /// The kind that is shown alone. A kind of which nothing waits any more is none.
+    only: Option<ToDoKind>,
     /// Booked appointments of customers who want to cancel or move one, by their wish.
     booked: BTreeMap<AppointmentId, Vec<Versioned<Appointment>>>,
 }
@@ -73,7 +77,8 @@ impl Waiting {
             .filter(|it| it.booking().is_none() && matches!(it.request.intent, Intent::Cancel | Intent::Reschedule));
         let booked = wishes.map(async |wish| Ok::<_, StoreError>((wish.id.clone(), coming_of(view, wish).await?)));
         let booked = try_join_all(booked).await?.into_iter().collect();
-        Ok(Self { entries, booked })
+        let only = view.only.filter(|kind| entries.iter().any(|entry| entry.to_do.kind == *kind));
+        Ok(Self { entries, only, booked })
     }
 
     /// How many.
@@ -104,6 +109,12 @@ pub async fn count_open(view: &TenantView<'_>) -> Result<usize, StoreError> {
     Ok(view.desk.operations.appointments.in_review(&view.tenant.id).await?.len())
 }
 
+/// The kind of to-do that a request limits the list to.
+pub fn only(request: &Request) -> Option<ToDoKind> {
+    let asked = request.query.get("only")?;
+    ToDoKind::ALL.into_iter().find(|kind| kind.as_str() == asked)
+}
+
 /// The page, with a note of what was just done.
 pub async fn show(view: &TenantView<'_>, note: Option<Note>) -> Result<Reply, StoreError> {
     let waiting = Waiting::load(view).await?;
@@ -117,10 +128,11 @@ pub async fn show(view: &TenantView<'_>, note: Option<Note>) -> Result<Reply, St
                     (view.count(waiting.len(), ("offen", "open"), ("offen", "open")))
                     @if urgent > 0 { ", " (urgent) " " (view.t("sofort", "at once")) }
                 }
-                span.small.soft { a.btn.plain href=(view.path("todo")) { (view.t("Neu laden", "Reload")) } }
+                span.small.soft { a.btn.plain href=(view.list()) { (view.t("Neu laden", "Reload")) } }
             }
         }
         @if let Some(note) = &note { (note.show()) }
+        (kinds(view, &waiting))
         @if waiting.entries.is_empty() {
             div.card { div.calm { (icon("done")) h2 { (view.t("Alles erledigt", "All done")) } p.soft { (view.t("Neues erscheint hier von allein.", "New things show here by themselves.")) } } }
         }
@@ -135,20 +147,43 @@ pub async fn show(view: &TenantView<'_>, note: Option<Note>) -> Result<Reply, St
     Ok(Reply::Page(status, page(view, Menu::ToDo, view.t("Zu erledigen", "To do"), waiting.len(), &content)))
 }
 
+/// A choice of kinds, where there is much to do. What is limited says so.
+fn kinds(view: &TenantView<'_>, waiting: &Waiting) -> Markup {
+    let counted = ToDoKind::ALL.map(|kind| (kind, waiting.entries.iter().filter(|it| it.to_do.kind == kind).count()));
+    let offered: Vec<(ToDoKind, usize)> = counted.into_iter().filter(|(_, count)| *count > 0).collect();
+    if waiting.only.is_none() && (waiting.len() < MANY || offered.len() < 2) {
+        return html! {};
+    }
+    let all = view.path("todo");
+    let link = |kind: Option<ToDoKind>, words: &str, count: usize| {
+        let href = kind.map_or(all.clone(), |kind| with(all.clone(), "only", kind.as_str()));
+        html! { a href=(href) aria-current=[(kind == waiting.only).then_some("page")] { (words) " " (count) } }
+    };
+    html! {
+        div.head { nav.seg.wrap aria-label=(view.t("Was zu erledigen ist", "What there is to do")) {
+            (link(None, view.t("Alles", "Everything"), waiting.len()))
+            @for (kind, count) in offered { (link(Some(kind), view.language.tag(kind), count)) }
+        } }
+    }
+}
+
 /// The cards of one urgency: those that wait for the same stand on one card, where the first of them would.
 fn group(view: &TenantView<'_>, waiting: &Waiting, urgency: Urgency, words: &str) -> Markup {
     let stacks = stacked(&waiting.entries, Entry::shared_cause);
-    let cards = stacks.iter().filter(|stack| stack.first.to_do.urgency == urgency).map(|stack| match &stack.cause {
-        Some(cause) => {
-            let all = std::iter::once(stack.first)
-                .chain(stack.others.iter().copied())
-                .map(|entry| &entry.stored)
-                .collect::<Vec<_>>();
-            shared_card(view, cause, &all)
-        }
-        None => {
-            let booked = waiting.booked.get(&stack.first.stored.value.id).map(Vec::as_slice).unwrap_or_default();
-            card(view, stack.first, booked, false)
+    let is_shown = |it: &&Stack<'_, Entry, _>| waiting.only.is_none_or(|kind| it.first.to_do.kind == kind);
+    let cards = stacks.iter().filter(is_shown).filter(|stack| stack.first.to_do.urgency == urgency).map(|stack| {
+        match &stack.cause {
+            Some(cause) => {
+                let all = std::iter::once(stack.first)
+                    .chain(stack.others.iter().copied())
+                    .map(|entry| &entry.stored)
+                    .collect::<Vec<_>>();
+                shared_card(view, cause, &all)
+            }
+            None => {
+                let booked = waiting.booked.get(&stack.first.stored.value.id).map(Vec::as_slice).unwrap_or_default();
+                card(view, stack.first, booked, false)
+            }
         }
     });
     let cards: Vec<Markup> = cards.collect();
@@ -190,7 +225,7 @@ pub async fn show_one(
     let appointment = stored.value.clone();
     let waiting = Waiting::of(view, vec![stored]).await?;
     let content = html! {
-        (back(&view.path("todo"), view.t("Zu erledigen", "To do")))
+        (back(&view.list(), view.t("Zu erledigen", "To do")))
         div.head data-follow="1" { h1 { (view.name(&appointment.request.customer)) } }
         @if let Some(note) = &note { (note.show()) }
         h2.hide { (view.what(&appointment)) }
@@ -221,7 +256,7 @@ pub fn settled_card(view: &TenantView<'_>, appointment: &Appointment) -> Markup 
             }
             div.settle { div.acts {
                 a.btn.wide href=(view.path_of(appointment, "")) { (view.t("Termin ansehen", "Show the appointment")) }
-                a.btn.wide href=(view.path("todo")) { (view.t("Weiter", "Continue")) }
+                a.btn.wide href=(view.list()) { (view.t("Weiter", "Continue")) }
             } }
         }
     }
@@ -279,7 +314,7 @@ fn card(view: &TenantView<'_>, entry: &Entry, booked: &[Versioned<Appointment>],
             @if !is_alone {
                 details.fold.more data-load=(view.path_of(appointment, "evidence")) {
                     summary { (view.t("Gespräch und Antwort von Cal.com", "The call, and Cal.com's answer")) }
-                    div { p { a href=(view.path(&format!("todo/{}", appointment.id))) { (view.t("Auf eigener Seite zeigen", "Show on a page of its own")) } } }
+                    div { p { a href=(view.alone(&appointment.id)) { (view.t("Auf eigener Seite zeigen", "Show on a page of its own")) } } }
                 }
             }
         }
@@ -461,7 +496,7 @@ fn wish(view: &TenantView<'_>, entry: &Entry, booked: &[Versioned<Appointment>],
     let own = appointment.booking().map(|_| stored);
     let targets: Vec<&Versioned<Appointment>> = own.into_iter().chain(booked).collect();
     let link = |target: &Versioned<Appointment>, asked: &str| {
-        format!("{}?wish={}", view.path_of(&target.value, asked), appointment.id)
+        with(view.path_of(&target.value, asked), "wish", appointment.id.as_str())
     };
     html! {
         div.settle {
@@ -607,8 +642,8 @@ fn shared_card(view: &TenantView<'_>, cause: &SharedCause, all: &[&Versioned<App
         ),
     };
     let (action, button) = match cause {
-        SharedCause::Host(host) => (view.path(&format!("hosts/{host}")), view.t("zuordnen", "assign")),
-        SharedCause::Setup(_) => (view.path("retry"), view.t("neu eintragen", "book again")),
+        SharedCause::Host(host) => (view.limited(view.path(&format!("hosts/{host}"))), view.t("zuordnen", "assign")),
+        SharedCause::Setup(_) => (view.limited(view.path("retry")), view.t("neu eintragen", "book again")),
     };
     let id = all.first().map(|it| it.value.id.to_string()).unwrap_or_default();
     html! {

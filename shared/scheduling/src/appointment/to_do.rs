@@ -62,6 +62,52 @@ pub enum ToDoKind {
     HasItAlready,
 }
 
+impl ToDoKind {
+    /// Every kind, in the order in which a choice shows them.
+    pub const ALL: [Self; 17] = [
+        Self::CallBack,
+        Self::TimeTaken,
+        Self::TimeUnclear,
+        Self::ServiceUnclear,
+        Self::StaffUnclear,
+        Self::CancelWish,
+        Self::MoveWish,
+        Self::SeveralPeople,
+        Self::NotAnalyzed,
+        Self::Setup,
+        Self::MaybeBooked,
+        Self::NoAccess,
+        Self::ContactRefused,
+        Self::TooMany,
+        Self::Stopped,
+        Self::MovedAtCalcom,
+        Self::HasItAlready,
+    ];
+
+    /// The word for it in URLs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::CallBack => "call_back",
+            Self::TimeTaken => "time_taken",
+            Self::TimeUnclear => "time_unclear",
+            Self::ServiceUnclear => "service_unclear",
+            Self::StaffUnclear => "staff_unclear",
+            Self::CancelWish => "cancel_wish",
+            Self::MoveWish => "move_wish",
+            Self::SeveralPeople => "several_people",
+            Self::NotAnalyzed => "not_analyzed",
+            Self::Setup => "setup",
+            Self::MaybeBooked => "maybe_booked",
+            Self::NoAccess => "no_access",
+            Self::ContactRefused => "contact_refused",
+            Self::TooMany => "too_many",
+            Self::Stopped => "stopped",
+            Self::MovedAtCalcom => "moved_at_calcom",
+            Self::HasItAlready => "has_it_already",
+        }
+    }
+}
+
 /// How soon a person is needed, the soonest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Urgency {

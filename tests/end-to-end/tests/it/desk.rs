@@ -447,6 +447,84 @@ async fn the_agency_checks_and_loads_a_tenant_file_as_the_command_does() {
 }
 
 #[tokio::test]
+async fn the_agency_has_a_renewed_key_checked_and_bookings_go_on() {
+    let salon = Salon::open().await;
+    let key = |is_expired| json!({"keys": {salon.key(): {"user": salon.host("anna") + 2, "is_expired": is_expired}}});
+    salon.settle(&salon.haircut_at(&soon(9, 0).0)).await;
+    salon.stack.put_to_calcom("/_stand-in", &key(true)).await;
+    let waiting = salon.deliver(&salon.haircut_at(&soon(10, 0).0)).await;
+    let agency = Visitor::sign_in(&salon.stack.invite("Agentur", "agency").await).await;
+    let resume = format!("/system/tenants/{}/resume", salon.tenant);
+    let shown = eventually(async || Some(agency.get("/system").await).filter(|page| page.text.contains(&resume)));
+    let page = shown.await.expect("an account at rest is shown with its check");
+    let csrf = page.field("csrf");
+    let check = async || {
+        let checked = agency.post(&resume, &[("csrf", &csrf)]).await;
+        agency.get(&checked.location.expect("a page that says what Cal.com answered")).await
+    };
+    let refused = check().await;
+    assert!(
+        refused.text.contains("nimmt den Schlüssel noch nicht an") && refused.text.contains(&resume),
+        "{refused:?}"
+    );
+    salon.stack.put_to_calcom("/_stand-in", &key(false)).await;
+    let accepted = check().await;
+    assert!(accepted.text.contains("Cal.com nimmt den Schlüssel an"), "{accepted:?}");
+    assert!(!accepted.text.contains(&resume), "it rests no more: {accepted:?}");
+    assert_eq!(salon.stack.until_settled(&waiting).await.state().name(), StateName::Assigned);
+}
+
+#[tokio::test]
+async fn people_of_the_agency_invite_and_withdraw_each_other() {
+    let salon = Salon::open().await;
+    let agency = Visitor::sign_in(&salon.stack.invite("Agentur", "agency").await).await;
+    let csrf = agency.get("/system/people").await.field("csrf");
+    let email = format!("kollege-{}@people.example", uuid::Uuid::new_v4().simple());
+    let invite = [("csrf", csrf.as_str()), ("name", "Kollege"), ("email", &email)];
+    let sent = agency.post("/system/people", &invite).await;
+    assert_eq!(sent.status, 303, "{sent:?}");
+    let invited = eventually(async || mails_to(&email).into_iter().next()).await.expect("an invitation");
+    assert!(invited.body.contains("alle Salons"), "{invited:?}");
+    salon.stack.confirm(&email).await;
+    let colleague = Visitor::sign_in(&email).await;
+    assert_eq!(colleague.get(&path(&salon, "todo")).await.status, 200);
+    let listed = agency.get("/system/people?done=invited").await;
+    let (_, entry) = listed.text.split_once(&email).expect("the colleague is listed");
+    let person = entry.split_once("name=\"person\" value=\"").unwrap().1.split('"').next().unwrap();
+    let sent = agency.post("/system/people/withdraw", &[("csrf", &csrf), ("person", person)]).await;
+    assert_eq!(sent.status, 303, "{sent:?}");
+    assert_eq!(colleague.get("/system").await.status, 303);
+}
+
+#[tokio::test]
+async fn a_list_of_one_kind_stays_so_while_it_is_worked_off() {
+    let salon = Salon::open().await;
+    let callback = salon.settle(&salon.call(json!({"intent": "Rückruf", "notes": "wegen der Rechnung"}))).await;
+    let (first, second) = tokio::join!(unclear(&salon), unclear(&salon));
+    let lena = lena(&salon).await;
+    let limited = path(&salon, "todo?only=time_unclear");
+    let list = lena.get(&limited).await;
+    let is_shown = |page: &Page, it: &Appointment| page.text.contains(&format!("data-live=\"{}\"", it.id));
+    assert!(is_shown(&list, &first) && is_shown(&list, &second) && !is_shown(&list, &callback), "{list:?}");
+    assert!(list.text.contains("Alles 3") && list.text.contains("Zeit unklar 2"), "{list:?}");
+    let close = path_of(&salon, &first, "/close?only=time_unclear");
+    assert!(list.text.contains(&close), "{list:?}");
+    let asked = lena.get(&close).await;
+    let fields = [("csrf", asked.field("csrf")), ("seen", asked.field("seen")), ("reason", "not_wanted".to_owned())];
+    let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let closed = lena.post(&close, &fields).await;
+    let next = closed.location.expect("the list again");
+    assert_eq!(next, format!("{limited}&done=closed"));
+    let list = lena.get(&next).await;
+    assert!(is_shown(&list, &second) && !is_shown(&list, &first) && !is_shown(&list, &callback), "{list:?}");
+    // A kind of which nothing waits, or that does not exist, hides nothing.
+    for nothing in ["todo?only=stopped", "todo?only=x"] {
+        let list = lena.get(&path(&salon, nothing)).await;
+        assert!(is_shown(&list, &second) && is_shown(&list, &callback), "{list:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_customer_who_was_not_reached_comes_back_later_and_one_called_back_is_settled() {
     let salon = Salon::open().await;
     let appointment = salon.settle(&salon.call(json!({"intent": "Rückruf", "notes": "wegen der Rechnung"}))).await;
