@@ -22,6 +22,14 @@ export function check(condition, what) {
   if (!condition) throw new Error(`failed: ${what}`);
 }
 
+/** What every open page shows, for whoever has to find out why a test failed. */
+export async function tell(browser) {
+  for (const page of browser.contexts().flatMap((context) => context.pages())) {
+    const text = await page.locator("main").innerText({ timeout: 1000 }).catch(() => "nothing");
+    console.log(`  open: ${page.url()}\n    ${text.replace(/\n+/g, "\n    ")}`);
+  }
+}
+
 export function say(text) {
   console.log(`  ${text}`);
 }

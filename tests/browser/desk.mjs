@@ -2,7 +2,7 @@
 // phone and a desktop, in dark and light, by keyboard alone and without scripts. axe has no finding on any page.
 
 import fs from "node:fs";
-import { CALCOM_BASE_URL, DESK_URL, Taps, call, check, inspect, launch, picture, say, signIn } from "./browser.mjs";
+import { CALCOM_BASE_URL, DESK_URL, Taps, call, check, inspect, launch, picture, say, signIn, tell } from "./browser.mjs";
 
 const SALON = "/s/salon-sommer";
 const [LENA, ANNA, AGENCY] = ["lena@salon-sommer.example", "anna@salon-sommer.example", "agentur@frontdesk.example"];
@@ -22,6 +22,9 @@ try {
   await byKeyboard(lena);
   await withoutScripts();
   await agency();
+} catch (error) {
+  await tell(browser);
+  throw error;
 } finally {
   await browser.close();
 }
@@ -92,9 +95,15 @@ async function everyReason(page) {
     await page.goto(DESK_URL + toDo(kind));
     return new Taps(page);
   };
-  // The last slot that is offered: an earlier one may be another's by now.
+  // The last slot that is offered and that was not given to another customer here: what is offered was free when it failed.
+  const given = new Set();
   const choose = async (taps, name) => {
-    await taps.tap(page.locator(".settle .chip:has([type=radio])", name ? { hasText: name } : {}).last());
+    const offered = page.locator(".settle .chip:has([type=radio])", name ? { hasText: name } : {});
+    const values = await offered.locator("[type=radio]").evaluateAll((choices) => choices.map((it) => it.value));
+    const nth = values.findLastIndex((value) => !given.has(value));
+    check(nth >= 0, `nothing of ${values} is free any more`);
+    given.add(values[nth]);
+    await taps.tap(offered.nth(nth));
   };
   const report = (kind, taps, most) => {
     check(taps.count <= most, `${kind} takes ${taps.count} taps, and not ${most}`);
