@@ -18,6 +18,7 @@ try {
   await live(lena);
   await twoAtOnce(lena);
   await phone();
+  await oneKind(lena);
   await everyReason(lena);
   await byKeyboard(lena);
   await withoutScripts();
@@ -86,6 +87,21 @@ async function twoAtOnce(lena) {
   await picture(anna, "conflict-desktop-light");
   await anna.context().close();
   say("of two people one wins, and the other reads who was first");
+}
+
+/** A long list is limited to one kind. */
+async function oneKind(page) {
+  await page.goto(`${DESK_URL}${SALON}/todo`);
+  await page.getByText("Nur eine Art zeigen").click();
+  await inspect(page, "to-do with its kinds");
+  await picture(page, "kinds-desktop-light");
+  await page.getByRole("link", { name: /^Absage gewünscht/ }).click();
+  await page.getByText(/Absage gewünscht: 1 von \d+/).waitFor();
+  check((await page.locator("main article").count()) === 1, "one kind is shown alone");
+  await inspect(page, "to-do of one kind");
+  await page.getByRole("link", { name: "Alles zeigen" }).click();
+  await page.getByText("Nur eine Art zeigen").waitFor();
+  say("a long list is limited to one kind");
 }
 
 /** One to-do of each reason, with the taps that it takes. */
@@ -218,6 +234,11 @@ async function agency() {
   const page = await signIn(browser, AGENCY, "/system");
   await inspect(page, "system");
   await picture(page, "system-desktop-light");
+  await page.locator("details.menu summary").click();
+  await page.getByRole("link", { name: "Wer sich anmelden darf" }).click();
+  await page.getByRole("heading", { name: "Wer alle Salons sieht" }).waitFor();
+  await inspect(page, "people of the agency");
+  await page.goto(`${DESK_URL}/system`);
   await page.getByRole("link", { name: /Datei/ }).first().click();
   await page.locator("#file").waitFor();
   await inspect(page, "tenant");

@@ -147,23 +147,28 @@ pub async fn show(view: &TenantView<'_>, note: Option<Note>) -> Result<Reply, St
     Ok(Reply::Page(status, page(view, Menu::ToDo, view.t("Zu erledigen", "To do"), waiting.len(), &content)))
 }
 
-/// A choice of kinds, where there is much to do. What is limited says so.
+/// What the list is limited to, and the choice of kinds where there is much to do.
 fn kinds(view: &TenantView<'_>, waiting: &Waiting) -> Markup {
-    let counted = ToDoKind::ALL.map(|kind| (kind, waiting.entries.iter().filter(|it| it.to_do.kind == kind).count()));
-    let offered: Vec<(ToDoKind, usize)> = counted.into_iter().filter(|(_, count)| *count > 0).collect();
-    if waiting.only.is_none() && (waiting.len() < MANY || offered.len() < 2) {
-        return html! {};
-    }
+    let count = |kind: ToDoKind| waiting.entries.iter().filter(|entry| entry.to_do.kind == kind).count();
+    let offered: Vec<(ToDoKind, usize)> =
+        ToDoKind::ALL.into_iter().map(|kind| (kind, count(kind))).filter(|(_, count)| *count > 0).collect();
     let all = view.path("todo");
-    let link = |kind: Option<ToDoKind>, words: &str, count: usize| {
-        let href = kind.map_or(all.clone(), |kind| with(all.clone(), "only", kind.as_str()));
-        html! { a href=(href) aria-current=[(kind == waiting.only).then_some("page")] { (words) " " (count) } }
-    };
     html! {
-        div.head { nav.seg.wrap aria-label=(view.t("Was zu erledigen ist", "What there is to do")) {
-            (link(None, view.t("Alles", "Everything"), waiting.len()))
-            @for (kind, count) in offered { (link(Some(kind), view.language.tag(kind), count)) }
-        } }
+        @if let Some(kind) = waiting.only {
+            p.head.row.apart {
+                b { (view.language.tag(kind)) ": " (count(kind)) " " (view.t("von", "of")) " " (waiting.len()) }
+                a.btn href=(all) { (view.t("Alles zeigen", "Show everything")) }
+            }
+        } @else if waiting.len() >= MANY && offered.len() > 1 {
+            details.card.fold.head {
+                summary { (view.t("Nur eine Art zeigen", "Show one kind only")) }
+                div { nav.row aria-label=(view.t("Arten", "Kinds")) {
+                    @for (kind, count) in offered {
+                        a.btn href=(with(all.clone(), "only", kind.as_str())) { (view.language.tag(kind)) " " (count) }
+                    }
+                } }
+            }
+        }
     }
 }
 
