@@ -8,6 +8,7 @@ use operations::{
     OperationError,
     back_office::{Request as OfficeRequest, Response as OfficeResponse},
     customer::Shared,
+    dead_letters::DeadLetter,
 };
 use platform::telemetry::LogContext;
 use scheduling::ids::{CustomerId, HostId, StaffId};
@@ -224,20 +225,26 @@ impl Desk {
                 Reply::SeeOther(format!("/system?done={word}"))
             }
             SystemRoute::Redrive => {
-                let mut left = request.form.get("first").and_then(|first| first.parse().ok()).unwrap_or(usize::MAX);
-                let by = self.operations.actor(Some(person.reveal()));
-                for queue in &self.dead_letters {
-                    let decide = |_: &operations::dead_letters::DeadLetter| {
-                        let is_chosen = left > 0;
-                        left = left.saturating_sub(1);
-                        is_chosen.then_some(true)
-                    };
-                    self.operations.inspect_dead_letters(queue, false, by, decide).await?;
-                }
+                let most = request.form.get("first").and_then(|first| first.parse().ok());
+                self.redrive(most.unwrap_or(usize::MAX), person.reveal()).await?;
                 Reply::SeeOther("/system?done=redriven".to_owned())
             }
         };
         Ok(reply.into())
+    }
+
+    /// Has dead letters processed once more, so many at most.
+    async fn redrive(&self, most: usize, person: &str) -> Result<(), OperationError> {
+        let mut left = most;
+        for queue in &self.dead_letters {
+            let decide = |_: &DeadLetter| {
+                let is_chosen = left > 0;
+                left = left.saturating_sub(1);
+                is_chosen.then_some(true)
+            };
+            self.operations.inspect_dead_letters(queue, false, self.operations.actor(Some(person)), decide).await?;
+        }
+        Ok(())
     }
 
     /// The page of a request that failed. It tells nothing of what is stored.
