@@ -111,8 +111,11 @@ impl BackOffice {
 
     async fn resume(&self, tenant: &TenantId, log: &LogContext) -> Result<Response, OperationError> {
         let tenant = self.tenant(tenant).await?;
-        let accepted = self.bookings.resume_account(&self.bookings.job(&tenant, log)).await?;
-        Ok(if accepted { Response::Done } else { Response::Refused("Cal.com does not accept the key".to_owned()) })
+        Ok(match self.bookings.resume_account(&self.bookings.job(&tenant, log)).await? {
+            Some(true) => Response::Done,
+            Some(false) => Response::Refused("Cal.com refuses the key".to_owned()),
+            None => Response::NotKnown,
+        })
     }
 
     async fn assign(

@@ -1,5 +1,5 @@
 // What happens shows without reloading: the page is fetched again every three seconds while it is looked at, and the parts
-// that changed are replaced. A part that is being worked on stays as it is. Every action works without this.
+// that changed are replaced. A part that is in use stays as it is. Every action works without this.
 "use strict";
 
 const EVERY = 3000;
@@ -8,8 +8,43 @@ let failing = false;
 
 function isInUse(part) {
   const active = document.activeElement;
-  const hasFocus = active && active !== document.body && part.contains(active) && active.id !== "main";
-  return hasFocus || part.querySelector("input:checked:not([data-checked]), details.fold[open]") !== null;
+  const hasFocus = active && active !== document.body && part.contains(active);
+  return hasFocus || part.querySelector("input:checked:not([data-checked]), details.fold[open]:not(.choice)") !== null;
+}
+
+/** The parts of a page by what they are: a card by its appointment, all else by its kind and its place among these. */
+function keyed(main) {
+  const seen = {};
+  return [...main.children].map((part) => {
+    const kind = `${part.tagName} ${part.className}`;
+    seen[kind] = (seen[kind] ?? 0) + 1;
+    return [part.dataset.live ?? `${kind} ${seen[kind]}`, part];
+  });
+}
+
+/** Shows what is new, but for the parts that are in use, which stay where and as they are. Returns whether that was all. */
+function merge(main, next) {
+  const old = new Map(keyed(main));
+  const used = [...main.children].filter(isInUse);
+  let passed = 0;
+  let isWhole = true;
+  for (const [key, fresh] of keyed(next)) {
+    const now = old.get(key);
+    const isSame = now !== undefined && now.isEqualNode(fresh);
+    old.delete(key);
+    if (used.includes(now)) {
+      passed = Math.max(passed, used.indexOf(now) + 1);
+      isWhole = isWhole && isSame;
+      continue;
+    }
+    if (now && !isSame) now.remove();
+    main.insertBefore(isSame ? now : document.adoptNode(fresh), used[passed] ?? null);
+  }
+  for (const gone of old.values()) {
+    if (used.includes(gone)) isWhole = false;
+    else gone.remove();
+  }
+  return isWhole;
 }
 
 function replace(fresh) {
@@ -17,27 +52,17 @@ function replace(fresh) {
   const next = fresh.querySelector("main");
   if (!next) {
     location.reload();
-    return;
+    return false;
   }
-  if (main.innerHTML === next.innerHTML) return;
-  if (!isInUse(main)) {
-    const menu = document.querySelector("nav.nav");
-    main.replaceWith(document.adoptNode(next));
-    const freshMenu = fresh.querySelector("nav.nav");
-    if (menu && freshMenu) menu.replaceWith(document.adoptNode(freshMenu));
-    const icons = document.querySelector("body > div[hidden]");
-    const freshIcons = fresh.querySelector("body > div[hidden]");
-    if (icons && freshIcons) icons.replaceWith(document.adoptNode(freshIcons));
-    return;
+  const [choice, freshChoice] = [main, next].map((part) => part.querySelector("details.choice"));
+  if (choice && freshChoice) freshChoice.open = choice.open;
+  const [menu, freshMenu] = [document, fresh].map((page) => page.querySelector("nav.nav"));
+  if (menu && freshMenu && !menu.contains(document.activeElement)) menu.replaceWith(document.adoptNode(freshMenu));
+  const icons = document.querySelector("body > div[hidden] svg");
+  for (const icon of fresh.querySelectorAll("body > div[hidden] symbol")) {
+    if (!document.getElementById(icon.id)) icons.append(document.adoptNode(icon));
   }
-  // Only the cards that nobody works on, where they are.
-  for (const card of main.querySelectorAll("[data-live]")) {
-    const other = next.querySelector(`[data-live="${card.dataset.live}"]`);
-    if (!isInUse(card)) {
-      if (other) card.replaceWith(document.adoptNode(other));
-      else card.remove();
-    }
-  }
+  return main.innerHTML === next.innerHTML || merge(main, next);
 }
 
 function note(text) {
@@ -77,8 +102,9 @@ async function look() {
     failing = false;
     if (answer.status === 304) return;
     if (!answer.ok) return;
-    mark = answer.headers.get("etag") || "";
-    replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    const isWhole = replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    // What could not be shown yet is asked for again.
+    if (isWhole) mark = answer.headers.get("etag") || "";
   } catch {
     failing = true;
     const german = document.documentElement.lang === "de";

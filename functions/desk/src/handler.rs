@@ -111,7 +111,7 @@ impl Desk {
         let load = async |id| self.operations.appointment(id, Some(view.permitted.tenant())).await;
         let note = actions::note(view, request).await?;
         Ok(match route {
-            TenantRoute::ToDo => to_do::show(view, note).await?,
+            TenantRoute::ToDo => to_do::show(view, request, note).await?,
             TenantRoute::OneToDo(id) => actions::show_to_do(view, &id, request).await?,
             TenantRoute::Day => calendar::day(view, request).await?,
             TenantRoute::Week => calendar::week(view, request).await?,
@@ -194,9 +194,7 @@ impl Desk {
     async fn system(&self, view: View<'_>, route: SystemRoute, request: &Request) -> Result<Response, PageError> {
         let person = view.who.session.name.clone();
         let reply = match route {
-            SystemRoute::Overview => {
-                system::show(&view, request.query.get("done").and_then(|word| system::note(&view, word))).await?
-            }
+            SystemRoute::Overview => system::show(&view, request).await?,
             SystemRoute::People => Circle::Agency(&view).page(request).await?,
             SystemRoute::Invite => Circle::Agency(&view).invite(request).await?,
             SystemRoute::Withdraw => Circle::Agency(&view).withdraw(request).await?,
@@ -220,9 +218,13 @@ impl Desk {
                 system::tenant(&view, None, Some(text), checked).await?.ok_or(PageError::NotFound)?
             }
             SystemRoute::Resume(tenant) => {
-                let answered = self.ask_office(&OfficeRequest::Resume { tenant }).await?;
-                let word = if matches!(answered, OfficeResponse::Done) { "resumed" } else { "still-refused" };
-                Reply::SeeOther(format!("/system?done={word}"))
+                let known = self.operations.tenants.load(&tenant).await?.ok_or(PageError::NotFound)?;
+                let word = match self.ask_office(&OfficeRequest::Resume { tenant }).await? {
+                    OfficeResponse::Done => "resumed",
+                    OfficeResponse::Refused(_) => "refused",
+                    _ => "not-known",
+                };
+                Reply::SeeOther(format!("/system?done={word}&tenant={}", known.id))
             }
             SystemRoute::Redrive => {
                 let most = request.form.get("first").and_then(|first| first.parse().ok());

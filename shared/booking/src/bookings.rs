@@ -171,11 +171,12 @@ impl Bookings {
         self.book_claimed(claim, version, job).await
     }
 
-    /// Ends the pause of the tenant's account if Cal.com accepts its key now, and returns whether it does.
+    /// Ends the pause of the tenant's account if Cal.com accepts its key now, and returns whether it does. `None` if that
+    /// can't be found out now.
     ///
     /// # Errors
     /// If the store fails.
-    pub async fn resume_account(&self, job: &Job<'_>) -> Result<bool, StoreError> {
+    pub async fn resume_account(&self, job: &Job<'_>) -> Result<Option<bool>, StoreError> {
         self.breaker.resume(&self.accounts, job).await
     }
 

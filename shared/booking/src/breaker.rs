@@ -42,19 +42,20 @@ impl CredentialBreaker {
             // Another worker is probing it.
             return Ok(Admission::Blocked(now + self.timing.first_retry));
         }
-        Ok(if self.resume(accounts, job).await? { Admission::Allowed } else { Admission::Blocked(next) })
+        let accepted = self.resume(accounts, job).await?;
+        Ok(if accepted == Some(true) { Admission::Allowed } else { Admission::Blocked(next) })
     }
 
-    /// Ends the account's pause if Cal.com accepts its key now, and returns whether it does.
-    pub async fn resume(&self, accounts: &Accounts, job: &Job<'_>) -> Result<bool, StoreError> {
+    /// Ends the account's pause if Cal.com accepts its key now, and returns whether it does. `None` if that can't be found
+    /// out now.
+    pub async fn resume(&self, accounts: &Accounts, job: &Job<'_>) -> Result<Option<bool>, StoreError> {
         let account = &job.tenant.calcom.account;
-        if accounts.is_key_accepted(account, &job.calcom).await != Some(true) {
-            return Ok(false);
+        let accepted = accounts.is_key_accepted(account, &job.calcom).await;
+        if accepted == Some(true) && self.pauses.end(account).await? {
+            self.metrics.count("AccountResumed", None, job.log);
+            tracing::info!(account = account.as_str(), "account resumed: Cal.com accepts its key");
         }
-        self.pauses.end(account).await?;
-        self.metrics.count("AccountResumed", None, job.log);
-        tracing::info!(account = account.as_str(), "account resumed: Cal.com accepts its key");
-        Ok(true)
+        Ok(accepted)
     }
 
     /// Pauses an account until a time. The first to do so raises the alarm, once for everything that will wait.

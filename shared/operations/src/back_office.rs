@@ -66,6 +66,8 @@ pub enum Response {
     Changed,
     /// It was not done, for this reason.
     Refused(String),
+    /// It could not be found out now.
+    NotKnown,
     /// What is wrong with a tenant file; nothing if it can be loaded.
     Problems(Vec<String>),
 }

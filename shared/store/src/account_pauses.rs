@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use aws_sdk_dynamodb::types::ReturnValue;
 use chrono::{DateTime, Utc};
 use platform::{aws::SdkConfig, env::EnvError, ttl_cache::TtlCache};
 use scheduling::ids::AccountName;
@@ -111,14 +112,15 @@ impl AccountPauses {
         applied(update.send().await.map_err(StoreError::from))
     }
 
-    /// Ends a pause: the key is accepted.
+    /// Ends a pause: the key is accepted. Returns `false` if there was none any more.
     ///
     /// # Errors
     /// If DynamoDB fails.
-    pub async fn end(&self, account: &AccountName) -> Result<(), StoreError> {
+    pub async fn end(&self, account: &AccountName) -> Result<bool, StoreError> {
         let delete = self.table.client.delete_item().table_name(&self.table.name);
-        delete.set_key(Some(self.table.key(PAUSES, account.as_str()))).send().await?;
+        let delete = delete.set_key(Some(self.table.key(PAUSES, account.as_str())));
+        let deleted = delete.return_values(ReturnValue::AllOld).send().await?;
         self.cache.remove(account);
-        Ok(())
+        Ok(deleted.attributes.is_some())
     }
 }

@@ -26,7 +26,7 @@ pub async fn show(
     let start = appointment.start();
     let day = start.map(|at| view.date(at));
     let content = html! {
-        @match day {
+        @match day.filter(|_| view.only.is_none()) {
             Some(day) => (back(&view.path(&format!("day?date={day}")), &view.language.long_day(day))),
             None => (back(&view.list(), view.t("Zu erledigen", "To do"))),
         }

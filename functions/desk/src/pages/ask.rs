@@ -73,7 +73,9 @@ pub async fn time(
     let link = |service: Option<&ServiceId>, staff: &str, from: NaiveDate| {
         let mut link = with(with(view.path_of(appointment, "time"), "from", &from.to_string()), "staff", staff);
         for (name, value) in [("service", service.map(ServiceId::as_str)), ("wish", request.query.get("wish"))] {
-            link = value.map_or(link.clone(), |value| with(link, name, value));
+            if let Some(value) = value {
+                link = with(link, name, value);
+            }
         }
         link
     };

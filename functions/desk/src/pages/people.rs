@@ -127,7 +127,7 @@ impl Circle<'_> {
         };
         let access = self.access();
         desk.people.invite(&access, name, email.reveal()).await?;
-        tracing::info!(group = access.group(), "person invited to the desk");
+        tracing::info!(group = access.group(), by = view.who.key.person, "person invited to the desk");
         let Some(mailer) = &desk.mailer else {
             let link = html! { (view.t("Es geht keine Mail heraus: geben Sie diese Adresse weiter: ", "No mail is sent: pass on this address: ")) (desk.pool.desk_url) };
             return self.show(Some(Note::done(view.t("Eingeladen.", "Invited.")).with(link))).await;
@@ -149,8 +149,9 @@ impl Circle<'_> {
     pub async fn withdraw(&self, request: &Request) -> Result<Reply, PageError> {
         let person = request.form.get("person").ok_or(PageError::NotFound)?;
         let access = self.access();
-        self.view().desk.people.withdraw(&access, person).await?;
-        tracing::info!(group = access.group(), "access to the desk withdrawn");
+        let view = self.view();
+        view.desk.people.withdraw(&access, person).await?;
+        tracing::info!(group = access.group(), person, by = view.who.key.person, "access to the desk withdrawn");
         Ok(Reply::SeeOther(self.path("?done=withdrawn")))
     }
 }

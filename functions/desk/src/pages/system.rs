@@ -16,7 +16,7 @@ use store::{Pause, StoreError, UnroutedRoute};
 
 use crate::{
     desk::Desk,
-    http::Reply,
+    http::{Reply, Request},
     layout::{Note, back, csrf, icon, system_page, tag},
     pages::quality::percent,
     view::View,
@@ -112,7 +112,7 @@ async fn count_dead_letters(desk: &Desk) -> Option<u64> {
 }
 
 /// The page.
-pub async fn show(view: &View<'_>, note: Option<Note>) -> Result<Reply, StoreError> {
+pub async fn show(view: &View<'_>, request: &Request) -> Result<Reply, StoreError> {
     let desk = view.desk;
     let latest = desk.reports.get("latest.json").await.ok().flatten();
     let report: Option<Report> = latest.and_then(|json| serde_json::from_slice(&json).ok());
@@ -123,6 +123,7 @@ pub async fn show(view: &View<'_>, note: Option<Note>) -> Result<Reply, StoreErr
         dead,
         desk.unrouted.all_routes()
     )?;
+    let note = note(view, request, &rows);
     let acting: Vec<&Row> = rows.iter().filter(|row| row.needs_the_agency()).collect();
     let waiting: usize = rows.iter().map(|row| row.open).sum();
     let content = html! {
@@ -218,12 +219,14 @@ fn account_card(view: &View<'_>, row: &Row) -> Markup {
                 p.why { (why) }
                 dl.facts { div { dt { (view.t("Lösung", "Remedy")) } dd { (remedy) } } }
             }
-            form.settle method="post" action={ "/system/tenants/" (row.id) "/resume" } {
-                (csrf(view))
-                div.acts {
-                    @if row.pause.is_some() { button.btn.go { (view.t("Schlüssel jetzt prüfen", "Check the key now")) } }
-                    a.btn.wide href={ "/s/" (row.id) "/todo" } { (view.t("Salon öffnen", "Open the salon")) }
+            div.settle {
+                @if row.pause.is_some() {
+                    form.acts method="post" action={ "/system/tenants/" (row.id) "/resume" } {
+                        (csrf(view))
+                        button.btn.go { (view.t("Schlüssel jetzt prüfen", "Check the key now")) }
+                    }
                 }
+                div.acts { a.btn.wide href={ "/s/" (row.id) "/todo" } { (view.t("Salon öffnen", "Open the salon")) } }
             }
         }
     }
@@ -262,17 +265,34 @@ fn table(view: &View<'_>, rows: &[Row]) -> Markup {
     }
 }
 
-/// What a page of the agency says after an action.
-pub fn note(view: &View<'_>, word: &str) -> Option<Note> {
-    Some(match word {
-        "loaded" => Note::done(view.t("Die Datei ist geladen.", "The file is loaded.")),
-        "redriven" => Note::done(view.t("Wird noch einmal versucht.", "Being tried once more.")),
-        "resumed" => Note::done(view.t("Cal.com nimmt den Schlüssel an.", "Cal.com accepts the key.")).with(html! {
-            (view.t("Neues wird sofort gebucht, was wartet, in den nächsten Minuten.", "What is new is booked at once, what waits in the next minutes."))
-        }),
-        "still-refused" => Note::failed(view.t("Cal.com nimmt den Schlüssel noch nicht an.", "Cal.com does not accept the key yet.")).with(html! {
-            (view.t("Ist der neue schon im Geheimnis der Cal.com-Schlüssel? Nach zwanzig Sekunden können Sie noch einmal prüfen.", "Is the new one in the secret of Cal.com keys already? You can check again after twenty seconds."))
-        }),
+/// What the page says after an action, as long as it is so.
+fn note(view: &View<'_>, request: &Request, rows: &[Row]) -> Option<Note> {
+    let asked = request.query.get("tenant");
+    let row = rows.iter().find(|row| asked == Some(row.id.as_str()));
+    let (word, is_paused) = (request.query.get("done")?, row.is_some_and(|row| row.pause.is_some()));
+    let name = row.map(|row| row.name.as_str()).unwrap_or_default();
+    Some(match (word, is_paused) {
+        ("loaded", _) => Note::done(view.t("Die Datei ist geladen.", "The file is loaded.")),
+        ("redriven", _) => Note::done(view.t("Wird noch einmal versucht.", "Being tried once more.")),
+        ("resumed", false) => {
+            let title = view.t("Cal.com nimmt den Schlüssel an.", "Cal.com accepts the key.");
+            let more = view
+                .t("Was wartet, wird in den nächsten Minuten gebucht.", "What waits is booked in the next minutes.");
+            Note::done(format!("{name}: {title}")).with(html! { (more) })
+        }
+        ("refused", true) => {
+            let title = view.t("Cal.com lehnt den Schlüssel weiter ab.", "Cal.com still refuses the key.");
+            let more = view.t("Steht der neue schon im Geheimnis der Cal.com-Schlüssel? Nach zwanzig Sekunden können Sie noch einmal prüfen.", "Is the new one in the secret of Cal.com keys already? You can check again after twenty seconds.");
+            Note::failed(format!("{name}: {title}")).with(html! { (more) })
+        }
+        ("not-known", true) => {
+            let title = view.t("Das ließ sich gerade nicht herausfinden.", "That could not be found out now.");
+            let more = view.t(
+                "Cal.com antwortet nicht, wie es soll. Bitte in einer Minute noch einmal prüfen.",
+                "Cal.com does not answer as it should. Please check again in a minute.",
+            );
+            Note::failed(format!("{name}: {title}")).with(html! { (more) })
+        }
         _ => return None,
     })
 }

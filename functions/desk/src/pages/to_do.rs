@@ -112,12 +112,18 @@ pub async fn count_open(view: &TenantView<'_>) -> Result<usize, StoreError> {
 /// The kind of to-do that a request limits the list to.
 pub fn only(request: &Request) -> Option<ToDoKind> {
     let asked = request.query.get("only")?;
-    ToDoKind::ALL.into_iter().find(|kind| kind.as_str() == asked)
+    ToDoKind::ALL.iter().copied().find(|kind| kind.as_str() == asked)
 }
 
 /// The page, with a note of what was just done.
-pub async fn show(view: &TenantView<'_>, note: Option<Note>) -> Result<Reply, StoreError> {
+pub async fn show(view: &TenantView<'_>, request: &Request, note: Option<Note>) -> Result<Reply, StoreError> {
     let waiting = Waiting::load(view).await?;
+    if view.only.is_some() && waiting.only.is_none() {
+        // For good: what comes later must not hide the rest again.
+        let all = view.path("todo");
+        let done = request.query.get("done");
+        return Ok(Reply::SeeOther(done.map_or(all.clone(), |done| with(all, "done", done))));
+    }
     let urgent = waiting.entries.iter().filter(|entry| entry.to_do.urgency == Urgency::Now).count();
     let status = if note.as_ref().is_some_and(|note| note.kind != "ok") { 409 } else { 200 };
     let content = html! {
@@ -151,7 +157,7 @@ pub async fn show(view: &TenantView<'_>, note: Option<Note>) -> Result<Reply, St
 fn kinds(view: &TenantView<'_>, waiting: &Waiting) -> Markup {
     let count = |kind: ToDoKind| waiting.entries.iter().filter(|entry| entry.to_do.kind == kind).count();
     let offered: Vec<(ToDoKind, usize)> =
-        ToDoKind::ALL.into_iter().map(|kind| (kind, count(kind))).filter(|(_, count)| *count > 0).collect();
+        ToDoKind::ALL.iter().map(|kind| (*kind, count(*kind))).filter(|(_, count)| *count > 0).collect();
     let all = view.path("todo");
     html! {
         @if let Some(kind) = waiting.only {
@@ -160,7 +166,7 @@ fn kinds(view: &TenantView<'_>, waiting: &Waiting) -> Markup {
                 a.btn href=(all) { (view.t("Alles zeigen", "Show everything")) }
             }
         } @else if waiting.len() >= MANY && offered.len() > 1 {
-            details.card.fold.head {
+            details.card.fold.head.choice {
                 summary { (view.t("Nur eine Art zeigen", "Show one kind only")) }
                 div { nav.row aria-label=(view.t("Arten", "Kinds")) {
                     @for (kind, count) in offered {
@@ -175,7 +181,10 @@ fn kinds(view: &TenantView<'_>, waiting: &Waiting) -> Markup {
 /// The cards of one urgency: those that wait for the same stand on one card, where the first of them would.
 fn group(view: &TenantView<'_>, waiting: &Waiting, urgency: Urgency, words: &str) -> Markup {
     let stacks = stacked(&waiting.entries, Entry::shared_cause);
-    let is_shown = |it: &&Stack<'_, Entry, _>| waiting.only.is_none_or(|kind| it.first.to_do.kind == kind);
+    // What was promised to a caller is never hidden.
+    let is_shown = |it: &&Stack<'_, Entry, _>| {
+        waiting.only.is_none_or(|kind| it.first.to_do.kind == kind || it.first.stored.value.is_live())
+    };
     let cards = stacks.iter().filter(is_shown).filter(|stack| stack.first.to_do.urgency == urgency).map(|stack| {
         match &stack.cause {
             Some(cause) => {

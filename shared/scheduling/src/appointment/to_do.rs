@@ -23,89 +23,64 @@ pub struct ToDo {
     pub call_again_at: Option<DateTime<Utc>>,
 }
 
-/// What has to be decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ToDoKind {
-    /// The customer waits for a call.
-    CallBack,
-    /// The requested time is not free.
-    TimeTaken,
-    /// The requested time could not be read.
-    TimeUnclear,
-    /// The requested service could not be read, or nobody offers it.
-    ServiceUnclear,
-    /// It is booked, and who does it is not known.
-    StaffUnclear,
-    /// The customer wants to cancel.
-    CancelWish,
-    /// The customer wants another time.
-    MoveWish,
-    /// It is for several people.
-    SeveralPeople,
-    /// Nobody knows what the caller wanted.
-    NotAnalyzed,
-    /// Something is set up at Cal.com so that nothing can be booked.
-    Setup,
-    /// Cal.com may hold a booking of it.
-    MaybeBooked,
-    /// Cal.com refuses the key.
-    NoAccess,
-    /// Cal.com refuses the customer's number or email.
-    ContactRefused,
-    /// The customer has as many bookings as Cal.com allows.
-    TooMany,
-    /// It stopped for a technical reason.
-    Stopped,
-    /// The booking was moved at Cal.com, and the customer requests the first time again.
-    MovedAtCalcom,
-    /// The customer has it already.
-    HasItAlready,
+/// The kinds, each with the word for it in URLs.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident = $word:literal,)+) => {
+        /// What has to be decided.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum ToDoKind {
+            $($(#[$doc])* $kind,)+
+        }
+
+        impl ToDoKind {
+            /// Every kind, in the order in which a choice shows them.
+            pub const ALL: &[Self] = &[$(Self::$kind,)+];
+
+            /// The word for it in URLs.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $word,)+
+                }
+            }
+        }
+    };
 }
 
-impl ToDoKind {
-    /// Every kind, in the order in which a choice shows them.
-    pub const ALL: [Self; 17] = [
-        Self::CallBack,
-        Self::TimeTaken,
-        Self::TimeUnclear,
-        Self::ServiceUnclear,
-        Self::StaffUnclear,
-        Self::CancelWish,
-        Self::MoveWish,
-        Self::SeveralPeople,
-        Self::NotAnalyzed,
-        Self::Setup,
-        Self::MaybeBooked,
-        Self::NoAccess,
-        Self::ContactRefused,
-        Self::TooMany,
-        Self::Stopped,
-        Self::MovedAtCalcom,
-        Self::HasItAlready,
-    ];
-
-    /// The word for it in URLs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::CallBack => "call_back",
-            Self::TimeTaken => "time_taken",
-            Self::TimeUnclear => "time_unclear",
-            Self::ServiceUnclear => "service_unclear",
-            Self::StaffUnclear => "staff_unclear",
-            Self::CancelWish => "cancel_wish",
-            Self::MoveWish => "move_wish",
-            Self::SeveralPeople => "several_people",
-            Self::NotAnalyzed => "not_analyzed",
-            Self::Setup => "setup",
-            Self::MaybeBooked => "maybe_booked",
-            Self::NoAccess => "no_access",
-            Self::ContactRefused => "contact_refused",
-            Self::TooMany => "too_many",
-            Self::Stopped => "stopped",
-            Self::MovedAtCalcom => "moved_at_calcom",
-            Self::HasItAlready => "has_it_already",
-        }
-    }
+kinds! {
+    /// The customer waits for a call.
+    CallBack = "call_back",
+    /// The requested time is not free.
+    TimeTaken = "time_taken",
+    /// The requested time could not be read.
+    TimeUnclear = "time_unclear",
+    /// The requested service could not be read, or nobody offers it.
+    ServiceUnclear = "service_unclear",
+    /// It is booked, and who does it is not known.
+    StaffUnclear = "staff_unclear",
+    /// The customer wants to cancel.
+    CancelWish = "cancel_wish",
+    /// The customer wants another time.
+    MoveWish = "move_wish",
+    /// It is for several people.
+    SeveralPeople = "several_people",
+    /// Nobody knows what the caller wanted.
+    NotAnalyzed = "not_analyzed",
+    /// Something is set up at Cal.com so that nothing can be booked.
+    Setup = "setup",
+    /// Cal.com may hold a booking of it.
+    MaybeBooked = "maybe_booked",
+    /// Cal.com refuses the key.
+    NoAccess = "no_access",
+    /// Cal.com refuses the customer's number or email.
+    ContactRefused = "contact_refused",
+    /// The customer has as many bookings as Cal.com allows.
+    TooMany = "too_many",
+    /// It stopped for a technical reason.
+    Stopped = "stopped",
+    /// The booking was moved at Cal.com, and the customer requests the first time again.
+    MovedAtCalcom = "moved_at_calcom",
+    /// The customer has it already.
+    HasItAlready = "has_it_already",
 }
 
 /// How soon a person is needed, the soonest first.

@@ -463,10 +463,7 @@ async fn the_agency_has_a_renewed_key_checked_and_bookings_go_on() {
         agency.get(&checked.location.expect("a page that says what Cal.com answered")).await
     };
     let refused = check().await;
-    assert!(
-        refused.text.contains("nimmt den Schlüssel noch nicht an") && refused.text.contains(&resume),
-        "{refused:?}"
-    );
+    assert!(refused.text.contains("lehnt den Schlüssel weiter ab") && refused.text.contains(&resume), "{refused:?}");
     salon.stack.put_to_calcom("/_stand-in", &key(false)).await;
     let accepted = check().await;
     assert!(accepted.text.contains("Cal.com nimmt den Schlüssel an"), "{accepted:?}");
@@ -517,11 +514,13 @@ async fn a_list_of_one_kind_stays_so_while_it_is_worked_off() {
     assert_eq!(next, format!("{limited}&done=closed"));
     let list = lena.get(&next).await;
     assert!(is_shown(&list, &second) && !is_shown(&list, &first) && !is_shown(&list, &callback), "{list:?}");
-    // A kind of which nothing waits, or that does not exist, hides nothing.
-    for nothing in ["todo?only=stopped", "todo?only=x"] {
-        let list = lena.get(&path(&salon, nothing)).await;
-        assert!(is_shown(&list, &second) && is_shown(&list, &callback), "{list:?}");
-    }
+    let alone = lena.get(&path_of(&salon, &second, "?only=time_unclear")).await;
+    assert!(alone.text.contains(&format!("href=\"{limited}\"")), "the way back is to the limited list: {alone:?}");
+    // A kind of which nothing waits, or that does not exist, hides nothing, and no more that comes later.
+    let ended = lena.get(&path(&salon, "todo?only=stopped&done=closed")).await;
+    assert_eq!(ended.location, Some(path(&salon, "todo?done=closed")));
+    let list = lena.get(&path(&salon, "todo?only=x")).await;
+    assert!(is_shown(&list, &second) && is_shown(&list, &callback), "{list:?}");
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! What should have moved and has not is found and sent again.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use chrono::{TimeDelta, Utc};
 use end_to_end::{Salon, claimed, eventually, soon};
 use scheduling::appointment::{Actor, Appointment, Confirmation, ReviewReason, State, StateName};
@@ -17,8 +19,10 @@ fn by_test() -> Actor<'static> {
 async fn what_was_stored_and_never_sent_is_booked_all_the_same() {
     let (salon, _alone) = (Salon::open().await, SWEEPING.lock().await);
     // The schedule, or another test, may send it first: then there is another one.
+    let hours = AtomicU32::new(9);
     let (id, counted) = eventually(async || {
-        let id = salon.store_untold_at(Utc::now() - TimeDelta::hours(1), soon(10, 0).1).await;
+        let start = soon(hours.fetch_add(1, Ordering::Relaxed), 0).1;
+        let id = salon.store_untold_at(Utc::now() - TimeDelta::hours(1), start).await;
         let counted = salon.stack.invoke("sync-reconciler", &json!({"dry_run": true})).await;
         (counted["resent"]["never_sent"].as_u64() >= Some(1)).then_some((id, counted))
     })
