@@ -169,13 +169,38 @@ async function everyReason(page) {
   await picture(page, "settled-desktop-light");
 }
 
+/** Changes Cal.com's stand-in. */
+async function putAtCalcom(path, content) {
+  const headers = { "content-type": "application/json" };
+  const put = await fetch(`${CALCOM_BASE_URL}/_stand-in${path}`, { method: "PUT", headers, body: JSON.stringify(content) });
+  check(put.ok, `the stand-in responded ${put.status} to a change of ${path}`);
+}
+
 /** At Cal.com the field is no longer required. */
 async function mend() {
   const content = JSON.parse(fs.readFileSync("tests/stand-in/salon-sommer.json", "utf8"));
   const known = content.event_types.find((it) => it.id === 2563202);
-  const headers = { "content-type": "application/json" };
-  const put = await fetch(`${CALCOM_BASE_URL}/_stand-in/event-types/${known.id}`, { method: "PUT", headers, body: JSON.stringify(known) });
-  check(put.ok, "the stand-in is mended");
+  await putAtCalcom(`/event-types/${known.id}`, known);
+}
+
+/** Cal.com refuses the salon's key: the agency sees it, and has the renewed key checked. */
+async function restingAccount(page) {
+  const key = (is_expired) => putAtCalcom("", { keys: { cal_local_frontdesk: { user: 1414768, is_expired } } });
+  await key(true);
+  const day = new Date(Date.now() + 9 * 86_400_000).toISOString().slice(0, 10);
+  await call({ customer_name: "Ruth Ruhe", customer_phone: "+4915228999003", service: "Haarschnitt", appointment_start: `${day} 10:00` });
+  const checkNow = page.getByRole("button", { name: "Schlüssel jetzt prüfen" });
+  await checkNow.waitFor({ timeout: 30_000 });
+  await inspect(page, "system with an account at rest");
+  await picture(page, "system-at-rest-desktop-light");
+  await checkNow.click();
+  await page.getByText("Cal.com lehnt den Schlüssel weiter ab.").waitFor();
+  await inspect(page, "system with a key that is refused");
+  await key(false);
+  await checkNow.click();
+  await page.getByText("Cal.com nimmt den Schlüssel an.").waitFor();
+  check((await checkNow.count()) === 0, "the account rests no more");
+  say("a refused key is seen, and the renewed one checked");
 }
 
 /** By keyboard alone: a note, from the skip link on. */
@@ -237,6 +262,7 @@ async function agency() {
   const page = await signIn(browser, AGENCY, "/system");
   await inspect(page, "system");
   await picture(page, "system-desktop-light");
+  await restingAccount(page);
   await page.locator("details.menu summary").click();
   await page.getByRole("link", { name: "Wer sich anmelden darf" }).click();
   await page.getByRole("heading", { name: "Wer alle Salons sieht" }).waitFor();

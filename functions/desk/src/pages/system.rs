@@ -127,12 +127,13 @@ pub async fn show(view: &View<'_>, request: &Request) -> Result<Reply, StoreErro
     let acting: Vec<&Row> = rows.iter().filter(|row| row.needs_the_agency()).collect();
     let waiting: usize = rows.iter().map(|row| row.open).sum();
     let content = html! {
+        @let needing = acting.len() + usize::from(dead != Some(0)) + unrouted.len();
         div.head data-follow="1" {
-            @let needing = acting.len() + usize::from(dead != Some(0)) + unrouted.len();
             h1 { @if needing == 0 { (view.t("Nichts braucht Sie", "Nothing needs you")) } @else { (view.count(needing, ("Sache braucht Sie", "thing needs you"), ("Sachen brauchen Sie", "things need you"))) } }
             p.soft { (view.count(rows.len(), ("Salon", "salon"), ("Salons", "salons"))) ". " (view.count(waiting, ("Termin wartet", "appointment waits"), ("Termine warten", "appointments wait"))) }
         }
         @if let Some(note) = &note { (note.show()) }
+        @if needing > 0 { h2.hide { (view.t("Was Sie braucht", "What needs you")) } }
         @match dead {
             None => (Note::failed(view.t("Die liegen gebliebenen Nachrichten ließen sich nicht zählen.", "The dead letters could not be counted.")).with(html! { (view.t("Bitte neu laden.", "Please load the page again.")) }).show()),
             Some(0) => {},
