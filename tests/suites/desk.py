@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "infra/local"))
 from frontdesk_local import browser, tools  # noqa: E402
 
-KEPT = ["to-do-desktop-light", "to-do-phone-dark", "day-desktop-light", "appointment-desktop-light", "system-desktop-light"]
+KEPT = ["to-do-desktop-light", "to-do-phone-dark", "day-desktop-light", "appointment-desktop-light", "system-at-rest-desktop-light"]
 
 
 def main():

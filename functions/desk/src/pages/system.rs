@@ -130,7 +130,7 @@ pub async fn show(view: &View<'_>, request: &Request) -> Result<Reply, StoreErro
         @let needing = acting.len() + usize::from(dead != Some(0)) + unrouted.len();
         div.head data-follow="1" {
             h1 { @if needing == 0 { (view.t("Nichts braucht Sie", "Nothing needs you")) } @else { (view.count(needing, ("Sache braucht Sie", "thing needs you"), ("Sachen brauchen Sie", "things need you"))) } }
-            p.soft { (view.count(rows.len(), ("Salon", "salon"), ("Salons", "salons"))) ". " (view.count(waiting, ("Termin wartet", "appointment waits"), ("Termine warten", "appointments wait"))) }
+            p.soft { (view.count(rows.len(), ("Salon", "salon"), ("Salons", "salons"))) ". " (view.count(waiting, ("Termin ist zu erledigen", "to-do"), ("Termine sind zu erledigen", "to-dos"))) }
         }
         @if let Some(note) = &note { (note.show()) }
         @if needing > 0 { h2.hide { (view.t("Was Sie braucht", "What needs you")) } }
