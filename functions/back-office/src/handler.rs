@@ -1,7 +1,5 @@
 //! Handles a request of the desk.
 
-use std::sync::Arc;
-
 use booking::Bookings;
 use calcom::SlotsWindow;
 use intake::CallIntake;
@@ -20,7 +18,6 @@ use platform::{
 };
 use scheduling::{
     ids::{AppointmentId, StaffId, TenantId},
-    tenant::Tenant,
     timing::Timing,
 };
 use store::{Catalogs, Version, Versioned};
@@ -94,7 +91,7 @@ impl BackOffice {
         window: SlotsWindow,
         log: &LogContext,
     ) -> Result<Response, OperationError> {
-        let tenant = self.tenant(tenant).await?;
+        let tenant = self.operations.tenant(tenant).await?;
         let job = self.bookings.job(&tenant, log);
         let slots = self.bookings.free_slots(service, staff.map(StaffId::as_str), window, &job).await;
         let slots = slots.map_err(|error| OperationError::Incomplete(error.to_string()))?;
@@ -104,13 +101,8 @@ impl BackOffice {
         })
     }
 
-    async fn tenant(&self, id: &TenantId) -> Result<Arc<Tenant>, OperationError> {
-        let tenant = self.operations.tenants.load(id).await?;
-        tenant.ok_or_else(|| OperationError::NotFound("the tenant".to_owned()))
-    }
-
     async fn resume(&self, tenant: &TenantId, log: &LogContext) -> Result<Response, OperationError> {
-        let tenant = self.tenant(tenant).await?;
+        let tenant = self.operations.tenant(tenant).await?;
         Ok(match self.bookings.resume_account(&self.bookings.job(&tenant, log)).await? {
             Some(true) => Response::Done,
             Some(false) => Response::Refused("Cal.com refuses the key".to_owned()),

@@ -7,9 +7,7 @@ let mark = "";
 let failing = false;
 
 function isInUse(part) {
-  const active = document.activeElement;
-  const hasFocus = active && active !== document.body && part.contains(active);
-  return hasFocus || part.querySelector("input:checked:not([data-checked]), details.fold[open]:not(.choice)") !== null;
+  return part.contains(document.activeElement) || part.querySelector("input:checked:not([data-checked]), details.fold[open]:not(.choice)") !== null;
 }
 
 /** The parts of a page by what they are: a card by its appointment, all else by its kind and its place among these. */

@@ -76,7 +76,7 @@ impl Desk {
             Route::System(route) if who.is_agency() => self.system(View::of(self, &who), route, request).await,
             Route::Tenant(tenant, route) => {
                 let permitted = who.permit(&tenant).ok_or(PageError::NotFound)?;
-                let tenant = self.operations.tenants.load(&tenant).await?.ok_or(PageError::NotFound)?;
+                let tenant = self.operations.tenant(&tenant).await?;
                 let view = TenantView { view: View::of(self, &who), permitted, tenant, only: to_do::only(request) };
                 self.tenant(&view, route, request).await.map(Response::from)
             }
@@ -218,13 +218,13 @@ impl Desk {
                 system::tenant(&view, None, Some(text), checked).await?.ok_or(PageError::NotFound)?
             }
             SystemRoute::Resume(tenant) => {
-                let known = self.operations.tenants.load(&tenant).await?.ok_or(PageError::NotFound)?;
+                let id = self.operations.tenant(&tenant).await?.id.clone();
                 let word = match self.ask_office(&OfficeRequest::Resume { tenant }).await? {
                     OfficeResponse::Done => "resumed",
                     OfficeResponse::Refused(_) => "refused",
                     _ => "not-known",
                 };
-                Reply::SeeOther(format!("/system?done={word}&tenant={}", known.id))
+                Reply::SeeOther(with(with("/system".to_owned(), "done", word), "tenant", id.as_str()))
             }
             SystemRoute::Redrive => {
                 let most = request.form.get("first").and_then(|first| first.parse().ok());

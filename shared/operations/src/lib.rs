@@ -11,6 +11,8 @@ pub mod people;
 pub mod settling;
 pub mod tenant_file;
 
+use std::sync::Arc;
+
 use platform::{
     aws::SdkConfig,
     env::{self, EnvError},
@@ -19,6 +21,7 @@ use platform::{
 use scheduling::{
     appointment::{Actor, Appointment, OPERATOR},
     ids::{AppointmentId, TenantId},
+    tenant::Tenant,
     timing::Timing,
 };
 use store::{Appointments, Tenants, Versioned};
@@ -68,5 +71,13 @@ impl Operations {
         let stored = self.appointments.load(id).await?;
         let stored = stored.filter(|stored| tenant.is_none_or(|tenant| stored.value.tenant == *tenant));
         stored.ok_or_else(|| OperationError::NotFound(format!("appointment {id}")))
+    }
+
+    /// A tenant that must exist.
+    ///
+    /// # Errors
+    /// [`OperationError::NotFound`]; if the store fails.
+    pub async fn tenant(&self, id: &TenantId) -> Result<Arc<Tenant>, OperationError> {
+        self.tenants.load(id).await?.ok_or_else(|| OperationError::NotFound(format!("tenant {id}")))
     }
 }

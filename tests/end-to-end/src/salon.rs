@@ -133,6 +133,12 @@ impl Salon {
         format!("cal_local_frontdesk_{}", self.account)
     }
 
+    /// Makes its key one that Cal.com refuses, or accepts again.
+    pub async fn put_key(&self, is_expired: bool) {
+        let key = json!({"user": self.base + 5, "is_expired": is_expired});
+        self.stack.put_to_calcom("/_stand-in", &json!({"keys": {self.key(): key}})).await;
+    }
+
     /// Makes the salon's team and its account's key known to Cal.com's stand-in.
     pub async fn open_at_calcom(&self, role: &str) {
         let owner = self.base + 5;

@@ -11,7 +11,7 @@ use crate::{
     http::{Reply, Request},
     layout::{Menu, Note, back, csrf, page, system_page},
     pages::to_do::count_open,
-    view::{TenantView, View},
+    view::{TenantView, View, with},
 };
 
 /// Whose people they are.
@@ -142,7 +142,7 @@ impl Circle<'_> {
             let title = view.t("Eingeladen, aber die Mail ging nicht heraus.", "Invited, but the mail was not sent.");
             return self.show(Some(Note::failed(title))).await;
         }
-        Ok(Reply::SeeOther(self.path("?done=invited")))
+        Ok(Reply::SeeOther(with(self.path(""), "done", "invited")))
     }
 
     /// Withdraws somebody's access.
@@ -152,6 +152,6 @@ impl Circle<'_> {
         let view = self.view();
         view.desk.people.withdraw(&access, person).await?;
         tracing::info!(group = access.group(), person, by = view.who.key.person, "access to the desk withdrawn");
-        Ok(Reply::SeeOther(self.path("?done=withdrawn")))
+        Ok(Reply::SeeOther(with(self.path(""), "done", "withdrawn")))
     }
 }

@@ -91,11 +91,8 @@ async fn row(
     if let Some(tenant) = &tenant {
         let account = &tenant.calcom.account;
         pause = pauses.get(account).cloned();
-        let day = desk
-            .catalogs
-            .of(account)
-            .await?
-            .and_then(|stored| KeyExpiry::day(tenant.calcom.key_expires, stored.key_since));
+        let catalog = desk.catalogs.of(account).await?;
+        let day = catalog.and_then(|stored| KeyExpiry::day(tenant.calcom.key_expires, stored.key_since));
         key_expires = day.filter(|day| *day <= view.now.date_naive() + EXPIRY_WARNING);
     }
     let summary = report.and_then(|report| report.tenants.iter().find(|part| part.name == id.as_str()));
@@ -272,6 +269,8 @@ fn note(view: &View<'_>, request: &Request, rows: &[Row]) -> Option<Note> {
     let row = rows.iter().find(|row| asked == Some(row.id.as_str()));
     let (word, is_paused) = (request.query.get("done")?, row.is_some_and(|row| row.pause.is_some()));
     let name = row.map(|row| row.name.as_str()).unwrap_or_default();
+    let of_salon =
+        |note: fn(String) -> Note, title: &str, more: &str| note(format!("{name}: {title}")).with(html! { (more) });
     Some(match (word, is_paused) {
         ("loaded", _) => Note::done(view.t("Die Datei ist geladen.", "The file is loaded.")),
         ("redriven", _) => Note::done(view.t("Wird noch einmal versucht.", "Being tried once more.")),
@@ -279,12 +278,12 @@ fn note(view: &View<'_>, request: &Request, rows: &[Row]) -> Option<Note> {
             let title = view.t("Cal.com nimmt den Schlüssel an.", "Cal.com accepts the key.");
             let more = view
                 .t("Was wartet, wird in den nächsten Minuten gebucht.", "What waits is booked in the next minutes.");
-            Note::done(format!("{name}: {title}")).with(html! { (more) })
+            of_salon(Note::done, title, more)
         }
         ("refused", true) => {
             let title = view.t("Cal.com lehnt den Schlüssel weiter ab.", "Cal.com still refuses the key.");
             let more = view.t("Steht der neue schon im Geheimnis der Cal.com-Schlüssel? Nach zwanzig Sekunden können Sie noch einmal prüfen.", "Is the new one in the secret of Cal.com keys already? You can check again after twenty seconds.");
-            Note::failed(format!("{name}: {title}")).with(html! { (more) })
+            of_salon(Note::failed, title, more)
         }
         ("not-known", true) => {
             let title = view.t("Das ließ sich gerade nicht herausfinden.", "That could not be found out now.");
@@ -292,7 +291,7 @@ fn note(view: &View<'_>, request: &Request, rows: &[Row]) -> Option<Note> {
                 "Cal.com antwortet nicht, wie es soll. Bitte in einer Minute noch einmal prüfen.",
                 "Cal.com does not answer as it should. Please check again in a minute.",
             );
-            Note::failed(format!("{name}: {title}")).with(html! { (more) })
+            of_salon(Note::failed, title, more)
         }
         _ => return None,
     })

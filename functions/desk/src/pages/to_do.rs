@@ -33,8 +33,6 @@ const MANY: usize = 8;
 pub struct Waiting {
     /// The most urgent first.
     entries: Vec<Entry>,
-    /// The kind that is shown alone. A kind of which nothing waits any more is none.
-    only: Option<ToDoKind>,
     /// Booked appointments of customers who want to cancel or move one, by their wish.
     booked: BTreeMap<AppointmentId, Vec<Versioned<Appointment>>>,
 }
@@ -77,13 +75,17 @@ impl Waiting {
             .filter(|it| it.booking().is_none() && matches!(it.request.intent, Intent::Cancel | Intent::Reschedule));
         let booked = wishes.map(async |wish| Ok::<_, StoreError>((wish.id.clone(), coming_of(view, wish).await?)));
         let booked = try_join_all(booked).await?.into_iter().collect();
-        let only = view.only.filter(|kind| entries.iter().any(|entry| entry.to_do.kind == *kind));
-        Ok(Self { entries, only, booked })
+        Ok(Self { entries, booked })
     }
 
     /// How many.
     pub fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// How many of a kind.
+    fn count(&self, kind: ToDoKind) -> usize {
+        self.entries.iter().filter(|entry| entry.to_do.kind == kind).count()
     }
 }
 
@@ -118,7 +120,7 @@ pub fn only(request: &Request) -> Option<ToDoKind> {
 /// The page, with a note of what was just done.
 pub async fn show(view: &TenantView<'_>, request: &Request, note: Option<Note>) -> Result<Reply, StoreError> {
     let waiting = Waiting::load(view).await?;
-    if view.only.is_some() && waiting.only.is_none() {
+    if view.only.is_some_and(|kind| waiting.count(kind) == 0) {
         // For good: what comes later must not hide the rest again.
         let all = view.path("todo");
         let done = request.query.get("done");
@@ -155,14 +157,13 @@ pub async fn show(view: &TenantView<'_>, request: &Request, note: Option<Note>) 
 
 /// What the list is limited to, and the choice of kinds where there is much to do.
 fn kinds(view: &TenantView<'_>, waiting: &Waiting) -> Markup {
-    let count = |kind: ToDoKind| waiting.entries.iter().filter(|entry| entry.to_do.kind == kind).count();
-    let offered: Vec<(ToDoKind, usize)> =
-        ToDoKind::ALL.iter().map(|kind| (*kind, count(*kind))).filter(|(_, count)| *count > 0).collect();
+    let counted = ToDoKind::ALL.iter().map(|kind| (*kind, waiting.count(*kind)));
+    let offered: Vec<(ToDoKind, usize)> = counted.filter(|(_, count)| *count > 0).collect();
     let all = view.path("todo");
     html! {
-        @if let Some(kind) = waiting.only {
+        @if let Some(kind) = view.only {
             p.head.row.apart {
-                b { (view.language.tag(kind)) ": " (count(kind)) " " (view.t("von", "of")) " " (waiting.len()) }
+                b { (view.language.tag(kind)) ": " (waiting.count(kind)) " " (view.t("von", "of")) " " (waiting.len()) }
                 a.btn href=(all) { (view.t("Alles zeigen", "Show everything")) }
             }
         } @else if waiting.len() >= MANY && offered.len() > 1 {
@@ -183,7 +184,7 @@ fn group(view: &TenantView<'_>, waiting: &Waiting, urgency: Urgency, words: &str
     let stacks = stacked(&waiting.entries, Entry::shared_cause);
     // What was promised to a caller is never hidden.
     let is_shown = |it: &&Stack<'_, Entry, _>| {
-        waiting.only.is_none_or(|kind| it.first.to_do.kind == kind || it.first.stored.value.is_live())
+        view.only.is_none_or(|kind| it.first.to_do.kind == kind || it.first.stored.value.is_live())
     };
     let cards = stacks.iter().filter(is_shown).filter(|stack| stack.first.to_do.urgency == urgency).map(|stack| {
         match &stack.cause {

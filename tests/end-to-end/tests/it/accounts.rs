@@ -35,9 +35,8 @@ async fn check_at_calcom(salon: &Salon) -> (bool, String) {
 #[tokio::test]
 async fn a_key_that_works_again_lets_all_go_on_and_until_then_each_says_why_it_waits() {
     let salon = Salon::open().await;
-    let key = |is_expired| json!({"keys": {salon.key(): {"user": salon.host("anna") + 2, "is_expired": is_expired}}});
     salon.settle(&salon.haircut_at(&soon(9, 0).0)).await;
-    salon.stack.put_to_calcom("/_stand-in", &key(true)).await;
+    salon.put_key(true).await;
     let mut waiting = Vec::new();
     for (hour, minute) in [(10, 0), (11, 0), (12, 0), (13, 0)] {
         waiting.push(salon.deliver(&salon.haircut_at(&soon(hour, minute).0)).await);
@@ -57,7 +56,7 @@ async fn a_key_that_works_again_lets_all_go_on_and_until_then_each_says_why_it_w
     let counted = salon.stack.log_lines("sync-reconciler").await;
     assert!(counted.iter().filter(|line| line.contains("\"AccountsPaused\":")).count() >= 2);
     let again = Utc::now();
-    salon.stack.put_to_calcom("/_stand-in", &key(false)).await;
+    salon.put_key(false).await;
     for id in &waiting {
         assert_eq!(salon.stack.until_settled(id).await.state().name(), StateName::Assigned);
     }

@@ -449,9 +449,8 @@ async fn the_agency_checks_and_loads_a_tenant_file_as_the_command_does() {
 #[tokio::test]
 async fn the_agency_has_a_renewed_key_checked_and_bookings_go_on() {
     let salon = Salon::open().await;
-    let key = |is_expired| json!({"keys": {salon.key(): {"user": salon.host("anna") + 2, "is_expired": is_expired}}});
     salon.settle(&salon.haircut_at(&soon(9, 0).0)).await;
-    salon.stack.put_to_calcom("/_stand-in", &key(true)).await;
+    salon.put_key(true).await;
     let waiting = salon.deliver(&salon.haircut_at(&soon(10, 0).0)).await;
     let agency = Visitor::sign_in(&salon.stack.invite("Agentur", "agency").await).await;
     let resume = format!("/system/tenants/{}/resume", salon.tenant);
@@ -464,7 +463,7 @@ async fn the_agency_has_a_renewed_key_checked_and_bookings_go_on() {
     };
     let refused = check().await;
     assert!(refused.text.contains("lehnt den Schlüssel weiter ab") && refused.text.contains(&resume), "{refused:?}");
-    salon.stack.put_to_calcom("/_stand-in", &key(false)).await;
+    salon.put_key(false).await;
     let accepted = check().await;
     assert!(accepted.text.contains("Cal.com nimmt den Schlüssel an"), "{accepted:?}");
     assert!(!accepted.text.contains(&resume), "it rests no more: {accepted:?}");
@@ -506,10 +505,7 @@ async fn a_list_of_one_kind_stays_so_while_it_is_worked_off() {
     assert!(list.text.contains("Zeit unklar: 2 von 3"), "{list:?}");
     let close = path_of(&salon, &first, "/close?only=time_unclear");
     assert!(list.text.contains(&close), "{list:?}");
-    let asked = lena.get(&close).await;
-    let fields = [("csrf", asked.field("csrf")), ("seen", asked.field("seen")), ("reason", "not_wanted".to_owned())];
-    let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let closed = lena.post(&close, &fields).await;
+    let closed = act(&lena, &salon, &first, "/close?only=time_unclear", &[("reason", "not_wanted")]).await;
     let next = closed.location.expect("the list again");
     assert_eq!(next, format!("{limited}&done=closed"));
     let list = lena.get(&next).await;
